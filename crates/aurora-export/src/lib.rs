@@ -1,0 +1,1 @@
+//! The aurora-export command line.

@@ -1,0 +1,190 @@
+//! What can go wrong while a cluster is read, and the few kinds of it a caller acts on.
+//!
+//! No error holds row data: a server's DETAIL, HINT and CONTEXT are dropped, and so is the message of the error classes
+//! that quote values.
+
+use std::error::Error;
+use std::io;
+
+use export_task::warning::SkipReason;
+use tokio_postgres::error::DbError;
+
+/// Why a cluster could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The server can't be reached, is starting or stopping, or the connection was lost.
+    #[error("the database can't be reached")]
+    Unavailable {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The server has no free connection slot.
+    #[error("the database has no free connection")]
+    Throttled {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The server refused the login or a privilege is missing.
+    #[error("the database refused access")]
+    AccessDenied {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// TLS failed: the certificate doesn't verify, or the server speaks no TLS.
+    #[error("no verified TLS connection to the database")]
+    Untrusted {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The certificate authorities given are no certificates.
+    #[error("the certificate authorities can't be read")]
+    CertificateAuthorities {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A text value holds bytes that are no valid text.
+    #[error("{} holds bytes that are not valid text", column.as_deref().unwrap_or("a column"))]
+    InvalidText {
+        /// The column, where it is known. A server that converts encodings doesn't say.
+        column: Option<String>,
+    },
+    /// A value is larger than allowed, or than the server can send.
+    #[error("{} holds a value that is too large", column.as_deref().unwrap_or("a column"))]
+    ValueTooLarge {
+        /// The column, where it is known.
+        column: Option<String>,
+    },
+    /// A row is larger than allowed.
+    #[error("a row of {bytes} bytes is larger than {limit} bytes")]
+    RowTooLarge {
+        /// The row's size as sent.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The bytes of a value are not what its type allows.
+    #[error("column {column} holds bytes that are no {decode} value")]
+    Malformed {
+        /// The column.
+        column: String,
+        /// How it was decoded.
+        decode: &'static str,
+    },
+    /// The server sent what its protocol doesn't allow, or ended early.
+    #[error("the database broke its protocol: {0}")]
+    Protocol(&'static str),
+    /// A plan names what this version can't read.
+    #[error("the plan can't be read: {0}")]
+    Plan(String),
+    /// Any other failure of a query.
+    #[error("the database failed a query")]
+    Query {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// What a caller does about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Try again on a new connection.
+    Unavailable,
+    /// Try again later, with fewer connections.
+    Throttled,
+    /// Stop: a person must grant something.
+    AccessDenied,
+    /// Stop: the data can't be exported.
+    Unsupported,
+    /// Leave the table out and say why.
+    Skip(SkipReason),
+    /// Stop: nothing known helps.
+    Internal,
+}
+
+impl SourceError {
+    /// What a caller does about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unavailable { .. } => ErrorKind::Unavailable,
+            Self::Throttled { .. } => ErrorKind::Throttled,
+            Self::AccessDenied { .. } | Self::Untrusted { .. } => ErrorKind::AccessDenied,
+            Self::ValueTooLarge { .. } => ErrorKind::Unsupported,
+            Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
+            Self::RowTooLarge { .. } => ErrorKind::Skip(SkipReason::RowTooLarge),
+            Self::CertificateAuthorities { .. }
+            | Self::Malformed { .. }
+            | Self::Protocol(_)
+            | Self::Plan(_)
+            | Self::Query { .. } => ErrorKind::Internal,
+        }
+    }
+}
+
+/// A server's error without anything that may quote a row.
+#[derive(Debug, thiserror::Error)]
+#[error("SQLSTATE {code}: {message}")]
+struct ServerError {
+    code: String,
+    message: String,
+}
+
+impl From<&DbError> for ServerError {
+    fn from(error: &DbError) -> Self {
+        let code = error.code().code().to_owned();
+        // Data exceptions (22) and integrity violations (23) quote values; P0 and unknown classes are raised by
+        // functions of the user's own.
+        let quotes_values = ["22", "23", "P0"].iter().any(|class| code.starts_with(class));
+        let message = if quotes_values { "message withheld, it may quote data" } else { error.message() };
+        Self { code, message: message.to_owned() }
+    }
+}
+
+impl From<tokio_postgres::Error> for SourceError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(server) => from_server(server),
+            None => from_driver(error),
+        }
+    }
+}
+
+fn from_server(error: &DbError) -> SourceError {
+    let source: Box<dyn Error + Send + Sync> = Box::new(ServerError::from(error));
+    let code = error.code().code();
+    match code {
+        "53300" => SourceError::Throttled { source },
+        // A byte sequence that is invalid, or has no equivalent in UTF-8.
+        "22021" | "22P05" => SourceError::InvalidText { column: None },
+        // The text form of a value passes the server's own limit.
+        "54000" => SourceError::ValueTooLarge { column: None },
+        "42501" => SourceError::AccessDenied { source },
+        // Lock not available, query canceled (by an administrator: we set no timeout).
+        "55P03" | "57014" => SourceError::Unavailable { source },
+        _ => match code.get(..2) {
+            Some("28") => SourceError::AccessDenied { source },
+            // Connection, transaction rollback, resources, operator intervention, I/O.
+            Some("08" | "40" | "53" | "57" | "58") => SourceError::Unavailable { source },
+            _ => SourceError::Query { source },
+        },
+    }
+}
+
+fn from_driver(error: tokio_postgres::Error) -> SourceError {
+    let io = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    let untrusted = io.and_then(io::Error::get_ref).is_some_and(|cause| cause.is::<rustls::Error>());
+    let unavailable = error.is_closed() || io.is_some();
+    // The driver has no public kind. Its message for a server without TLS is the only other thing to go by.
+    if untrusted || error.to_string().starts_with("error performing TLS handshake") {
+        SourceError::Untrusted { source: Box::new(error) }
+    } else if unavailable {
+        SourceError::Unavailable { source: Box::new(error) }
+    } else {
+        SourceError::Query { source: Box::new(error) }
+    }
+}

@@ -1,0 +1,31 @@
+//! Aurora PostgreSQL, server versions 11 and later.
+//!
+//! Rows come by `COPY (SELECT …) TO STDOUT (FORMAT BINARY)` and are decoded straight into the buffers of Arrow arrays.
+//! Numbers, booleans and `bytea` keep their type; everything else becomes the text the server itself prints under fixed
+//! session settings. The frequent types are printed here, the rest is cast to `text` by the server.
+//!
+//! # Layout
+//!
+//! * `connect`: endpoints, TLS, session settings.
+//! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
+//! * `partition`: ranges of about equal size that together cover every row once.
+//! * `sql`: quoting, and the one statement that reads rows.
+//! * `stream`: the statement's output as record batches; `copy_binary` is its framing, `batch` gathers rows.
+//! * `types`: column builders; one file per natively decoded type.
+
+mod batch;
+mod catalog;
+mod columns;
+mod connect;
+mod copy_binary;
+mod partition;
+mod sql;
+mod stream;
+mod types;
+
+pub use batch::BatchOptions;
+pub use catalog::{Catalog, FoundRelation, FoundTable, catalog};
+pub use columns::arrow_schema;
+pub use connect::{Connection, Endpoint, Source, databases, max_connections, tls};
+pub use partition::{Slicing, partitions};
+pub use stream::{Batches, read};

@@ -1,0 +1,344 @@
+//! Gathers the tuples of a COPY into record batches. Does no input or output: bytes go in, batches come out.
+
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
+use bytes::{Buf, Bytes, BytesMut};
+use export_task::plan::Table;
+
+use super::columns::arrow_schema;
+use super::copy_binary::{self, Fields, Item};
+use super::types::ColumnBuilder;
+use crate::error::SourceError;
+
+/// More bytes than this in one batch could, with one more value of up to 1 GB, pass what 32-bit offsets can express.
+const MOST_BATCH_BYTES: usize = 512 * 1024 * 1024;
+
+/// When a batch is full, and what is too large to be exported at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchOptions {
+    /// The most rows in a batch.
+    pub max_rows: usize,
+    /// A batch ends with the row that takes its values to this many bytes.
+    pub max_bytes: usize,
+    /// A larger value, as the server sends it, is [`SourceError::ValueTooLarge`].
+    pub max_value_bytes: Option<usize>,
+    /// A larger row, as the server sends it, is [`SourceError::RowTooLarge`].
+    pub max_row_bytes: Option<usize>,
+}
+
+impl Default for BatchOptions {
+    fn default() -> Self {
+        Self { max_rows: 8192, max_bytes: 8 * 1024 * 1024, max_value_bytes: None, max_row_bytes: None }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    Header,
+    Tuple,
+    Nothing,
+}
+
+/// Turns the chunks of one COPY into batches.
+pub(super) struct Batcher {
+    options: BatchOptions,
+    schema: SchemaRef,
+    columns: Vec<ColumnBuilder>,
+    expect: Expect,
+    /// Bytes not decoded yet: the start of a tuple whose end has not come, or what follows a full batch.
+    pending: Bytes,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Batcher {
+    pub fn new(table: &Table, server_version: i32, options: BatchOptions) -> Result<Self, SourceError> {
+        let columns =
+            table.columns.iter().map(|column| ColumnBuilder::new(column, server_version)).collect::<Result<_, _>>()?;
+        let options = BatchOptions {
+            max_rows: options.max_rows.max(1),
+            max_bytes: options.max_bytes.clamp(1, MOST_BATCH_BYTES),
+            ..options
+        };
+        Ok(Self {
+            options,
+            schema: arrow_schema(table),
+            columns,
+            expect: Expect::Header,
+            pending: Bytes::new(),
+            rows: 0,
+            bytes: 0,
+        })
+    }
+
+    /// Adds what the server sent next.
+    pub fn push(&mut self, chunk: Bytes) {
+        if self.pending.is_empty() {
+            self.pending = chunk;
+        } else {
+            // After the first time this extends the same buffer, it does not copy it again.
+            let mut joined = BytesMut::from(std::mem::take(&mut self.pending));
+            joined.extend_from_slice(&chunk);
+            self.pending = joined.freeze();
+        }
+    }
+
+    /// A full batch, or `None` when more must be pushed first.
+    pub fn next_full(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+        let pending = std::mem::take(&mut self.pending);
+        let mut at = 0;
+        let mut full = false;
+        while at < pending.len() && !full {
+            let rest = &pending[at..];
+            let item = match self.expect {
+                Expect::Header => copy_binary::header(rest)?,
+                Expect::Tuple => copy_binary::tuple(rest, self.columns.len())?,
+                Expect::Nothing => return Err(SourceError::Protocol("data after the end of a COPY")),
+            };
+            at += match item {
+                Item::Incomplete => break,
+                Item::Header(length) => {
+                    self.expect = Expect::Tuple;
+                    length
+                }
+                Item::Tuple(fields, length) => {
+                    self.append(fields, length)?;
+                    full = self.rows >= self.options.max_rows || self.bytes >= self.options.max_bytes;
+                    length
+                }
+                Item::Trailer => {
+                    self.expect = Expect::Nothing;
+                    size_of::<i16>()
+                }
+            };
+        }
+        self.pending = pending;
+        self.pending.advance(at);
+        if full { self.take().map(Some) } else { Ok(None) }
+    }
+
+    /// The rows that filled no batch. The COPY must be complete: rows are never silently missing.
+    pub fn finish(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+        if self.expect != Expect::Nothing {
+            return Err(SourceError::Protocol("a COPY without its end"));
+        }
+        if self.rows == 0 { Ok(None) } else { self.take().map(Some) }
+    }
+
+    fn append(&mut self, fields: Fields<'_>, length: usize) -> Result<(), SourceError> {
+        if let Some(limit) = self.options.max_row_bytes.filter(|limit| length > *limit) {
+            return Err(SourceError::RowTooLarge { bytes: length as u64, limit: limit as u64 });
+        }
+        let max_value_bytes = self.options.max_value_bytes.unwrap_or(usize::MAX);
+        for (column, field) in self.columns.iter_mut().zip(fields) {
+            match field {
+                Some(value) if value.len() > max_value_bytes => {
+                    return Err(SourceError::ValueTooLarge { column: Some(column.name().to_owned()) });
+                }
+                Some(value) => self.bytes += column.append(value)?,
+                None => column.append_null(),
+            }
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<RecordBatch, SourceError> {
+        let keep = self.options.max_bytes;
+        let arrays = self.columns.iter_mut().map(|column| column.finish(keep)).collect::<Result<_, _>>()?;
+        let rows = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        self.rows = 0;
+        self.bytes = 0;
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &rows)
+            .map_err(|error| SourceError::Plan(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int32Type;
+    use export_task::plan::{Column, ParquetType};
+    use export_task::warning::SkipReason;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    const ALL: &[(&str, ParquetType)] = &[
+        ("bool", ParquetType::Boolean),
+        ("int2", ParquetType::Int16),
+        ("int4", ParquetType::Int32),
+        ("int8", ParquetType::Int64),
+        ("float4", ParquetType::Float),
+        ("float8", ParquetType::Double),
+        ("bytea", ParquetType::Binary),
+        ("text", ParquetType::String),
+        ("numeric", ParquetType::String),
+        ("date", ParquetType::String),
+        ("time", ParquetType::String),
+        ("timetz", ParquetType::String),
+        ("timestamp", ParquetType::String),
+        ("timestamptz", ParquetType::String),
+        ("interval", ParquetType::String),
+        ("uuid", ParquetType::String),
+        ("jsonb", ParquetType::String),
+        ("cast", ParquetType::String),
+    ];
+
+    fn table(decodes: &[(&str, ParquetType)]) -> Table {
+        let column = |(decode, parquet): &(&str, ParquetType)| Column {
+            name: format!("c_{decode}"),
+            original_type: String::new(),
+            char_max_length: 0,
+            num_precision: 0,
+            datetime_precision: 0,
+            decode: (*decode).to_owned(),
+            parquet: *parquet,
+        };
+        Table {
+            id: 0,
+            database: "d".to_owned(),
+            schema: "s".to_owned(),
+            name: "t".to_owned(),
+            directory_suffix: None,
+            columns: decodes.iter().map(column).collect(),
+        }
+    }
+
+    const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+    fn tuple(fields: &[Option<&[u8]>]) -> Vec<u8> {
+        let mut bytes = (fields.len() as i16).to_be_bytes().to_vec();
+        for field in fields {
+            bytes.extend_from_slice(&field.map_or(-1, |value| value.len() as i32).to_be_bytes());
+            bytes.extend_from_slice(field.unwrap_or_default());
+        }
+        bytes
+    }
+
+    /// Pushes `bytes` in chunks that end at `cuts` and collects every batch.
+    fn decode(
+        decodes: &[(&str, ParquetType)],
+        bytes: &[u8],
+        cuts: &[usize],
+        options: BatchOptions,
+    ) -> Result<Vec<RecordBatch>, SourceError> {
+        let mut batcher = Batcher::new(&table(decodes), 170_000, options)?;
+        let mut batches = Vec::new();
+        let mut start = 0;
+        for cut in cuts.iter().copied().chain([bytes.len()]) {
+            let end = cut.clamp(start, bytes.len());
+            batcher.push(Bytes::copy_from_slice(&bytes[start..end]));
+            start = end;
+            while let Some(batch) = batcher.next_full()? {
+                batches.push(batch);
+            }
+        }
+        batches.extend(batcher.finish()?);
+        Ok(batches)
+    }
+
+    fn one_text(bytes: &[u8]) -> Result<Vec<RecordBatch>, SourceError> {
+        decode(&[("text", ParquetType::String)], bytes, &[], BatchOptions::default())
+    }
+
+    #[test]
+    fn a_copy_is_complete_and_ends_with_its_trailer() {
+        let row = tuple(&[Some(b"x")]);
+        let trailer: &[u8] = &[0xFF, 0xFF];
+        assert_eq!(one_text(&[HEADER, trailer].concat()).unwrap().len(), 0);
+        assert_eq!(one_text(&[HEADER, &row, trailer].concat()).unwrap()[0].num_rows(), 1);
+        let extended = [&HEADER[..15], &[0, 0, 0, 3], b"new", &row, trailer].concat();
+        assert_eq!(one_text(&extended).unwrap()[0].num_rows(), 1);
+        let critical = [&HEADER[..11], &[0, 1, 0, 0], &HEADER[15..], trailer].concat();
+        for broken in [
+            Vec::new(),
+            HEADER.to_vec(),
+            b"\0not a copy".to_vec(),
+            critical,
+            [HEADER, &row].concat(),
+            [HEADER, &row, &row[..3]].concat(),
+            [HEADER, &row[..row.len() - 1]].concat(),
+            [HEADER, trailer, &row].concat(),
+            [HEADER, trailer, trailer].concat(),
+            [HEADER, &tuple(&[Some(b"x"), None]), trailer].concat(),
+            [HEADER, &[0, 1], &(-2_i32).to_be_bytes(), trailer].concat(),
+            [HEADER, &[0x80, 0], trailer].concat(),
+        ] {
+            assert!(matches!(one_text(&broken), Err(SourceError::Protocol(_))), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn text_is_valid_utf8_value_by_value() {
+        for values in [vec![&b"\xff"[..]], vec![b"\xc3", b"\xa4"], vec![b"ok", b"\xed\xa0\x80"]] {
+            let rows: Vec<u8> = values.iter().flat_map(|value| tuple(&[Some(*value)])).collect();
+            let error = one_text(&[HEADER, &rows, &[0xFF, 0xFF]].concat()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::InvalidText));
+        }
+    }
+
+    #[test]
+    fn infinite_intervals() {
+        let interval =
+            |micros: i64, rest: i32| [&micros.to_be_bytes()[..], &rest.to_be_bytes(), &rest.to_be_bytes()].concat();
+        let rows =
+            [tuple(&[Some(&interval(i64::MAX, i32::MAX))]), tuple(&[Some(&interval(i64::MIN, i32::MIN))])].concat();
+        let bytes = [HEADER, &rows, &[0xFF, 0xFF]].concat();
+        let batches = decode(&[("interval", ParquetType::String)], &bytes, &[], BatchOptions::default()).unwrap();
+        let text: Vec<_> = batches[0].column(0).as_string::<i32>().iter().flatten().collect();
+        assert_eq!(text, ["infinity", "-infinity"]);
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_and_batch_limits_change_nothing(
+            rows in prop::collection::vec((any::<Option<i32>>(), any::<Option<String>>()), 0..60),
+            mut cuts in prop::collection::vec(0..4000_usize, 0..40),
+            max_rows in 1..20_usize, max_bytes in 1..500_usize,
+        ) {
+            cuts.sort_unstable();
+            let mut bytes = HEADER.to_vec();
+            for (number, text) in &rows {
+                let number = number.map(i32::to_be_bytes);
+                let number = number.as_ref().map(|n| &n[..]);
+                bytes.extend(tuple(&[number, text.as_ref().map(String::as_bytes)]));
+            }
+            bytes.extend([0xFF, 0xFF]);
+            let options = BatchOptions { max_rows, max_bytes, ..BatchOptions::default() };
+            let decodes = [("int4", ParquetType::Int32), ("text", ParquetType::String)];
+            let batches = decode(&decodes, &bytes, &cuts, options).unwrap();
+            prop_assert!(batches.iter().all(|batch| (1..=max_rows).contains(&batch.num_rows())));
+            let read: Vec<_> = batches.iter().flat_map(|batch| {
+                let numbers = batch.column(0).as_primitive::<Int32Type>().iter();
+                numbers.zip(batch.column(1).as_string::<i32>().iter().map(|text| text.map(str::to_owned))).collect::<Vec<_>>()
+            }).collect();
+            prop_assert_eq!(read, rows);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), in_tuple: bool) {
+            let head = if in_tuple { HEADER } else { &[] };
+            let _ = decode(&ALL[..3], &[head, &bytes].concat(), &[7, 40], BatchOptions::default());
+        }
+
+        #[test]
+        fn arbitrary_values_never_panic(
+            column in prop::sample::select(ALL),
+            values in prop::collection::vec(
+                prop_oneof![
+                    prop::collection::vec(any::<u8>(), 0..40),
+                    prop::collection::vec(prop_oneof![Just(0_u8), Just(0xFF), Just(0x7F), Just(0x80), any::<u8>()], 16),
+                    prop::collection::vec(prop_oneof![Just(0_u8), Just(0xFF), Just(0x7F), Just(0x80), any::<u8>()], 8..13),
+                ],
+                1..8,
+            ),
+        ) {
+            let rows: Vec<u8> = values.iter().flat_map(|value| tuple(&[Some(value)])).collect();
+            let _ = decode(&[column], &[HEADER, &rows, &[0xFF, 0xFF]].concat(), &[], BatchOptions::default());
+        }
+    }
+}

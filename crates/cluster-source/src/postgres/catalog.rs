@@ -1,0 +1,230 @@
+//! The tables of a database, and those that can't be exported with the reason.
+//!
+//! Exported are ordinary tables (those of extensions too) and natively partitioned tables. Views, materialized views,
+//! foreign tables and sequences are not, nor is anything in a system schema.
+
+use std::pin::pin;
+
+use export_task::plan::{Column, Relation, Table};
+use export_task::warning::{SkipReason, SkippedTable};
+use futures_util::TryStreamExt;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::columns::Described;
+use super::connect::Connection;
+use crate::error::SourceError;
+
+const QUERY: &str = include_str!("catalog.sql");
+
+/// Characters no column name may have (guide, Limitations).
+const COLUMN_NAME_FORBIDDEN: &[char] = &[',', ';', '{', '}', '(', ')', '\n', '\t', '=', ' '];
+
+/// What a database holds.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// Tables that can be exported, by schema and name.
+    pub tables: Vec<FoundTable>,
+    /// Selected tables that can't, with the reason.
+    pub skipped: Vec<SkippedTable>,
+}
+
+/// A table with the relations that hold its rows.
+#[derive(Clone, Debug)]
+pub struct FoundTable {
+    /// The table. Its id is 0; the planner numbers tables.
+    pub table: Table,
+    /// The table itself, or the leaves of a natively partitioned table by name. A partitioned table without leaves stands
+    /// here itself: reading it gives no rows.
+    pub relations: Vec<FoundRelation>,
+}
+
+/// A relation that holds rows, with what is known about cutting it.
+#[derive(Clone, Debug)]
+pub struct FoundRelation {
+    /// Its name.
+    pub relation: Relation,
+    /// Directory number below the table, from 1.
+    pub batch: u32,
+    /// Size of the heap in blocks, as it is on disk.
+    pub blocks: u32,
+    /// Size of heap and out-of-line values in bytes, as they are on disk.
+    pub bytes: u64,
+    /// Block ranges can select its rows: it is a heap, and the role may read system columns.
+    pub ctid: bool,
+    /// A unique integer column that is never NULL, the primary key where it can be.
+    pub key: Option<String>,
+    /// Blocks when the server last counted, 0 for never.
+    pub analyzed_blocks: u32,
+    /// Rows when the server last counted.
+    pub analyzed_rows: f64,
+}
+
+/// Reads the catalog of the connection's database in one query. `selects` says by schema and table name what is wanted;
+/// anything else is neither returned nor reported.
+///
+/// # Errors
+/// [`SourceError`].
+pub async fn catalog(
+    connection: &Connection,
+    database: &str,
+    selects: impl Fn(&str, &str) -> bool,
+) -> Result<Catalog, SourceError> {
+    let none: [&(dyn ToSql + Sync); 0] = [];
+    let rows = connection.client().query_raw(QUERY, none).await?;
+    let mut rows = pin!(rows);
+    let mut catalog = Catalog::default();
+    while let Some(row) = rows.try_next().await? {
+        let schema: String = row.try_get("schema_name")?;
+        let name: String = row.try_get("table_name")?;
+        if !selects(&schema, &name) {
+            continue;
+        }
+        let columns = columns(&row)?;
+        let table = Table { id: 0, database: database.to_owned(), schema, name, directory_suffix: None, columns };
+        let members = members(&row, connection.block_size())?;
+        match skip(&table, &members) {
+            Some((reason, message)) => catalog.skipped.push(SkippedTable {
+                target: format!("{database}.{}.{}", table.schema, table.name),
+                reason,
+                message,
+            }),
+            None => catalog.tables.push(found(table, members)),
+        }
+    }
+    Ok(catalog)
+}
+
+fn found(table: Table, members: Vec<Member>) -> FoundTable {
+    let mut relations: Vec<FoundRelation> = members.into_iter().map(|member| member.relation).collect();
+    if relations.is_empty() {
+        relations.push(FoundRelation {
+            relation: Relation { schema: table.schema.clone(), name: table.name.clone() },
+            batch: 1,
+            blocks: 0,
+            bytes: 0,
+            ctid: false,
+            key: None,
+            analyzed_blocks: 0,
+            analyzed_rows: 0.0,
+        });
+    }
+    for (relation, batch) in relations.iter_mut().zip(1..) {
+        relation.batch = batch;
+    }
+    FoundTable { table, relations }
+}
+
+/// A relation of a table with what may forbid reading it.
+struct Member {
+    relation: FoundRelation,
+    kind: String,
+    persistence: String,
+    readable: bool,
+    row_security: bool,
+}
+
+/// Why a table can't be exported.
+fn skip(table: &Table, members: &[Member]) -> Option<(SkipReason, String)> {
+    let any = |test: fn(&Member) -> bool| {
+        members.iter().find(|member| test(member)).map(|member| {
+            let Relation { schema, name } = &member.relation.relation;
+            format!("{schema}.{name}")
+        })
+    };
+    if let Some(name) = any(|m| m.persistence == "t") {
+        return Some((SkipReason::TemporaryTable, format!("{name} is a temporary table.")));
+    }
+    if let Some(name) = any(|m| m.persistence == "u") {
+        let message = format!("{name} is unlogged, so a clone doesn't hold its rows. Use ALTER TABLE ... SET LOGGED.");
+        return Some((SkipReason::UnloggedTable, message));
+    }
+    for (what, name) in [("table", &table.name), ("schema", &table.schema), ("database", &table.database)] {
+        if name.contains('/') {
+            let message = format!("The name of the {what} contains a slash. Rename the {what}.");
+            return Some((SkipReason::UnsupportedTableName, message));
+        }
+    }
+    if table.columns.is_empty() {
+        return Some((SkipReason::NoColumns, "The table has no columns.".to_owned()));
+    }
+    if let Some(column) = table.columns.iter().find(|column| column.name.contains(COLUMN_NAME_FORBIDDEN)) {
+        let message = format!(
+            "The name of column {:?} contains a space or one of the characters , ; {{ }} ( ) \\n \\t =. Rename the column.",
+            column.name
+        );
+        return Some((SkipReason::UnsupportedColumnName, message));
+    }
+    if let Some(name) = any(|m| m.kind != "r") {
+        let message = format!("The partition {name} is a foreign table, whose rows are not in the cluster. Detach it.");
+        return Some((SkipReason::ForeignPartition, message));
+    }
+    if let Some(name) = any(|m| !m.readable) {
+        let message = format!("The user can't read {name}. Grant SELECT on the table and USAGE on its schema.");
+        return Some((SkipReason::PermissionsDoNotExist, message));
+    }
+    if let Some(name) = any(|m| m.row_security) {
+        let message = format!("Row-level security hides rows of {name} from the user. Grant BYPASSRLS or ownership.");
+        return Some((SkipReason::PermissionsDoNotExist, message));
+    }
+    None
+}
+
+/// A list that is absent when its table has no columns or no relations.
+fn list<'r, T>(row: &'r Row, name: &str) -> Result<Vec<T>, SourceError>
+where
+    Vec<T>: tokio_postgres::types::FromSql<'r>,
+{
+    Ok(row.try_get::<_, Option<Vec<T>>>(name)?.unwrap_or_default())
+}
+
+fn columns(row: &Row) -> Result<Vec<Column>, SourceError> {
+    let (names, originals) = (list::<String>(row, "names")?, list::<String>(row, "original_types")?);
+    let (domains, enums) = (list::<bool>(row, "domains")?, list::<bool>(row, "enums")?);
+    let (sent_as, type_oids) = (list::<i64>(row, "sent_as")?, list::<i64>(row, "type_oids")?);
+    let typmods = list::<i32>(row, "typmods")?;
+    let lists = names.into_iter().zip(originals).zip(domains).zip(enums).zip(sent_as).zip(type_oids).zip(typmods);
+    Ok(lists
+        .map(|((((((name, original_type), is_domain), is_enum), sent_as), type_oid), typmod)| {
+            Described { name, is_domain, sent_as, is_enum, original_type, type_oid, typmod }.column()
+        })
+        .collect())
+}
+
+fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {
+    let schemas = list::<String>(row, "relation_schemas")?;
+    let names = list::<String>(row, "relation_names")?;
+    let kinds = list::<String>(row, "kinds")?;
+    let persistences = list::<String>(row, "persistences")?;
+    let ctids = list::<bool>(row, "ctids")?;
+    // NULL where a relation of a live database was dropped meanwhile.
+    let readables = list::<Option<bool>>(row, "readables")?;
+    let row_securities = list::<Option<bool>>(row, "row_securities")?;
+    let heaps = list::<i64>(row, "heap_bytes")?;
+    let toasts = list::<i64>(row, "toast_bytes")?;
+    let analyzed_blocks = list::<i32>(row, "analyzed_blocks")?;
+    let analyzed_rows = list::<f32>(row, "analyzed_rows")?;
+    let keys = list::<Option<String>>(row, "keys")?;
+    let mut members = Vec::with_capacity(names.len());
+    for (i, (schema, name)) in schemas.into_iter().zip(names).enumerate() {
+        let heap = heaps[i].unsigned_abs();
+        let relation = FoundRelation {
+            relation: Relation { schema, name },
+            batch: 0,
+            blocks: u32::try_from(heap.div_ceil(block_size)).unwrap_or(u32::MAX),
+            bytes: heap + toasts[i].unsigned_abs(),
+            ctid: ctids[i],
+            key: keys[i].clone(),
+            analyzed_blocks: analyzed_blocks[i].unsigned_abs(),
+            analyzed_rows: f64::from(analyzed_rows[i]),
+        };
+        members.push(Member {
+            relation,
+            kind: kinds[i].clone(),
+            persistence: persistences[i].clone(),
+            readable: readables[i] == Some(true),
+            row_security: row_securities[i] == Some(true),
+        });
+    }
+    Ok(members)
+}

@@ -1,0 +1,107 @@
+-- One row per table with its columns and the relations that hold its rows, as parallel arrays. A natively partitioned
+-- table is one row; its leaves are its relations. Sizes are those of the files, so they are never stale.
+WITH RECURSIVE
+namespaces AS (
+  SELECT oid, nspname::text AS name
+  FROM pg_namespace
+  WHERE nspname <> 'information_schema' AND (nspname !~ '^pg_' OR nspname ~ '^pg_temp_')
+),
+roots AS (
+  SELECT c.oid, n.name AS schema_name, c.relname::text AS table_name, c.relkind
+  FROM pg_class c JOIN namespaces n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+),
+tree (root, oid) AS (
+  SELECT oid, oid FROM roots WHERE relkind = 'p'
+  UNION ALL
+  SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid
+),
+members (root, oid) AS (
+  SELECT oid, oid FROM roots WHERE relkind = 'r'
+  UNION ALL
+  SELECT t.root, t.oid FROM tree t JOIN pg_class c ON c.oid = t.oid WHERE c.relkind <> 'p'
+),
+relations AS (
+  SELECT m.root, c.relname::text AS name, n.nspname::text AS schema_name,
+    c.relkind::text AS kind, c.relpersistence::text AS persistence,
+    has_table_privilege(c.oid, 'SELECT') AND coalesce(a.amname = 'heap', true) AS ctid,
+    has_schema_privilege(c.relnamespace, 'USAGE') AND (
+      has_table_privilege(c.oid, 'SELECT')
+      OR NOT EXISTS (
+        SELECT FROM pg_attribute p
+        WHERE p.attrelid = c.oid AND p.attnum > 0 AND NOT p.attisdropped
+          AND NOT has_column_privilege(c.oid, p.attnum, 'SELECT'))
+    ) AS readable,
+    row_security_active(c.oid) AS row_security,
+    coalesce(pg_relation_size(c.oid), 0) AS heap_bytes,
+    CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE coalesce(pg_relation_size(c.reltoastrelid), 0) END AS toast_bytes,
+    c.relpages AS analyzed_blocks, c.reltuples AS analyzed_rows,
+    (SELECT k.attname::text
+     FROM pg_index x JOIN pg_attribute k ON k.attrelid = x.indrelid AND k.attnum = x.indkey[0]
+     WHERE x.indrelid = c.oid AND x.indisunique AND x.indisvalid AND x.indnkeyatts = 1
+       AND x.indpred IS NULL AND x.indexprs IS NULL AND k.attnotnull
+       AND k.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+     ORDER BY x.indisprimary DESC, x.indexrelid LIMIT 1) AS key
+  FROM members m JOIN pg_class c ON c.oid = m.oid
+    JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
+),
+relation_lists AS (
+  SELECT root,
+    array_agg(schema_name ORDER BY name, schema_name) AS relation_schemas,
+    array_agg(name ORDER BY name, schema_name) AS relation_names,
+    array_agg(kind ORDER BY name, schema_name) AS kinds,
+    array_agg(persistence ORDER BY name, schema_name) AS persistences,
+    array_agg(ctid ORDER BY name, schema_name) AS ctids,
+    array_agg(readable ORDER BY name, schema_name) AS readables,
+    array_agg(row_security ORDER BY name, schema_name) AS row_securities,
+    array_agg(heap_bytes ORDER BY name, schema_name) AS heap_bytes,
+    array_agg(toast_bytes ORDER BY name, schema_name) AS toast_bytes,
+    array_agg(analyzed_blocks ORDER BY name, schema_name) AS analyzed_blocks,
+    array_agg(analyzed_rows ORDER BY name, schema_name) AS analyzed_rows,
+    array_agg(key ORDER BY name, schema_name) AS keys
+  FROM relations
+  GROUP BY root
+),
+-- A domain may be over a domain: the last base is what its values are sent as.
+bases (domain, base) AS (
+  SELECT oid, typbasetype FROM pg_type WHERE typtype = 'd'
+  UNION ALL
+  SELECT b.domain, t.typbasetype FROM bases b JOIN pg_type t ON t.oid = b.base WHERE t.typtype = 'd'
+),
+columns AS (
+  SELECT a.attrelid, a.attnum, a.attname::text AS name,
+    t.typtype = 'd' AS is_domain,
+    coalesce(s.oid, t.oid)::int8 AS sent_as,
+    coalesce(s.typtype, t.typtype) = 'e' AS is_enum,
+    -- The next three are information_schema.columns.data_type, and what its length and precision are computed from.
+    CASE
+      WHEN d.typelem <> 0 AND d.typlen = -1 THEN 'ARRAY'
+      WHEN d.typnamespace = 'pg_catalog'::regnamespace THEN format_type(d.oid, NULL)
+      ELSE 'USER-DEFINED'
+    END AS original_type,
+    d.oid::int8 AS type_oid,
+    CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod
+  FROM pg_attribute a
+    JOIN roots r ON r.oid = a.attrelid
+    JOIN pg_type t ON t.oid = a.atttypid
+    JOIN pg_type d ON d.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+    LEFT JOIN (bases b JOIN pg_type s ON s.oid = b.base AND s.typtype <> 'd') ON b.domain = t.oid
+  WHERE a.attnum > 0 AND NOT a.attisdropped
+),
+column_lists AS (
+  SELECT attrelid,
+    array_agg(name ORDER BY attnum) AS names,
+    array_agg(is_domain ORDER BY attnum) AS domains,
+    array_agg(sent_as ORDER BY attnum) AS sent_as,
+    array_agg(is_enum ORDER BY attnum) AS enums,
+    array_agg(original_type ORDER BY attnum) AS original_types,
+    array_agg(type_oid ORDER BY attnum) AS type_oids,
+    array_agg(typmod ORDER BY attnum) AS typmods
+  FROM columns
+  GROUP BY attrelid
+)
+SELECT r.schema_name, r.table_name, r.relkind = 'p' AS partitioned, c.*, l.*
+FROM roots r
+  LEFT JOIN column_lists c ON c.attrelid = r.oid
+  LEFT JOIN relation_lists l ON l.root = r.oid
+ORDER BY r.schema_name COLLATE "C", r.table_name COLLATE "C"

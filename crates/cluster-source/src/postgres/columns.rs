@@ -1,0 +1,103 @@
+//! One column: how the catalog describes it, how it is read, what it becomes.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use export_task::plan::{Column, ParquetType, Table};
+
+use super::types::Decode;
+
+/// `pg_type` object ids of built-in types. They are part of the wire protocol and never change.
+mod oid {
+    pub const BIT: i64 = 1560;
+    pub const VARBIT: i64 = 1562;
+    pub const BPCHAR: i64 = 1042;
+    pub const VARCHAR: i64 = 1043;
+}
+
+/// What the catalog says about a column.
+pub(super) struct Described {
+    pub name: String,
+    /// The column's type is a domain.
+    pub is_domain: bool,
+    /// Type the server sends values as: that below a domain.
+    pub sent_as: i64,
+    /// The type sent is an enumeration.
+    pub is_enum: bool,
+    /// `information_schema.columns.data_type`.
+    pub original_type: String,
+    /// The type, one level below a domain, that length and precision are of.
+    pub type_oid: i64,
+    /// Its modifier, -1 for none.
+    pub typmod: i32,
+}
+
+impl Described {
+    pub fn column(self) -> Column {
+        let decode = self.decode();
+        let (char_max_length, num_precision, datetime_precision) = self.lengths();
+        Column {
+            name: self.name,
+            original_type: self.original_type,
+            char_max_length,
+            num_precision,
+            datetime_precision,
+            decode: decode.name().to_owned(),
+            parquet: decode.parquet(),
+        }
+    }
+
+    fn decode(&self) -> Decode {
+        let decode = if self.is_enum {
+            // The label, as text.
+            Decode::Text
+        } else {
+            Decode::of_type(self.sent_as)
+        };
+        // AWS: a domain becomes a string, whatever its base type becomes.
+        if self.is_domain && decode.parquet() != ParquetType::String { Decode::Cast } else { decode }
+    }
+
+    /// Character length, numeric precision and fractional-second precision, by the rules of `information_schema` (its
+    /// functions `_pg_char_max_length`, `_pg_numeric_precision` and `_pg_datetime_precision`), 0 where those say NULL.
+    fn lengths(&self) -> (i32, i32, i32) {
+        let declared = self.typmod >= 0;
+        match (self.type_oid, Decode::of_type(self.type_oid)) {
+            (oid::BPCHAR | oid::VARCHAR, _) if declared => (self.typmod.saturating_sub(4), 0, 0),
+            (oid::BIT | oid::VARBIT, _) if declared => (self.typmod, 0, 0),
+            (_, Decode::Int2) => (0, 16, 0),
+            (_, Decode::Int4) => (0, 32, 0),
+            (_, Decode::Int8) => (0, 64, 0),
+            (_, Decode::Float4) => (0, 24, 0),
+            (_, Decode::Float8) => (0, 53, 0),
+            (_, Decode::Numeric) if declared => (0, (self.typmod.saturating_sub(4) >> 16) & 0xFFFF, 0),
+            (_, Decode::Time | Decode::Timetz | Decode::Timestamp | Decode::Timestamptz) => {
+                (0, 0, if declared { self.typmod } else { 6 })
+            }
+            (_, Decode::Interval) => {
+                let precision = self.typmod & 0xFFFF;
+                (0, 0, if declared && precision != 0xFFFF { precision } else { 6 })
+            }
+            _ => (0, 0, 0),
+        }
+    }
+}
+
+/// The Arrow schema of a table's batches. Every column is nullable, as in AWS's files.
+pub fn arrow_schema(table: &Table) -> SchemaRef {
+    let field = |column: &Column| Field::new(&column.name, data_type(column.parquet), true);
+    Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+fn data_type(parquet: ParquetType) -> DataType {
+    match parquet {
+        ParquetType::Boolean => DataType::Boolean,
+        ParquetType::Int16 => DataType::Int16,
+        ParquetType::Int32 => DataType::Int32,
+        ParquetType::Int64 => DataType::Int64,
+        ParquetType::Float => DataType::Float32,
+        ParquetType::Double => DataType::Float64,
+        ParquetType::String => DataType::Utf8,
+        ParquetType::Binary => DataType::Binary,
+    }
+}

@@ -1,0 +1,219 @@
+//! Endpoints, verified TLS, and connections whose session settings never depend on the server's configuration.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::SourceError;
+
+/// Start-up options win over `ALTER ROLE … SET` and `ALTER DATABASE … SET`, so that the same value always prints the same.
+/// An empty search path makes names of types and relations print qualified. `row_security=off` turns a policy that would
+/// hide rows into an error. Serial, unsynchronised scans make a retry read rows in the same order.
+const SESSION: &[(&str, &str)] = &[
+    ("DateStyle", "ISO,MDY"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "1"),
+    ("bytea_output", "hex"),
+    ("xmloption", "content"),
+    ("search_path", ""),
+    ("row_security", "off"),
+    ("default_transaction_read_only", "on"),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("synchronize_seqscans", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("enable_tidscan", "on"),
+    ("jit", "off"),
+];
+
+/// Databases that hold no data of a user: `rdsadmin` is AWS's own.
+const DATABASES: &str = "SELECT datname FROM pg_catalog.pg_database \
+     WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2 \
+     AND datname NOT IN ('template0', 'template1', 'rdsadmin') ORDER BY datname";
+
+/// Where a server listens and who logs in.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Host name or address; with TLS, the name the certificate must be for.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Role to log in as.
+    pub user: String,
+    /// The role's password.
+    pub password: String,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A TLS client that trusts the certificate authorities in `ca_pem`, and only those.
+///
+/// # Errors
+/// [`SourceError::CertificateAuthorities`] when `ca_pem` holds no certificate or one that can't be read.
+pub fn tls(ca_pem: &[u8]) -> Result<ClientConfig, SourceError> {
+    fn unreadable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SourceError {
+        SourceError::CertificateAuthorities { source: source.into() }
+    }
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem) {
+        roots.add(certificate.map_err(unreadable)?).map_err(unreadable)?;
+    }
+    if roots.is_empty() {
+        return Err(unreadable("no certificate found"));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unreadable)?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// A server, ready to connect to any of its databases.
+#[derive(Clone)]
+pub struct Source {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Source {
+    /// A source at `endpoint`. With a TLS client (see [`tls`]) every connection is encrypted and the server's certificate
+    /// and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
+    pub fn new(endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
+        let options: Vec<String> = SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
+        let mut config = Config::new();
+        config
+            .host(endpoint.host)
+            .port(endpoint.port)
+            .user(endpoint.user)
+            .password(endpoint.password)
+            .application_name("aurora-export")
+            .options(options.join(" "))
+            .connect_timeout(Duration::from_secs(15))
+            .keepalives_idle(Duration::from_secs(30))
+            .keepalives_interval(Duration::from_secs(10))
+            .keepalives_retries(3)
+            .ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+        Self { config, tls: tls.map(MakeRustlsConnect::new) }
+    }
+
+    /// Connects to a database.
+    ///
+    /// # Errors
+    /// [`SourceError`]: of kind unavailable, throttled, or access denied.
+    pub async fn connect(&self, database: &str) -> Result<Connection, SourceError> {
+        let mut config = self.config.clone();
+        config.dbname(database);
+        let (client, driver) = match &self.tls {
+            Some(tls) => {
+                let (client, connection) = config.connect(tls.clone()).await?;
+                (client, tokio::spawn(drive(connection)))
+            }
+            None => {
+                let (client, connection) = config.connect(NoTls).await?;
+                (client, tokio::spawn(drive(connection)))
+            }
+        };
+        let mut connection = Connection { client, driver, server_version: 0, block_size: 0 };
+        let settings = "SELECT current_setting('server_version_num')::int4, current_setting('block_size')::int4";
+        let row = connection.client.query_one(settings, &[]).await?;
+        connection.server_version = row.try_get(0)?;
+        connection.block_size = u64::from(row.try_get::<_, i32>(1)?.unsigned_abs());
+        Ok(connection)
+    }
+}
+
+async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    if let Err(error) = connection.await {
+        // Whoever waits for an answer gets the error too; an idle connection has nobody else to tell.
+        tracing::debug!(error = %SourceError::from(error), "database connection ended");
+    }
+}
+
+/// A connection to one database. Dropping it closes the socket, which ends whatever the server is doing for it.
+pub struct Connection {
+    client: Client,
+    driver: JoinHandle<()>,
+    server_version: i32,
+    block_size: u64,
+}
+
+impl Connection {
+    /// `server_version_num`, such as 150004.
+    pub fn server_version(&self) -> i32 {
+        self.server_version
+    }
+
+    pub(super) fn block_size(&self) -> u64 {
+        self.block_size
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Starts a transaction that sees one state of the database until the connection is dropped, and returns the
+    /// snapshot's name for [`Connection::use_snapshot`]. Only a live server needs it; a clone doesn't change.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn export_snapshot(&self) -> Result<String, SourceError> {
+        self.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let row = self.client.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Starts a transaction that sees what the connection which exported `snapshot` (of the same database) sees.
+    ///
+    /// # Errors
+    /// [`SourceError`], when the exporting connection is gone.
+    pub async fn use_snapshot(&self, snapshot: &str) -> Result<(), SourceError> {
+        let literal = snapshot.replace('\'', "''");
+        let start = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{literal}'");
+        Ok(self.client.batch_execute(&start).await?)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Left alone, the driver would first read an unfinished COPY to its end.
+        self.driver.abort();
+    }
+}
+
+/// The databases that hold a user's data, by name: those that allow connections and are no templates, without `rdsadmin`.
+///
+/// # Errors
+/// [`SourceError`].
+pub async fn databases(connection: &Connection) -> Result<Vec<String>, SourceError> {
+    let rows = connection.client.query(DATABASES, &[]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Connections the server allows (`max_connections`).
+///
+/// # Errors
+/// [`SourceError`].
+pub async fn max_connections(connection: &Connection) -> Result<u32, SourceError> {
+    let row = connection.client.query_one("SELECT current_setting('max_connections')::int4", &[]).await?;
+    let connections: i32 = row.try_get(0)?;
+    Ok(connections.unsigned_abs())
+}

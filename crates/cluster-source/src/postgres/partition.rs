@@ -1,0 +1,199 @@
+//! Ranges of about equal size that together cover every row of a relation once.
+
+use export_task::plan::{Partition, Range};
+
+use super::catalog::{FoundRelation, FoundTable};
+use super::connect::Connection;
+use super::sql::{qualified, quote};
+use crate::error::SourceError;
+
+/// What ranges are made of where there is a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slicing {
+    /// Heap blocks; keys for what is no heap. The server must know TID range scans (version 14), else every range would
+    /// read the whole table.
+    Blocks,
+    /// Values of an integer key.
+    Keys,
+}
+
+impl Slicing {
+    /// The best a server can do, by `server_version_num`.
+    pub fn of_server(version: i32) -> Self {
+        if version >= 140_000 { Self::Blocks } else { Self::Keys }
+    }
+}
+
+/// Cuts a table into partitions of about `target_bytes`, in the order of batch and index. What nothing can cut is one
+/// partition. Key ranges ask the server for the key's bounds and histogram; nothing else does.
+///
+/// # Errors
+/// [`SourceError`].
+pub async fn partitions(
+    connection: &Connection,
+    found: &FoundTable,
+    slicing: Slicing,
+    target_bytes: u64,
+) -> Result<Vec<Partition>, SourceError> {
+    let mut partitions = Vec::new();
+    for relation in &found.relations {
+        let parts = relation.bytes.div_ceil(target_bytes.max(1));
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        let ranges = match (slicing, relation.ctid, &relation.key) {
+            _ if parts < 2 => vec![Range::All],
+            (Slicing::Blocks, true, _) => block_ranges(relation.blocks, parts),
+            (_, _, Some(key)) => key_ranges(connection, relation, key, parts).await?,
+            _ => vec![Range::All],
+        };
+        let bytes = relation.bytes / (ranges.len().max(1) as u64);
+        partitions.extend(ranges.into_iter().zip(0..).map(|(range, index)| Partition {
+            table: found.table.id,
+            relation: relation.relation.clone(),
+            batch: relation.batch,
+            index,
+            range,
+            bytes,
+        }));
+    }
+    Ok(partitions)
+}
+
+/// `parts` ranges of blocks, or fewer when there are fewer blocks. The last is open-ended.
+fn block_ranges(blocks: u32, parts: u32) -> Vec<Range> {
+    let parts = parts.clamp(1, blocks.max(1));
+    // Below u32::MAX because part <= parts.
+    let start = |part: u32| (u64::from(blocks) * u64::from(part) / u64::from(parts)) as u32;
+    (0..parts)
+        .map(|part| Range::Blocks { from: start(part), to: (part + 1 < parts).then(|| start(part + 1)) })
+        .collect()
+}
+
+async fn key_ranges(
+    connection: &Connection,
+    relation: &FoundRelation,
+    key: &str,
+    parts: u32,
+) -> Result<Vec<Range>, SourceError> {
+    let sql = format!(
+        "SELECT min({key})::int8, max({key})::int8, \
+           (SELECT histogram_bounds::text::int8[] FROM pg_catalog.pg_stats \
+            WHERE schemaname = $1 AND tablename = $2 AND attname = $3 AND NOT inherited) \
+         FROM ONLY {relation}",
+        key = quote(key),
+        relation = qualified(&relation.relation),
+    );
+    let name = &relation.relation;
+    let row = connection.client().query_one(&sql, &[&name.schema, &name.name, &key]).await?;
+    let (Some(min), Some(max)) = (row.try_get(0)?, row.try_get(1)?) else {
+        return Ok(vec![Range::All]);
+    };
+    let histogram: Vec<i64> = row.try_get::<_, Option<_>>(2)?.unwrap_or_default();
+    // As the server's planner does: rows grow with blocks.
+    let grown = f64::from(relation.blocks) / f64::from(relation.analyzed_blocks.max(1));
+    let rows_outside = relation.analyzed_rows.max(1.0) * (grown - 1.0).max(0.0);
+    let knots = knots(min, max, &histogram, relation.analyzed_rows.max(1.0), rows_outside);
+    let mut bounds: Vec<Option<i64>> = vec![None];
+    bounds.extend(cuts(&knots, parts).into_iter().map(Some));
+    bounds.push(None);
+    let range = |pair: &[Option<i64>]| Range::Key { column: key.to_owned(), from: pair[0], to: pair[1] };
+    Ok(bounds.windows(2).map(range).collect())
+}
+
+/// The estimated number of rows below ascending keys, from `min` to `max`. Between the bounds of the histogram lie
+/// `rows_inside` rows, equally many in each bucket; rows added since it was made lie outside of it, evenly.
+fn knots(min: i64, max: i64, histogram: &[i64], rows_inside: f64, rows_outside: f64) -> Vec<(i64, f64)> {
+    let [first, .., last] = histogram else {
+        return vec![(min, 0.0), (max, rows_inside)];
+    };
+    let width = |from: i64, to: i64| (i128::from(to) - i128::from(from)).max(0) as f64;
+    let (below, above) = (width(min, *first), width(*last, max));
+    let outside = rows_outside / (below + above).max(1.0);
+    let bucket = rows_inside / (histogram.len() - 1) as f64;
+    let mut knots = vec![(min, 0.0)];
+    let mut rows = below * outside;
+    for bound in histogram {
+        // Statistics may be older than the deletion of the lowest or highest keys.
+        if (min..=max).contains(bound) {
+            knots.push((*bound, rows));
+            rows += bucket;
+        }
+    }
+    let inside = knots.last().map_or(0.0, |knot| knot.1);
+    knots.push((max, inside + above * outside));
+    knots
+}
+
+/// At most `parts - 1` strictly ascending keys that cut the rows into equal parts.
+fn cuts(knots: &[(i64, f64)], parts: u32) -> Vec<i64> {
+    let total = knots.last().map_or(0.0, |knot| knot.1);
+    let mut cuts: Vec<i64> = Vec::new();
+    let mut segments = knots.windows(2).peekable();
+    for part in 1..parts {
+        let rows = total * f64::from(part) / f64::from(parts);
+        while segments.next_if(|s| s[1].1 <= rows).is_some() {}
+        let Some([(from, below), (to, through)]) = segments.peek() else {
+            break;
+        };
+        let share = ((rows - below) / (through - below)).clamp(0.0, 1.0);
+        let width = i128::from(*to) - i128::from(*from);
+        let key = i128::from(*from) + ((width as f64 * share).round() as i128).min(width);
+        let key = i64::try_from(key).unwrap_or(*to);
+        let previous = cuts.last().copied().unwrap_or(knots[0].0);
+        if key > previous {
+            cuts.push(key);
+        }
+    }
+    cuts
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_grown_table_is_cut_where_its_rows_are() {
+        // Analyzed with keys 0..=100; then a hundred times as many rows were appended.
+        let histogram: Vec<i64> = (0..=100).collect();
+        let cuts = cuts(&knots(0, 10_000, &histogram, 100.0, 9_900.0), 10);
+        assert_eq!(cuts, [1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000]);
+    }
+
+    #[test]
+    fn without_statistics_the_width_is_cut() {
+        assert_eq!(cuts(&knots(0, 100, &[], 1.0, 0.0), 4), [25, 50, 75]);
+        assert_eq!(cuts(&knots(i64::MIN, i64::MAX, &[], 1.0, 0.0), 2), [0]);
+        assert!(cuts(&knots(5, 5, &[], 1.0, 0.0), 4).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_ascend_within_the_bounds(
+            min: i64, max: i64, mut histogram in prop::collection::vec(any::<i64>(), 0..50),
+            inside in 1.0..1e12, outside in 0.0..1e12, parts in 1..1000_u32,
+        ) {
+            histogram.sort_unstable();
+            let (min, max) = (min.min(max), min.max(max));
+            let knots = knots(min, max, &histogram, inside, outside);
+            prop_assert!(knots.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1));
+            let cuts = cuts(&knots, parts);
+            prop_assert!(cuts.len() < parts as usize);
+            prop_assert!(cuts.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(cuts.iter().all(|cut| *cut > min && *cut <= max));
+        }
+
+        #[test]
+        fn block_ranges_join_without_gap(blocks: u32, parts in 1..5000_u32) {
+            let ranges = block_ranges(blocks, parts);
+            let mut next = Some(0);
+            for range in ranges {
+                let Range::Blocks { from, to } = range else { unreachable!() };
+                prop_assert_eq!(next, Some(from));
+                prop_assert!(to.is_none_or(|to| to > from));
+                next = to;
+            }
+            prop_assert_eq!(next, None);
+        }
+    }
+}

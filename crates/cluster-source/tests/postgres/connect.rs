@@ -1,0 +1,127 @@
+//! Connections: TLS, refusals, session settings, snapshots.
+
+use std::error::Error;
+
+use cluster_source::postgres::{self, Endpoint, Source, databases, tls};
+use cluster_source::{ErrorKind, SourceError};
+
+use crate::server::{self, Database, endpoint};
+
+async fn refusal(source: &Source, database: &str) -> SourceError {
+    source.connect(database).await.err().expect("connected")
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text = format!("{text}: {error}");
+        next = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn tls_verifies_the_authority_and_the_host_name() {
+    let trusted = tls(server::ca_pem().as_bytes()).unwrap();
+    Source::new(endpoint(), Some(trusted.clone())).connect("postgres").await.unwrap();
+
+    let address = Endpoint { host: "127.0.0.1".to_owned(), ..endpoint() };
+    let error = refusal(&Source::new(address, Some(trusted)), "postgres").await;
+    assert!(matches!(error, SourceError::Untrusted { .. }), "{error:?}");
+
+    let key = rcgen::KeyPair::generate().unwrap();
+    let stranger = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+    let error = refusal(&Source::new(endpoint(), Some(tls(stranger.as_bytes()).unwrap())), "postgres").await;
+    assert!(matches!(error, SourceError::Untrusted { .. }), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::AccessDenied);
+
+    assert!(matches!(tls(b"no certificate").unwrap_err(), SourceError::CertificateAuthorities { .. }));
+}
+
+#[tokio::test]
+async fn refusals_have_kinds() {
+    let wrong = Endpoint { password: "wrong".to_owned(), ..endpoint() };
+    assert!(!format!("{wrong:?}").contains("wrong"));
+    let error = refusal(&Source::new(wrong, None), "postgres").await;
+    assert_eq!(error.kind(), ErrorKind::AccessDenied);
+    assert!(chain(&error).contains("28P01"), "{}", chain(&error));
+
+    let closed = Endpoint { port: 1, ..endpoint() };
+    assert_eq!(refusal(&Source::new(closed, None), "postgres").await.kind(), ErrorKind::Unavailable);
+    assert_eq!(refusal(&server::source(), "no such database").await.kind(), ErrorKind::Internal);
+
+    let database = Database::create().await;
+    database.execute("CREATE ROLE limited LOGIN PASSWORD 'x' CONNECTION LIMIT 0").await;
+    let limited = Endpoint { user: "limited".to_owned(), password: "x".to_owned(), ..endpoint() };
+    assert_eq!(refusal(&Source::new(limited, None), &database.name).await.kind(), ErrorKind::Throttled);
+    database.execute("DROP ROLE limited").await;
+}
+
+#[tokio::test]
+async fn the_server_s_configuration_changes_nothing() {
+    let database = Database::create().await;
+    let name = &database.name;
+    database
+        .execute(&format!(
+            "CREATE TABLE t AS SELECT timestamptz '2020-01-02 03:04:05Z' a, interval '-1 day 2 hours' b, '\\x00ff'::bytea::text c,
+               daterange('2020-01-02', '2020-02-01') d, 0.1::float8 + 0.2 e, 't'::regclass f;
+             ALTER TABLE t ALTER c TYPE bytea USING c::bytea;
+             CREATE DOMAIN raw AS bytea; CREATE DOMAIN real8 AS float8;
+             ALTER TABLE t ALTER c TYPE raw USING c, ALTER e TYPE real8;
+             ALTER DATABASE {name} SET TimeZone = 'Asia/Tokyo';
+             ALTER DATABASE {name} SET IntervalStyle = iso_8601;
+             ALTER DATABASE {name} SET DateStyle = 'German, DMY';
+             ALTER DATABASE {name} SET bytea_output = escape;
+             ALTER DATABASE {name} SET extra_float_digits = -5;
+             ALTER DATABASE {name} SET search_path = public;
+             ALTER DATABASE {name} SET client_encoding = latin1;
+             ALTER DATABASE {name} SET statement_timeout = 1;
+             ALTER DATABASE {name} SET default_transaction_read_only = off"
+        ))
+        .await;
+    let batch = &database.read("t").await.unwrap()[0];
+    let row: Vec<&str> =
+        batch.columns().iter().map(|column| arrow_array::cast::AsArray::as_string::<i32>(column).value(0)).collect();
+    assert_eq!(
+        row,
+        [
+            "2020-01-02 03:04:05+00",
+            "-1 days +02:00:00",
+            "\\x00ff",
+            "[2020-01-02,2020-02-01)",
+            "0.30000000000000004",
+            "public.t"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn databases_without_templates() {
+    let database = Database::create().await;
+    let connection = database.connect().await;
+    assert!(connection.server_version() >= 150_000);
+    let names = databases(&connection).await.unwrap();
+    assert!(names.contains(&database.name) && names.contains(&"postgres".to_owned()));
+    assert!(names.iter().all(|name| !name.starts_with("template")));
+}
+
+#[tokio::test]
+async fn a_snapshot_is_shared() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t AS SELECT generate_series(1, 10) n").await;
+    let first = database.connect().await;
+    let snapshot = first.export_snapshot().await.unwrap();
+    database.execute("INSERT INTO t VALUES (11); CREATE TABLE later (n int)").await;
+    let second = database.connect().await;
+    second.use_snapshot(&snapshot).await.unwrap();
+    for connection in [&first, &second] {
+        let catalog = postgres::catalog(connection, &database.name, |_, _| true).await.unwrap();
+        assert_eq!(catalog.tables.len(), 1);
+        let found = &catalog.tables[0];
+        let batches = server::read(connection, found, &server::whole(found)[0]).await.unwrap();
+        assert_eq!(batches.iter().map(arrow_array::RecordBatch::num_rows).sum::<usize>(), 10);
+    }
+    drop(first);
+    assert!(database.connect().await.use_snapshot("no'such").await.is_err());
+}

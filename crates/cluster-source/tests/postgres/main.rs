@@ -1,0 +1,10 @@
+//! Reads a real PostgreSQL server: every test has a database of its own on one server per test run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod catalog;
+mod connect;
+mod partition;
+mod server;
+mod stream;
+mod text;

@@ -1,0 +1,185 @@
+//! Partitions cover every row exactly once, by blocks and by keys.
+
+use std::collections::BTreeMap;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use cluster_source::postgres::{self, Slicing};
+use export_task::plan::Range;
+
+use crate::server::{self, Database};
+
+/// Reads `t` (a key `k` of type int8 and more) in partitions of about `target` bytes, checks that they hold the table's
+/// rows, each once, and returns the number of rows of each partition.
+async fn read_in_partitions(database: &Database, slicing: Slicing, target: u64) -> Vec<usize> {
+    let connection = database.connect().await;
+    let found = database.table("t").await;
+    let partitions = postgres::partitions(&connection, &found, slicing, target).await.unwrap();
+    let mut counts = Vec::new();
+    let mut seen: BTreeMap<i64, u32> = BTreeMap::new();
+    for (partition, index) in partitions.iter().zip(0..) {
+        assert_eq!((partition.batch, partition.index), (1, index));
+        let mut rows = 0;
+        for batch in server::read(&connection, &found, partition).await.unwrap() {
+            rows += batch.num_rows();
+            for key in batch.column(0).as_primitive::<Int64Type>().values() {
+                *seen.entry(*key).or_default() += 1;
+            }
+        }
+        counts.push(rows);
+    }
+    let all = database.admin.query("SELECT k FROM ONLY t ORDER BY k", &[]).await.unwrap();
+    let expected: BTreeMap<i64, u32> = all.iter().map(|row| (row.get(0), 1)).collect();
+    assert!(seen == expected, "{slicing:?}: {} rows read, {} expected", seen.len(), expected.len());
+    counts
+}
+
+/// Both ways, coarse and fine.
+async fn covered_once(fill: &str) -> Vec<Vec<usize>> {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t (k int8 PRIMARY KEY, s text)").await;
+    database.execute(fill).await;
+    let mut counts = Vec::new();
+    for slicing in [Slicing::Blocks, Slicing::Keys] {
+        for target in [u64::MAX, 64 * 1024, 8 * 1024, 1] {
+            counts.push(read_in_partitions(&database, slicing, target).await);
+        }
+    }
+    counts
+}
+
+#[tokio::test]
+async fn gaps_negative_keys_and_skew() {
+    let counts = covered_once(
+        "INSERT INTO t SELECT (n::numeric * n * n * sign(n))::int8 * CASE WHEN n % 2 = 0 THEN 1 ELSE -1 END, repeat('x', n % 100) \
+         FROM generate_series(1, 20000) n; \
+         INSERT INTO t SELECT n, NULL FROM generate_series(20000000000000, 20000000005000) n; ANALYZE t",
+    )
+    .await;
+    assert!(counts.iter().any(|parts| parts.len() > 100));
+    // With statistics, skewed keys are still cut evenly.
+    let by_key = &counts[5];
+    assert!(by_key.len() > 10, "{by_key:?}");
+    let (most, mean) = (by_key.iter().max().unwrap(), 25_001 / by_key.len());
+    assert!(*most < 3 * mean, "{by_key:?}");
+}
+
+#[tokio::test]
+async fn deleted_and_updated_rows() {
+    covered_once(
+        "INSERT INTO t SELECT n, repeat('x', 50) FROM generate_series(1, 10000) n; ANALYZE t; \
+         DELETE FROM t WHERE k % 3 = 0 OR k < 2000; UPDATE t SET s = repeat('y', 90) WHERE k % 2 = 0; \
+         VACUUM t; INSERT INTO t SELECT -n, 'again' FROM generate_series(1, 3000) n",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn empty_emptied_and_single() {
+    covered_once("").await;
+    covered_once("INSERT INTO t SELECT n FROM generate_series(1, 5000) n; DELETE FROM t").await;
+    covered_once("INSERT INTO t SELECT n FROM generate_series(1, 5000) n; DELETE FROM t WHERE k <> 777").await;
+}
+
+#[tokio::test]
+async fn the_ends_of_the_key_s_type() {
+    covered_once(
+        "INSERT INTO t SELECT n, 'x' FROM generate_series(-3000, 3000) n; \
+         INSERT INTO t VALUES (-9223372036854775808), (-9223372036854775807), (9223372036854775806), (9223372036854775807)",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_table_grown_after_it_was_analyzed() {
+    let counts = covered_once(
+        "INSERT INTO t SELECT n, repeat('x', 40) FROM generate_series(1, 500) n; ANALYZE t; \
+         INSERT INTO t SELECT n, repeat('x', 40) FROM generate_series(501, 50000) n",
+    )
+    .await;
+    for parts in [&counts[1], &counts[5]] {
+        let (most, mean) = (parts.iter().max().unwrap(), 50_000 / parts.len());
+        assert!(parts.len() > 20 && *most < 2 * mean, "{parts:?}");
+    }
+}
+
+#[tokio::test]
+async fn rows_added_after_planning_are_in_the_last_partition() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t (k int8 PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 5000)").await;
+    let connection = database.connect().await;
+    let found = database.table("t").await;
+    for (slicing, more) in [(Slicing::Blocks, 20_000), (Slicing::Keys, 40_000)] {
+        let partitions = postgres::partitions(&connection, &found, slicing, 30_000).await.unwrap();
+        assert!(partitions.len() > 3);
+        let fill = format!("INSERT INTO t SELECT generate_series((SELECT max(k) + 1 FROM t), {more})");
+        database.execute(&fill).await;
+        let mut rows = 0;
+        for partition in &partitions {
+            let batches = server::read(&connection, &found, partition).await.unwrap();
+            rows += batches.iter().map(arrow_array::RecordBatch::num_rows).sum::<usize>();
+        }
+        assert_eq!(rows, more);
+    }
+}
+
+#[tokio::test]
+async fn every_integer_type_is_a_key_and_leaves_are_cut_each() {
+    let database = Database::create().await;
+    database
+        .execute(
+            "CREATE TABLE t (k int8 NOT NULL, a int2, b int4) PARTITION BY RANGE (k);
+             CREATE TABLE t1 PARTITION OF t (a NOT NULL, UNIQUE (a)) FOR VALUES FROM (0) TO (20000);
+             CREATE TABLE t2 PARTITION OF t (b NOT NULL, PRIMARY KEY (b)) FOR VALUES FROM (20000) TO (50000);
+             CREATE TABLE t3 PARTITION OF t DEFAULT;
+             INSERT INTO t SELECT n, CASE WHEN n < 20000 THEN n - 10000 END, -n FROM generate_series(0, 69999) n",
+        )
+        .await;
+    let connection = database.connect().await;
+    let found = database.table("t").await;
+    for slicing in [Slicing::Blocks, Slicing::Keys] {
+        let partitions = postgres::partitions(&connection, &found, slicing, 100_000).await.unwrap();
+        let cut = |batch| partitions.iter().filter(|p| p.batch == batch).count();
+        assert!(cut(1) > 3 && cut(2) > 3);
+        // Without a key, one sequential reader.
+        assert_eq!(cut(3) > 3, slicing == Slicing::Blocks);
+        let mut keys = Vec::new();
+        for partition in &partitions {
+            for batch in server::read(&connection, &found, partition).await.unwrap() {
+                keys.extend_from_slice(batch.column(0).as_primitive::<Int64Type>().values());
+            }
+        }
+        keys.sort_unstable();
+        assert!(keys.iter().copied().eq(0..70_000));
+    }
+}
+
+#[tokio::test]
+async fn block_ranges_scan_only_their_blocks_and_large_values_count() {
+    let database = Database::create().await;
+    database
+        .execute(
+            "CREATE TABLE t (k int8, s text); ALTER TABLE t ALTER s SET STORAGE EXTERNAL;
+             INSERT INTO t SELECT n, repeat('x', 5000) FROM generate_series(1, 1000) n;
+             CREATE INDEX ON t (k)",
+        )
+        .await;
+    let connection = database.connect().await;
+    let found = database.table("t").await;
+    let partitions = postgres::partitions(&connection, &found, Slicing::Blocks, 1_000_000).await.unwrap();
+    assert!(partitions.len() > 3, "{partitions:?}");
+    assert!(partitions.iter().all(|p| (500_000..=1_100_000).contains(&p.bytes)), "{partitions:?}");
+    for partition in &partitions {
+        let Range::Blocks { from, to } = partition.range else { panic!("{partition:?}") };
+        let upper = to.map(|to| format!(" AND ctid < '({to},0)'::tid")).unwrap_or_default();
+        let explain = format!("EXPLAIN SELECT * FROM ONLY t WHERE ctid >= '({from},0)'::tid{upper}");
+        let plan: String = database.admin.query_one(&explain, &[]).await.unwrap().get(0);
+        assert!(plan.starts_with("Tid Range Scan"), "{plan}");
+    }
+}
+
+#[test]
+fn old_servers_are_cut_by_key() {
+    assert_eq!(Slicing::of_server(139_999), Slicing::Keys);
+    assert_eq!(Slicing::of_server(140_000), Slicing::Blocks);
+}

@@ -1,0 +1,174 @@
+//! Batches: their limits, their errors, and that nothing is ever silently short.
+
+use std::time::{Duration, Instant};
+
+use arrow_array::{Array, RecordBatch};
+use cluster_source::postgres::{self, BatchOptions, Connection, FoundTable};
+use cluster_source::{ErrorKind, SourceError};
+use export_task::warning::SkipReason;
+use futures_util::{StreamExt, TryStreamExt};
+
+use crate::server::{self, Database, whole};
+
+async fn read_with(
+    connection: &Connection,
+    found: &FoundTable,
+    options: BatchOptions,
+) -> Result<Vec<RecordBatch>, SourceError> {
+    postgres::read(connection, &found.table, &whole(found)[0], options).await?.try_collect().await
+}
+
+#[tokio::test]
+async fn batches_end_at_either_limit() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t AS SELECT n, repeat('x', 1000) s FROM generate_series(1, 1000) n").await;
+    let connection = database.connect().await;
+    let found = database.table("t").await;
+    let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>();
+
+    let by_rows = BatchOptions { max_rows: 300, ..BatchOptions::default() };
+    assert_eq!(rows(&read_with(&connection, &found, by_rows).await.unwrap()), [300, 300, 300, 100]);
+    let by_bytes = BatchOptions { max_bytes: 100_000, ..BatchOptions::default() };
+    let batches = read_with(&connection, &found, by_bytes).await.unwrap();
+    assert_eq!(rows(&batches), [100; 10]);
+    // Buffers hold little more than the values.
+    assert!(batches.iter().all(|batch| batch.get_array_memory_size() < 200_000));
+    let one_by_one = BatchOptions { max_bytes: 0, max_rows: 0, ..BatchOptions::default() };
+    assert_eq!(read_with(&connection, &found, one_by_one).await.unwrap().len(), 1000);
+}
+
+#[tokio::test]
+async fn bytes_read_are_counted() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 1000) n").await;
+    let connection = database.connect().await;
+    let found = database.table("t").await;
+    let mut batches =
+        postgres::read(&connection, &found.table, &whole(&found)[0], BatchOptions::default()).await.unwrap();
+    while batches.try_next().await.unwrap().is_some() {}
+    // Header, then field count, length and value of each row, then the trailer.
+    assert_eq!(batches.bytes_read(), 19 + 1000 * 10 + 2);
+    assert!(batches.next().await.is_none());
+}
+
+#[tokio::test]
+async fn large_values_arrive_whole() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t (s text, b bytea); ALTER TABLE t ALTER s SET STORAGE EXTERNAL").await;
+    database.execute("INSERT INTO t VALUES (repeat('ä', 40000000), '\\x01'), ('small', '\\x02')").await;
+    let batches = database.read("t").await.unwrap();
+    assert_eq!(batches.len(), 2);
+    let text = arrow_array::cast::AsArray::as_string::<i32>(batches[0].column(0));
+    assert_eq!(text.value(0).len(), 80_000_000);
+    assert!(text.value(0).chars().all(|c| c == 'ä'));
+}
+
+#[tokio::test]
+async fn values_and_rows_over_the_limit_are_errors() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t AS SELECT repeat('x', 1000) a, repeat('y', 3000) big").await;
+    let connection = database.connect().await;
+    let found = database.table("t").await;
+    let value = BatchOptions { max_value_bytes: Some(2999), ..BatchOptions::default() };
+    let error = read_with(&connection, &found, value).await.unwrap_err();
+    assert!(matches!(&error, SourceError::ValueTooLarge { column: Some(column) } if column == "big"), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let row = BatchOptions { max_row_bytes: Some(4000), ..BatchOptions::default() };
+    let error = read_with(&connection, &found, row).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::RowTooLarge));
+    let exact = BatchOptions { max_value_bytes: Some(3000), max_row_bytes: Some(4008), ..BatchOptions::default() };
+    assert_eq!(read_with(&connection, &found, exact).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn text_in_another_encoding_is_converted_or_reported() {
+    let latin = Database::create_with("ENCODING latin1 LOCALE 'C' TEMPLATE template0").await;
+    latin.execute("CREATE TABLE \"täble\" AS SELECT 'äöü'::text s").await;
+    let batch = &latin.read("täble").await.unwrap()[0];
+    assert_eq!(arrow_array::cast::AsArray::as_string::<i32>(batch.column(0)).value(0), "äöü");
+
+    let ascii = Database::create_with("ENCODING sql_ascii LOCALE 'C' TEMPLATE template0").await;
+    ascii.execute("CREATE TABLE t AS SELECT 'fine'::text s; CREATE TABLE bad AS SELECT convert_from('\\xe4f6', 'sql_ascii') s").await;
+    assert_eq!(ascii.read("t").await.unwrap().len(), 1);
+    let error = ascii.read("bad").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::InvalidText), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_connection_lost_midway_is_an_error() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t AS SELECT repeat('x', 1000) s FROM generate_series(1, 200000)").await;
+    let found = database.table("t").await;
+    let connection = database.connect().await;
+    let mut batches =
+        postgres::read(&connection, &found.table, &whole(&found)[0], BatchOptions::default()).await.unwrap();
+    batches.try_next().await.unwrap().unwrap();
+    database
+        .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'aurora-export' AND datname = current_database()")
+        .await;
+    let error = batches.by_ref().try_collect::<Vec<_>>().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert!(batches.next().await.is_none());
+}
+
+#[tokio::test]
+async fn an_error_of_the_server_midway_quotes_no_data() {
+    let database = Database::create().await;
+    database
+        .execute(
+            "CREATE TYPE secret AS (n int);
+             CREATE FUNCTION reveal(secret) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
+               $$ BEGIN IF $1.n > 9000 THEN RAISE 'row %', 'confidential' USING DETAIL = 'confidential', HINT = 'confidential'; END IF; RETURN 'x'; END $$;
+             CREATE CAST (secret AS text) WITH FUNCTION reveal(secret);
+             CREATE TABLE t AS SELECT row(n)::secret s FROM generate_series(1, 10000) n",
+        )
+        .await;
+    let error = database.read("t").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    assert!(!format!("{error:?}").contains("confidential"), "{error:?}");
+}
+
+#[tokio::test]
+async fn dropping_the_stream_and_connection_ends_the_query_at_once() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t AS SELECT repeat('x', 1000) s FROM generate_series(1, 200000)").await;
+    let found = database.table("t").await;
+    let before = server::peak_memory();
+    {
+        let connection = database.connect().await;
+        let mut batches =
+            postgres::read(&connection, &found.table, &whole(&found)[0], BatchOptions::default()).await.unwrap();
+        batches.try_next().await.unwrap().unwrap();
+        // Nobody reads: the server must wait, not this process collect.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert!(server::peak_memory() < before + (400 << 20));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aurora-export' AND datname = current_database()";
+    while database.admin.query_one(busy, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+        assert!(Instant::now() < deadline, "the server still works for a dropped connection");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_table_dropped_after_planning_is_an_error() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t (n int)").await;
+    let found = database.table("t").await;
+    database.execute("DROP TABLE t").await;
+    let error = read_with(&database.connect().await, &found, BatchOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    let mut found = found;
+    found.table.columns[0].decode = "unknown".to_owned();
+    let error = read_with(&database.connect().await, &found, BatchOptions::default()).await.unwrap_err();
+    assert!(matches!(error, SourceError::Plan(_)));
+}
+
+#[tokio::test]
+async fn columns_without_any_value() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t AS SELECT NULL::int a, NULL::text b, NULL::bytea c, NULL::bool d, NULL::numeric e FROM generate_series(1, 9)").await;
+    let batch = &database.read("t").await.unwrap()[0];
+    assert!(batch.columns().iter().all(|column| column.null_count() == 9));
+}

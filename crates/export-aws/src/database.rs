@@ -1,0 +1,58 @@
+//! How a worker reaches a clone: the master password RDS keeps in Secrets Manager, and the certificate authority.
+
+use std::path::PathBuf;
+
+use aws_sdk_secretsmanager::Client;
+use cluster_source::postgres::{self, Endpoint, Source};
+use export_task::task::CloneEndpoint;
+use serde::Deserialize;
+
+use crate::config;
+use crate::error::{ErrorKind, StepError};
+
+/// What RDS writes into a managed secret.
+#[derive(Deserialize)]
+struct Login {
+    username: String,
+    password: String,
+}
+
+/// The clone as a source: its endpoint, its master login, verified TLS.
+///
+/// # Errors
+/// `ServiceUnavailable`, `InternalFailure`.
+pub async fn source(secrets: &Client, clone: &CloneEndpoint) -> Result<Source, StepError> {
+    let (Some(host), Some(port), Some(secret)) = (&clone.host, clone.port, &clone.secret_arn) else {
+        return Err(StepError::internal("the clone has no endpoint yet"));
+    };
+    let login = login(secrets, secret).await?;
+    let tls = postgres::tls(&certificate_authority()?)?;
+    let endpoint = Endpoint { host: host.clone(), port, user: login.username, password: login.password };
+    Ok(Source::new(endpoint, Some(tls)))
+}
+
+/// Reads a clone's master login.
+async fn login(secrets: &Client, secret_arn: &str) -> Result<Login, StepError> {
+    let secret = secrets
+        .get_secret_value()
+        .secret_id(secret_arn)
+        .send()
+        .await
+        .map_err(|e| StepError::aws("the clone's password can't be read", e))?;
+    let text = secret.secret_string().unwrap_or_default();
+    // The parse error would quote the secret, so it is dropped.
+    serde_json::from_str(text)
+        .map_err(|_| StepError::new(ErrorKind::InternalFailure, "the clone's secret is not a database login"))
+}
+
+/// The PEM bundle clones' certificates are verified against.
+fn certificate_authority() -> Result<Vec<u8>, StepError> {
+    let path = config::optional(config::DATABASE_CA_FILE).map_or_else(
+        || PathBuf::from(std::env::var_os("LAMBDA_TASK_ROOT").unwrap_or_default()).join("rds-ca.pem"),
+        PathBuf::from,
+    );
+    std::fs::read(&path).map_err(|e| {
+        let message = format!("the database certificate authority {} can't be read", path.display());
+        StepError::caused(ErrorKind::InternalFailure, message, e)
+    })
+}

@@ -1,0 +1,186 @@
+//! S3 as the user's export role: everything in the user's bucket is read and written through this client and no other.
+
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use export_task::object_key::TaskPath;
+use export_task::task::TaskRef;
+use parquet_sink::{Destination, S3Destination, SinkError};
+use serde_json::json;
+
+use crate::clients;
+use crate::error::StepError;
+
+/// Assumes the task's export role, with a session policy cut to the task's directory of the task's bucket. The session lasts
+/// an hour (the most a role may give another), longer than any invocation.
+///
+/// # Errors
+/// The STS error, for the caller to tell apart.
+pub async fn assume(
+    config: &SdkConfig,
+    task: &TaskRef,
+) -> Result<aws_sdk_s3::Client, Box<SdkError<AssumeRoleError, HttpResponse>>> {
+    let sts = aws_sdk_sts::Client::new(config);
+    // 50 of the 64 characters a session name may have; the rest says who we are.
+    let session: String = task.export_task_identifier.chars().take(50).collect();
+    let answer = sts
+        .assume_role()
+        .role_arn(&task.iam_role_arn)
+        .role_session_name(format!("aurora-export-{session}"))
+        .policy(session_policy(task))
+        .duration_seconds(3600)
+        .send()
+        .await
+        .map_err(Box::new)?;
+    let c = answer.credentials();
+    let credentials = Credentials::new(
+        c.map(|c| c.access_key_id()).unwrap_or_default(),
+        c.map(|c| c.secret_access_key()).unwrap_or_default(),
+        c.map(|c| c.session_token().to_owned()),
+        None,
+        "export role",
+    );
+    Ok(aws_sdk_s3::Client::from_conf(clients::s3_config(config).credentials_provider(credentials).build()))
+}
+
+/// As [`assume`], for steps after the preconditions: by then a refusal is no longer the metadata check's to report.
+///
+/// # Errors
+/// `ServiceUnavailable` or `DestinationDenied`.
+pub async fn assume_again(config: &SdkConfig, task: &TaskRef) -> Result<aws_sdk_s3::Client, StepError> {
+    assume(config, task).await.map_err(|error| {
+        if crate::error::is_transient(&error) {
+            return StepError::aws("the export role can't be assumed", *error);
+        }
+        let message = format!("The export can't assume the IAM role {} any more.", task.iam_role_arn);
+        StepError::caused(crate::ErrorKind::DestinationDenied, message, error)
+    })
+}
+
+/// What the session may do: AWS's documented export permissions, on this task's objects only, with this bucket's key.
+fn session_policy(task: &TaskRef) -> String {
+    let partition = &task.source_arn.partition;
+    let bucket = format!("arn:{partition}:s3:::{}", task.s3_bucket);
+    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:PutObject*", "s3:GetObject*", "s3:DeleteObject*", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+                "Resource": format!("{bucket}/{}/*", path.base()),
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketLocation"],
+                "Resource": bucket,
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"],
+                "Resource": "*",
+                "Condition": {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com*"}},
+            },
+        ],
+    })
+    .to_string()
+}
+
+/// The user's bucket, for the small objects: metadata documents, markers, and what is to be removed.
+#[derive(Clone, Debug)]
+pub struct ExportBucket {
+    s3: aws_sdk_s3::Client,
+    bucket: String,
+    kms_key: String,
+}
+
+impl ExportBucket {
+    /// The bucket of `task`, through the client of [`assume`].
+    pub fn new(s3: aws_sdk_s3::Client, task: &TaskRef) -> Self {
+        Self { s3, bucket: task.s3_bucket.clone(), kms_key: task.kms_key_id.clone() }
+    }
+
+    /// Writes one small object with the task's key.
+    ///
+    /// # Errors
+    /// The S3 error, for the caller to tell apart.
+    pub async fn put(&self, key: &str, body: Vec<u8>) -> Result<(), SinkError> {
+        parquet_sink::put_object(&self.s3, &self.bucket, key, body, &self.kms_key).await
+    }
+
+    /// Where part files go.
+    pub fn destination(&self) -> Destination {
+        Destination::S3(S3Destination {
+            client: self.s3.clone(),
+            bucket: self.bucket.clone(),
+            kms_key_id: self.kms_key.clone(),
+        })
+    }
+
+    /// Every key below a prefix.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable`, `DestinationDenied`.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StepError> {
+        let mut keys = Vec::new();
+        let mut pages = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| denied("the export can't be listed", e))?;
+            keys.extend(page.contents().iter().filter_map(|o| o.key().map(str::to_owned)));
+        }
+        Ok(keys)
+    }
+
+    /// Deletes one object.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable`, `DestinationDenied`.
+    pub async fn delete(&self, key: &str) -> Result<(), StepError> {
+        let deleted = self.s3.delete_object().bucket(&self.bucket).key(key).send().await;
+        deleted.map(drop).map_err(|e| denied("a stale part file can't be deleted", e))
+    }
+
+    /// Aborts every unfinished multipart upload below a prefix: what workers that were killed left. Returns how many.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable`, `DestinationDenied`.
+    pub async fn abort_uploads(&self, prefix: &str) -> Result<usize, StepError> {
+        let mut uploads = Vec::new();
+        let (mut key_marker, mut id_marker) = (None, None);
+        loop {
+            let request = self.s3.list_multipart_uploads().bucket(&self.bucket).prefix(prefix);
+            let page = request
+                .set_key_marker(key_marker)
+                .set_upload_id_marker(id_marker)
+                .send()
+                .await
+                .map_err(|e| denied("unfinished uploads can't be listed", e))?;
+            let found = page.uploads().iter().filter_map(|u| Some((u.key()?.to_owned(), u.upload_id()?.to_owned())));
+            uploads.extend(found);
+            if page.is_truncated() != Some(true) {
+                break;
+            }
+            (key_marker, id_marker) = (page.next_key_marker, page.next_upload_id_marker);
+        }
+        for (key, id) in &uploads {
+            let abort = self.s3.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(id).send().await;
+            abort.map_err(|e| denied("an unfinished upload can't be aborted", e))?;
+        }
+        Ok(uploads.len())
+    }
+}
+
+/// An error of the user's bucket: its refusals are the user's to mend.
+pub fn denied<E>(what: &str, error: SdkError<E, HttpResponse>) -> StepError
+where
+    E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let refused = error.as_service_error().is_some() && !crate::error::is_transient(&error);
+    let mut step = StepError::aws(what, error);
+    if refused {
+        step.kind = crate::ErrorKind::DestinationDenied;
+    }
+    step
+}

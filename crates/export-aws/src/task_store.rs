@@ -1,0 +1,151 @@
+//! The DynamoDB table of tasks. Three kinds of items, under the keys `Kind` and `Id`:
+//!
+//! | Kind | Id | what |
+//! |---|---|---|
+//! | `TASK` | task identifier | the task record; never deleted, so an identifier is never reusable |
+//! | `LOCK` | cluster ARN | the one task a cluster may run; holds the task's identifier |
+//! | `SLOTS` | `ACCOUNT` | the set of running tasks, no larger than the account's limit |
+//!
+//! Admission writes all three in one transaction, the end of a task clears two of them in one, so no crash leaves a lock or a
+//! slot without a task that is still to end.
+
+mod admission;
+mod update;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use export_task::error::ApiError;
+use export_task::filter::Describe;
+use export_task::task::ExportTask;
+
+use crate::error::StepError;
+
+pub use update::Ending;
+
+type Item = HashMap<String, AttributeValue>;
+
+const TASK: &str = "TASK";
+const LOCK: &str = "LOCK";
+const SLOTS: &str = "SLOTS";
+const ACCOUNT: &str = "ACCOUNT";
+
+/// The task store.
+#[derive(Clone, Debug)]
+pub struct TaskStore {
+    client: Client,
+    table: String,
+}
+
+impl TaskStore {
+    /// The store in `table`.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// A task, as it is now.
+    ///
+    /// # Errors
+    /// `ExportTaskNotFound`, `ServiceUnavailable`.
+    pub async fn get(&self, id: &str) -> Result<ExportTask, StepError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(TASK, id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| StepError::aws("the task can't be read", e))?;
+        match answer.item {
+            Some(item) => read(item),
+            None => Err(ApiError::ExportTaskNotFound(id.to_owned()).into()),
+        }
+    }
+
+    /// One page of tasks, in the order of their identifiers, so that pages stay stable while tasks are added. The second
+    /// value is the last identifier of the page when there are more.
+    ///
+    /// # Errors
+    /// `ExportTaskNotFound` for an identifier that doesn't exist, `ServiceUnavailable`.
+    pub async fn describe(&self, query: &Describe) -> Result<(Vec<ExportTask>, Option<String>), StepError> {
+        if let Some(id) = &query.identifier {
+            let task = self.get(id).await?;
+            return Ok((Some(task).filter(|t| query.selects(t)).into_iter().collect(), None));
+        }
+        let mut tasks: Vec<ExportTask> = Vec::new();
+        let mut start = query.after.as_ref().map(|id| key(TASK, id));
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("Kind = :kind")
+                .expression_attribute_values(":kind", text(TASK))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|e| StepError::aws("the tasks can't be listed", e))?;
+            for item in page.items.unwrap_or_default() {
+                let task = read(item)?;
+                if query.selects(&task) {
+                    if tasks.len() == query.max_records {
+                        let marker = tasks.last().map(|t| t.request.export_task_identifier.clone());
+                        return Ok((tasks, marker));
+                    }
+                    tasks.push(task);
+                }
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok((tasks, None));
+            }
+        }
+    }
+}
+
+fn text(s: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(s.into())
+}
+
+fn number(n: impl ToString) -> AttributeValue {
+    AttributeValue::N(n.to_string())
+}
+
+fn key(kind: &str, id: &str) -> Item {
+    HashMap::from([("Kind".to_owned(), text(kind)), ("Id".to_owned(), text(id))])
+}
+
+fn read(item: Item) -> Result<ExportTask, StepError> {
+    serde_dynamo::from_item(item)
+        .map_err(|e| StepError::caused(crate::ErrorKind::InternalFailure, "a task record can't be read", e))
+}
+
+fn write(task: &ExportTask) -> Result<Item, StepError> {
+    let mut item: Item = serde_dynamo::to_item(task)
+        .map_err(|e| StepError::caused(crate::ErrorKind::InternalFailure, "a task record can't be written", e))?;
+    item.extend(key(TASK, &task.request.export_task_identifier));
+    Ok(item)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use export_task::request::StartExportTask;
+    use export_task::task::{ExportTask, Status};
+
+    #[test]
+    fn records_survive_the_store() {
+        let request = serde_json::from_value::<StartExportTask>(serde_json::json!({
+            "ExportTaskIdentifier": "t", "SourceArn": "arn:aws:rds:us-east-1:123456789012:cluster:c", "S3BucketName": "bbb",
+            "IamRoleArn": "arn:aws:iam::123456789012:role/r", "KmsKeyId": "k", "ExportOnly": ["db", "db.s.t"]
+        }));
+        let mut task = ExportTask::new(request.unwrap().validate().unwrap(), "arn:execution".into(), 1_700_000_000_000);
+        task.status = Status::InProgress;
+        task.extracted_bytes = u64::MAX / 2;
+        task.snapshot_time = Some(i64::MAX);
+        assert_eq!(super::read(super::write(&task).unwrap()).unwrap(), task);
+    }
+}

@@ -1,0 +1,141 @@
+//! Admission: the identifier is new, the account has a free slot, the cluster has no running task; all of it or nothing.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
+use aws_smithy_types::error::operation::BuildError;
+use export_task::error::ApiError;
+use export_task::task::{ExportTask, Status};
+
+use super::{ACCOUNT, Item, LOCK, SLOTS, TASK, TaskStore, key, text, write};
+use crate::error::{ErrorKind, StepError};
+
+/// Attempts of one transaction while others touch the same items.
+const ATTEMPTS: u32 = 12;
+
+impl TaskStore {
+    /// Admits a task. Repeating an admission for the same execution changes nothing and succeeds.
+    ///
+    /// # Errors
+    /// `ExportTaskAlreadyExists`, `InvalidExportSourceState`, `ExportTaskLimitReachedFault`, `ServiceUnavailable`.
+    pub async fn admit(&self, task: &ExportTask, limit: u32) -> Result<ExportTask, StepError> {
+        let id = &task.request.export_task_identifier;
+        let cluster = task.request.source_arn.to_string();
+        let mut lock: Item = key(LOCK, &cluster);
+        lock.insert("Task".into(), text(id));
+        let put = |item: Item| {
+            Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(Kind)")
+                .build()
+        };
+        let slot = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(SLOTS, ACCOUNT)))
+            .update_expression("ADD Running :task")
+            .condition_expression("attribute_not_exists(Running) OR size(Running) < :limit")
+            .expression_attribute_values(":task", AttributeValue::Ss(vec![id.clone()]))
+            .expression_attribute_values(":limit", AttributeValue::N(limit.to_string()))
+            .build();
+        let writes = vec![
+            TransactWriteItem::builder().put(put(write(task)?).map_err(built)?).build(),
+            TransactWriteItem::builder().put(put(lock).map_err(built)?).build(),
+            TransactWriteItem::builder().update(slot.map_err(built)?).build(),
+        ];
+        let failed = self.transact(writes).await?;
+        if failed.is_empty() {
+            return Ok(task.clone());
+        }
+        if failed.contains(&0) {
+            let admitted = self.get(id).await?;
+            if admitted.execution_arn == task.execution_arn {
+                return Ok(admitted);
+            }
+            return Err(ApiError::ExportTaskAlreadyExists(id.clone()).into());
+        }
+        if failed.contains(&1) {
+            return Err(ApiError::InvalidExportSourceState(format!(
+                "The DB cluster {} already has an export task in progress.",
+                task.request.source_arn.cluster
+            ))
+            .into());
+        }
+        Err(ApiError::ExportTaskLimitReached(limit).into())
+    }
+
+    /// Takes an admission back whose execution could not be started.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable`.
+    pub async fn withdraw(&self, task: &ExportTask) -> Result<(), StepError> {
+        let id = &task.request.export_task_identifier;
+        let record = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(TASK, id)))
+            .condition_expression("ExecutionArn = :execution AND #status = :starting")
+            .expression_attribute_names("#status", "Status")
+            .expression_attribute_values(":execution", text(&task.execution_arn))
+            .expression_attribute_values(":starting", text(Status::Starting.as_str()))
+            .build();
+        let mut writes = self.release(task)?;
+        writes.push(TransactWriteItem::builder().delete(record.map_err(built)?).build());
+        self.transact(writes).await.map(drop)
+    }
+
+    /// The writes that free a task's lock and slot. Neither fails when it is free already.
+    pub(super) fn release(&self, task: &ExportTask) -> Result<Vec<TransactWriteItem>, StepError> {
+        let id = &task.request.export_task_identifier;
+        let lock = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(LOCK, &task.request.source_arn.to_string())))
+            .condition_expression("attribute_not_exists(Kind) OR Task = :task")
+            .expression_attribute_values(":task", text(id))
+            .build();
+        let slot = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(SLOTS, ACCOUNT)))
+            .update_expression("DELETE Running :tasks")
+            .expression_attribute_values(":tasks", AttributeValue::Ss(vec![id.clone()]))
+            .build();
+        Ok(vec![
+            TransactWriteItem::builder().delete(lock.map_err(built)?).build(),
+            TransactWriteItem::builder().update(slot.map_err(built)?).build(),
+        ])
+    }
+
+    /// Runs a transaction, again while it conflicts with others. Returns the positions of the conditions that failed.
+    pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Vec<usize>, StepError> {
+        for attempt in 1..=ATTEMPTS {
+            let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
+            let error = match sent {
+                Ok(_) => return Ok(Vec::new()),
+                Err(error) => error,
+            };
+            let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() else {
+                return Err(StepError::aws("the task store can't be written", error));
+            };
+            let reasons = canceled.cancellation_reasons();
+            let with = |code: &str| -> Vec<usize> {
+                reasons.iter().enumerate().filter(|(_, r)| r.code() == Some(code)).map(|(i, _)| i).collect()
+            };
+            let failed = with("ConditionalCheckFailed");
+            if !failed.is_empty() {
+                return Ok(failed);
+            }
+            if with("TransactionConflict").is_empty() && with("ThrottlingError").is_empty() {
+                return Err(StepError::aws("the task store can't be written", error));
+            }
+            // Spread by the identity of the attempt's time: racing starts arrive microseconds apart.
+            let jitter = crate::now_millis().unsigned_abs() % 50;
+            tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 20 + jitter)).await;
+        }
+        Err(StepError::new(ErrorKind::ServiceUnavailable, "the task store is busy"))
+    }
+}
+
+/// A request built without a member it must have: can't happen with the constants above, but is an error, not a panic.
+pub(super) fn built(error: BuildError) -> StepError {
+    StepError::caused(ErrorKind::InternalFailure, "a task store request is incomplete", error)
+}

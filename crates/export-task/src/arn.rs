@@ -1,0 +1,104 @@
+//! The ARN of a DB cluster.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ApiError;
+
+/// `arn:aws:rds:us-west-2:123456789012:cluster:my-cluster`, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClusterArn {
+    /// `aws`, `aws-cn`, `aws-us-gov`, ...
+    pub partition: String,
+    /// Region.
+    pub region: String,
+    /// Twelve digits.
+    pub account: String,
+    /// The cluster's identifier.
+    pub cluster: String,
+}
+
+impl ClusterArn {
+    /// Parses the `SourceArn` of a request.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue`; snapshot ARNs are told apart, because AWS's API exports those and this one doesn't.
+    pub fn parse(arn: &str) -> Result<Self, ApiError> {
+        let parts: Vec<&str> = arn.splitn(7, ':').collect();
+        if let ["arn", partition, "rds", region, account, kind, name] = parts[..] {
+            if matches!(kind, "snapshot" | "cluster-snapshot") {
+                return Err(ApiError::InvalidParameterValue(format!(
+                    "SourceArn {arn} is a snapshot. This service exports DB clusters: pass the ARN of a cluster, \
+                     arn:aws:rds:region:account:cluster:name."
+                )));
+            }
+            let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+            let plain = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if kind == "cluster"
+                && digits
+                && partition.starts_with("aws")
+                && [partition, region, name].into_iter().all(plain)
+            {
+                return Ok(Self {
+                    partition: partition.into(),
+                    region: region.into(),
+                    account: account.into(),
+                    cluster: name.to_ascii_lowercase(),
+                });
+            }
+        }
+        Err(ApiError::InvalidParameterValue(format!(
+            "Invalid value for SourceArn: {arn} isn't the ARN of a DB cluster."
+        )))
+    }
+}
+
+impl fmt::Display for ClusterArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "arn:{}:rds:{}:{}:cluster:{}", self.partition, self.region, self.account, self.cluster)
+    }
+}
+
+impl From<ClusterArn> for String {
+    fn from(arn: ClusterArn) -> Self {
+        arn.to_string()
+    }
+}
+
+impl TryFrom<String> for ClusterArn {
+    type Error = ApiError;
+    fn try_from(arn: String) -> Result<Self, ApiError> {
+        Self::parse(&arn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_cluster_arns_apart() {
+        let arn = ClusterArn::parse("arn:aws:rds:us-west-2:123456789012:cluster:My-Cluster").unwrap();
+        assert_eq!((arn.region.as_str(), arn.cluster.as_str()), ("us-west-2", "my-cluster"));
+        assert_eq!(arn.to_string(), "arn:aws:rds:us-west-2:123456789012:cluster:my-cluster");
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        for bad in [
+            "",
+            "x",
+            "arn:aws:rds:us-west-2:1:cluster:a",
+            "arn:aws:s3:::b",
+            "arn:aws:rds:us-west-2:123456789012:db:a",
+            "arn:aws:rds:us-west-2:123456789012:cluster:",
+            "arn:aws:rds:us-west-2:123456789012:cluster:a b",
+        ] {
+            assert_eq!(ClusterArn::parse(bad).unwrap_err().code(), "InvalidParameterValue", "{bad}");
+        }
+        let snapshot = ClusterArn::parse("arn:aws:rds:us-west-2:123456789012:cluster-snapshot:s").unwrap_err();
+        assert!(snapshot.to_string().contains("snapshot"));
+    }
+}

@@ -1,0 +1,38 @@
+//! The export task, without any input or output: what a request may say, what a task is and how its status moves, how
+//! databases, tables and part files are named, what the plan and its results look like, and every document that leaves
+//! the system (AWS API structures, metadata files, warnings, events). Pure functions over plain data: no clock, no
+//! randomness, no SDK, so each rule of the user guide stands in one place and is tested in isolation.
+//!
+//! # Layout
+//!
+//! * [`arn`]: the cluster ARN a task exports from.
+//! * [`error`]: the API's error codes, HTTP statuses and messages.
+//! * [`event`]: the RDS event document and the three event ids of a cluster export.
+//! * [`export_only`]: the `ExportOnly` grammar and what it selects.
+//! * [`failure`]: the failure messages of the user guide.
+//! * [`filter`]: `DescribeExportTasks` parameters, filters and paging.
+//! * [`limits`]: every limit, with its source.
+//! * [`member`]: a task as the API shows it.
+//! * [`metadata`]: `export_info` and `export_tables_info` documents.
+//! * [`object_key`]: the one place that builds keys in the user's bucket.
+//! * [`plan`]: tables, columns, partitions, work units and their results.
+//! * [`request`]: raw requests and validated ones.
+//! * [`task`]: the task record and its status machine.
+//! * [`time`]: the three ways a time is written.
+//! * [`warning`]: skipped tables and the `WarningMessage` document.
+
+pub mod arn;
+pub mod error;
+pub mod event;
+pub mod export_only;
+pub mod failure;
+pub mod filter;
+pub mod limits;
+pub mod member;
+pub mod metadata;
+pub mod object_key;
+pub mod plan;
+pub mod request;
+pub mod task;
+pub mod time;
+pub mod warning;

@@ -1,0 +1,24 @@
+//! Every limit of an export task, each with where it comes from.
+
+/// Tasks that may run at once in an account, unless the stack is deployed with another number (guide, Exporting DB cluster
+/// data: "up to five concurrent DB cluster export tasks").
+pub const CONCURRENT_TASKS: u32 = 5;
+
+/// Characters of a task identifier (the service's own check).
+pub const IDENTIFIER_CHARS: usize = 60;
+
+/// Bytes of the `ExportOnly` list (newer edition of the guide).
+pub const EXPORT_ONLY_BYTES: usize = 200 * 1024;
+
+/// Clones of one cluster; the next one is a full copy (guide, Limitations).
+pub const CLONES_PER_CLUSTER: usize = 15;
+
+/// Characters that make a table with such a column name unreadable for Spark-based readers, so it is skipped (guide,
+/// Limitations).
+pub const COLUMN_NAME_FORBIDDEN: &[char] = &[' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];
+
+/// Characters of a path that become underscores (guide, Limitations).
+pub const PATH_REPLACED: &[char] = &['\\', '`', '"', ' '];
+
+/// Records `DescribeExportTasks` returns at least and at most (API reference).
+pub const DESCRIBE_RECORDS: std::ops::RangeInclusive<i64> = 20..=100;

@@ -1,0 +1,248 @@
+//! What the planner finds and decides: tables with their columns, the partitions they are read in, the work units those
+//! are packed into, and what each unit reports back. These documents travel through the stack's work bucket as JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// A table as the catalog describes it, with everything a worker needs to read it and name its files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Table {
+    /// Number of the table in the plan, from 0. Results refer to it.
+    pub id: u32,
+    /// Database the table is in.
+    pub database: String,
+    /// Schema the table is in (for MySQL the database again).
+    pub schema: String,
+    /// The table's name: that of the root for the leaves of a natively partitioned table.
+    pub name: String,
+    /// Set when another table's directory would have the same name after characters were replaced: it sets them apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory_suffix: Option<String>,
+    /// Columns in the order they are written.
+    pub columns: Vec<Column>,
+}
+
+/// One column: what it is in the database, how it is read, and what it becomes in Parquet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Column {
+    /// The column's name, unchanged.
+    pub name: String,
+    /// `information_schema.columns.data_type`, such as `character varying`, `ARRAY` or `USER-DEFINED`.
+    pub original_type: String,
+    /// Declared length of character types, else 0 (as AWS writes it).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub char_max_length: i32,
+    /// Declared or implied precision of numeric types, else 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub num_precision: i32,
+    /// Fractional-second precision of date and time types, else 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub datetime_precision: i32,
+    /// How the reader decodes the column: a name only the engine's reader interprets, such as `int4`, `numeric` or `text`.
+    pub decode: String,
+    /// The Parquet type it is written as.
+    pub parquet: ParquetType,
+}
+
+fn is_zero(n: &i32) -> bool {
+    *n == 0
+}
+
+/// The Parquet types AWS's conversion tables use (facts: "Data conversion when exporting to an Amazon S3 bucket").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ParquetType {
+    /// BOOLEAN.
+    Boolean,
+    /// INT32 annotated INT(16, true).
+    Int16,
+    /// INT32.
+    Int32,
+    /// INT64.
+    Int64,
+    /// FLOAT.
+    Float,
+    /// DOUBLE.
+    Double,
+    /// BYTE_ARRAY annotated STRING.
+    String,
+    /// BYTE_ARRAY.
+    Binary,
+}
+
+impl ParquetType {
+    /// The spelling of `expectedExportedType` in `export_tables_info`. `float` and `binary` are not published by AWS; they
+    /// follow the pattern of those that are.
+    pub fn exported_name(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Int16 => "int32 (INT_16)",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Float => "float",
+            Self::Double => "double",
+            Self::String => "binary (UTF8)",
+            Self::Binary => "binary",
+        }
+    }
+}
+
+/// One range of one relation: what one reader reads in one go and writes as one or more part files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Partition {
+    /// The [`Table::id`] it belongs to.
+    pub table: u32,
+    /// The relation the rows are read from: the table itself, or one leaf of a natively partitioned table.
+    pub relation: Relation,
+    /// Directory number below the table, from 1: one per leaf of a natively partitioned table, else 1.
+    pub batch: u32,
+    /// Part number within the batch, from 0.
+    pub index: u32,
+    /// Which rows.
+    pub range: Range,
+    /// Estimated size in the database, in bytes. Progress and balance only; never what is read.
+    pub bytes: u64,
+}
+
+/// A relation's qualified name, unquoted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Relation {
+    /// Schema.
+    pub schema: String,
+    /// Relation name.
+    pub name: String,
+}
+
+/// The rows of a partition. The ranges of a relation are disjoint and together cover every row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Range {
+    /// Every row.
+    All,
+    /// Heap blocks `from..to`; `None` is open, so that the last range also takes blocks added after planning.
+    Blocks {
+        /// First block.
+        from: u32,
+        /// First block that is not in the range, or `None` for no end.
+        to: Option<u32>,
+    },
+    /// Values of an integer column that is never NULL: `from <= value < to`; `None` is open at that end.
+    Key {
+        /// The column, unquoted.
+        column: String,
+        /// Lower bound, inclusive.
+        from: Option<i64>,
+        /// Upper bound, exclusive.
+        to: Option<i64>,
+    },
+}
+
+/// One item of the Distributed Map: where the unit's document lies in the plan's units object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UnitRef {
+    /// Number of the unit, from 0.
+    pub unit: u32,
+    /// First byte of the unit's JSON in the units object.
+    pub offset: u64,
+    /// Length of the unit's JSON in bytes.
+    pub length: u64,
+}
+
+/// A work unit: what one child of the Distributed Map does, perhaps over several invocations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct WorkUnit {
+    /// Number of the unit, from 0.
+    pub unit: u32,
+    /// The tables its partitions belong to.
+    pub tables: Vec<Table>,
+    /// The partitions, in the order they are done. A cursor counts them.
+    pub partitions: Vec<Partition>,
+}
+
+/// What the plan step hands to the rest of the workflow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Plan {
+    /// Key of the map's item list in the work bucket: a JSON array of [`UnitRef`].
+    pub items_key: String,
+    /// Prefix under which Step Functions may write the map's own results.
+    pub results_prefix: String,
+    /// How many children may run at once.
+    pub max_concurrency: u32,
+    /// Number of units.
+    pub units: u32,
+    /// Number of tables that will be exported.
+    pub tables: u32,
+    /// Estimated bytes in the database.
+    pub bytes: u64,
+}
+
+/// The summary of a plan that `finish-export` checks results against: one object in the work bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PlanSummary {
+    /// Every table to be exported, by id.
+    pub tables: Vec<PlannedTable>,
+    /// What was left out and why.
+    pub skipped: Vec<crate::warning::SkippedTable>,
+    /// Databases whose table list could not be read.
+    pub unreadable_databases: Vec<String>,
+}
+
+/// A planned table with what must come back for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PlannedTable {
+    /// The table.
+    pub table: Table,
+    /// `(batch, number of partitions)` in ascending order of batch.
+    pub batches: Vec<(u32, u32)>,
+}
+
+/// Where the result of a partition is kept and what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PartitionResult {
+    /// [`Table::id`].
+    pub table: u32,
+    /// [`Partition::batch`].
+    pub batch: u32,
+    /// [`Partition::index`].
+    pub index: u32,
+    /// Files written, in order. Empty when the range held no rows and another partition holds the schema.
+    pub files: Vec<PartFile>,
+    /// Why the whole table must be left out, when this partition found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<crate::warning::SkippedTable>,
+    /// Rows written.
+    pub rows: u64,
+    /// Bytes read from the database connection.
+    pub source_bytes: u64,
+    /// Milliseconds since the epoch.
+    pub started_at: i64,
+    /// Milliseconds since the epoch.
+    pub ended_at: i64,
+}
+
+/// One finished part file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PartFile {
+    /// Full object key.
+    pub key: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// Where a unit goes on after an invocation ran out of time: the partitions before it are finished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Cursor {
+    /// Index into [`WorkUnit::partitions`] of the next partition.
+    pub next: u32,
+}

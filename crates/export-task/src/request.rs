@@ -1,0 +1,227 @@
+//! `StartExportTask` requests: as they arrive, and as they are once every rule that needs no AWS call has been checked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::arn::ClusterArn;
+use crate::error::ApiError;
+use crate::export_only::ExportOnly;
+use crate::limits;
+
+/// The parameters of `StartExportTask` under their API names. The same JSON document starts a task through the AWS CLI
+/// (`--cli-input-json`), `StartExecution`, a Lambda invocation or a schedule's `Input`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct StartExportTask {
+    /// Unique name of the task, never reusable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export_task_identifier: Option<String>,
+    /// ARN of the DB cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_arn: Option<String>,
+    /// Bucket to export to, in the cluster's Region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3_bucket_name: Option<String>,
+    /// Role that may write to the bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iam_role_arn: Option<String>,
+    /// Key id, key ARN, alias name or alias ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<String>,
+    /// Path in the bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3_prefix: Option<String>,
+    /// Parts of the cluster; absent or empty for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export_only: Option<Vec<String>>,
+}
+
+/// A request whose every parameter is well formed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ExportRequest {
+    /// Unique name of the task.
+    pub export_task_identifier: String,
+    /// The cluster.
+    pub source_arn: ClusterArn,
+    /// Bucket.
+    pub s3_bucket: String,
+    /// Path in the bucket as given, perhaps empty.
+    pub s3_prefix: String,
+    /// Role ARN.
+    pub iam_role_arn: String,
+    /// Key as given.
+    pub kms_key_id: String,
+    /// What to export.
+    pub export_only: ExportOnly,
+}
+
+impl StartExportTask {
+    /// Reads a request from JSON.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue` naming the member that is unknown or of the wrong type.
+    pub fn from_json(document: serde_json::Value) -> Result<Self, ApiError> {
+        serde_json::from_value(document).map_err(|e| ApiError::InvalidParameterValue(format!("Invalid request: {e}")))
+    }
+
+    /// Checks the request for a task in `account` and `region`, where this stack runs: clusters elsewhere can't be cloned from
+    /// here.
+    ///
+    /// # Errors
+    /// `MissingParameter`, `InvalidParameterValue`, `InvalidExportOnly`.
+    pub fn validate(self) -> Result<ExportRequest, ApiError> {
+        let required = |value: Option<String>, name| match value {
+            Some(v) if !v.is_empty() => Ok(v),
+            _ => Err(ApiError::MissingParameter(name)),
+        };
+        let identifier = required(self.export_task_identifier, "ExportTaskIdentifier")?;
+        let source_arn = required(self.source_arn, "SourceArn")?;
+        let s3_bucket = required(self.s3_bucket_name, "S3BucketName")?;
+        let iam_role_arn = required(self.iam_role_arn, "IamRoleArn")?;
+        let kms_key_id = required(self.kms_key_id, "KmsKeyId")?;
+        let s3_prefix = self.s3_prefix.unwrap_or_default();
+        check_identifier(&identifier)?;
+        let source_arn = ClusterArn::parse(&source_arn)?;
+        check_bucket(&s3_bucket)?;
+        check_role(&iam_role_arn)?;
+        check_key(&kms_key_id)?;
+        check_prefix(&s3_prefix)?;
+        Ok(ExportRequest {
+            export_task_identifier: identifier,
+            source_arn,
+            s3_bucket,
+            s3_prefix,
+            iam_role_arn,
+            kms_key_id,
+            export_only: ExportOnly::parse(&self.export_only.unwrap_or_default())?,
+        })
+    }
+}
+
+/// Checks the identifier's characters and length, in the service's words.
+fn check_identifier(id: &str) -> Result<(), ApiError> {
+    let well_formed = id.starts_with(|c: char| c.is_ascii_alphabetic())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !id.ends_with('-')
+        && !id.contains("--");
+    if !well_formed {
+        return Err(ApiError::InvalidParameterValue(format!(
+            "The parameter ExportTaskIdentifier is not a valid identifier: {id}. Identifiers must begin with a letter; must \
+             contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens."
+        )));
+    }
+    if id.len() > limits::IDENTIFIER_CHARS {
+        return Err(ApiError::InvalidParameterValue(format!(
+            "The parameter ExportTaskIdentifier is {} characters long. It can't be longer than {} characters.",
+            id.len(),
+            limits::IDENTIFIER_CHARS
+        )));
+    }
+    Ok(())
+}
+
+/// Bucket names as S3 allows them (3–63 characters of `a-z0-9.-`, older buckets may hold capitals and underscores).
+fn check_bucket(bucket: &str) -> Result<(), ApiError> {
+    let ok = (3..=255).contains(&bucket.len())
+        && bucket.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    if ok { Ok(()) } else { Err(ApiError::InvalidParameterValue(format!("Invalid value for S3BucketName: {bucket}"))) }
+}
+
+fn check_role(arn: &str) -> Result<(), ApiError> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    if let ["arn", partition, "iam", "", account, resource] = parts[..] {
+        let name = resource.strip_prefix("role/").unwrap_or_default();
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&b);
+        if partition.starts_with("aws")
+            && account.len() == 12
+            && account.bytes().all(|b| b.is_ascii_digit())
+            && !name.is_empty()
+            && name.bytes().all(legal)
+        {
+            return Ok(());
+        }
+    }
+    Err(ApiError::InvalidParameterValue(format!("Invalid value for IamRoleArn: {arn} isn't the ARN of an IAM role.")))
+}
+
+fn check_key(key: &str) -> Result<(), ApiError> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b":/_-".contains(&b);
+    if key.len() <= 2048 && key.bytes().all(legal) {
+        return Ok(());
+    }
+    Err(ApiError::InvalidParameterValue(format!(
+        "Invalid value for KmsKeyId: {key}. Use a key ID, key ARN, alias name or alias ARN."
+    )))
+}
+
+fn check_prefix(prefix: &str) -> Result<(), ApiError> {
+    if prefix.contains(':') {
+        return Err(ApiError::InvalidParameterValue(
+            "Invalid value for S3Prefix: it can't contain a colon (:).".into(),
+        ));
+    }
+    // The rest of an object key needs at most 512 of S3's 1,024 bytes: two 63-byte names of up to 4 bytes a character are cut by the database.
+    if prefix.len() > 512 || prefix.chars().any(char::is_control) {
+        return Err(ApiError::InvalidParameterValue(
+            "Invalid value for S3Prefix: it can't be longer than 512 bytes or contain control characters.".into(),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> StartExportTask {
+        serde_json::from_value(serde_json::json!({
+            "ExportTaskIdentifier": "my-export", "SourceArn": "arn:aws:rds:us-west-2:123456789012:cluster:my-cluster",
+            "S3BucketName": "my-export-bucket", "IamRoleArn": "arn:aws:iam::123456789012:role/service-role/export",
+            "KmsKeyId": "alias/export"
+        }))
+        .unwrap()
+    }
+
+    fn code(change: impl FnOnce(&mut StartExportTask)) -> &'static str {
+        let mut r = request();
+        change(&mut r);
+        r.validate().map_or_else(|e| e.code(), |_| "valid")
+    }
+
+    #[test]
+    fn accepts_the_guides_request() {
+        assert!(request().validate().is_ok());
+        assert_eq!(code(|r| r.s3_prefix = Some("a/b".into())), "valid");
+        assert_eq!(code(|r| r.export_only = Some(vec!["db".into(), "db.public.t".into()])), "valid");
+    }
+
+    #[test]
+    fn names_the_missing_parameter() {
+        assert_eq!(code(|r| r.kms_key_id = None), "MissingParameter");
+        assert_eq!(code(|r| r.source_arn = Some(String::new())), "MissingParameter");
+    }
+
+    #[test]
+    fn refuses_malformed_values() {
+        for id in ["1a", "a--b", "a-", "a_b", "-a", "ä", &"a".repeat(61)] {
+            assert_eq!(code(|r| r.export_task_identifier = Some(id.into())), "InvalidParameterValue", "{id}");
+        }
+        assert_eq!(code(|r| r.export_task_identifier = Some("a".repeat(60))), "valid");
+        for role in
+            ["x", "arn:aws:iam::12:role/x", "arn:aws:iam::123456789012:user/x", "arn:aws:iam::123456789012:role/"]
+        {
+            assert_eq!(code(|r| r.iam_role_arn = Some(role.into())), "InvalidParameterValue", "{role}");
+        }
+        assert_eq!(code(|r| r.s3_prefix = Some("a:b".into())), "InvalidParameterValue");
+        assert_eq!(code(|r| r.s3_bucket_name = Some("a b".into())), "InvalidParameterValue");
+        assert_eq!(code(|r| r.kms_key_id = Some("a b".into())), "InvalidParameterValue");
+    }
+
+    #[test]
+    fn refuses_partial_exports_it_could_not_name() {
+        for entry in ["a.b.c.d", "a..b", "", "my-db", "a.b c"] {
+            assert_eq!(code(|r| r.export_only = Some(vec![entry.into()])), "InvalidExportOnly", "{entry}");
+        }
+        assert_eq!(code(|r| r.export_only = Some(vec!["d".repeat(200 * 1024)])), "InvalidExportOnly");
+    }
+}

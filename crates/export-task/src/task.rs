@@ -1,0 +1,269 @@
+//! The task record and its status machine.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ApiError;
+use crate::request::ExportRequest;
+
+/// A task's status, spelled as the API spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Admitted; preconditions, clone and plan are under way.
+    Starting,
+    /// Rows are being extracted.
+    InProgress,
+    /// A caller asked for cancellation; workers are stopping.
+    Canceling,
+    /// Ended by a caller.
+    Canceled,
+    /// Ended with every planned row in the bucket.
+    Complete,
+    /// Ended by an error.
+    Failed,
+}
+
+impl Status {
+    /// The API's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "STARTING",
+            Self::InProgress => "IN_PROGRESS",
+            Self::Canceling => "CANCELING",
+            Self::Canceled => "CANCELED",
+            Self::Complete => "COMPLETE",
+            Self::Failed => "FAILED",
+        }
+    }
+
+    /// Whether the task has ended.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Canceled | Self::Complete | Self::Failed)
+    }
+
+    /// Whether a task may go from this status to `next`.
+    pub fn may_become(self, next: Self) -> bool {
+        use Status::{Canceled, Canceling, Complete, Failed, InProgress, Starting};
+        matches!(
+            (self, next),
+            (Starting, InProgress | Canceling | Failed)
+                | (InProgress, Canceling | Complete | Failed)
+                | (Canceling, Canceled | Failed)
+        )
+    }
+
+    /// The statuses from which a task may become `next`, for conditional writes.
+    pub fn sources_of(next: Self) -> Vec<Self> {
+        use Status::{Canceled, Canceling, Complete, Failed, InProgress, Starting};
+        [Starting, InProgress, Canceling, Canceled, Complete, Failed]
+            .into_iter()
+            .filter(|s| s.may_become(next))
+            .collect()
+    }
+}
+
+/// A task: what was asked, how far it is, how it ended. Times are milliseconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ExportTask {
+    /// What was asked.
+    #[serde(flatten)]
+    pub request: ExportRequest,
+    /// Where it stands.
+    pub status: Status,
+    /// The execution that does the work. An admission is repeatable for this execution and no other.
+    pub execution_arn: String,
+    /// When the task was admitted.
+    pub created_at: i64,
+    /// Name the clone goes by.
+    pub clone_identifier: String,
+    /// ARN of the key, once preconditions have looked it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    /// The grant that lets the export role use the key, while it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_id: Option<String>,
+    /// The point in time all exported rows are from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_time: Option<i64>,
+    /// When extraction began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_start_time: Option<i64>,
+    /// When the task ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_end_time: Option<i64>,
+    /// Bytes to read, as the planner estimated them.
+    #[serde(default)]
+    pub planned_bytes: u64,
+    /// Bytes of `planned_bytes` whose partitions are finished.
+    #[serde(default)]
+    pub finished_bytes: u64,
+    /// Bytes read so far.
+    #[serde(default)]
+    pub extracted_bytes: u64,
+    /// Why the task failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_cause: Option<String>,
+    /// Stable name of the failure, which ends the execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+    /// What was left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning_message: Option<String>,
+    /// When the end was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_at: Option<i64>,
+    /// When clone, secret and grant were found gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleaned_up_at: Option<i64>,
+}
+
+/// Identifier of a task's clone: within the 63 characters a cluster identifier may have, and telling what it is for.
+pub fn clone_identifier(task: &str) -> String {
+    // 13 + 49 characters; the UUID keeps two long task names apart.
+    let hash = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, task.as_bytes()).simple().to_string();
+    let name: String = task.to_ascii_lowercase().chars().take(36).collect();
+    format!("{CLONE_PREFIX}{}-{}", name.trim_end_matches('-'), &hash[..12])
+}
+
+/// What every clone's identifier begins with; the stack's roles may create and delete nothing else.
+pub const CLONE_PREFIX: &str = "export-clone-";
+
+impl ExportTask {
+    /// A task as it is admitted.
+    pub fn new(request: ExportRequest, execution_arn: String, now: i64) -> Self {
+        Self {
+            clone_identifier: clone_identifier(&request.export_task_identifier),
+            request,
+            status: Status::Starting,
+            execution_arn,
+            created_at: now,
+            kms_key_arn: None,
+            grant_id: None,
+            snapshot_time: None,
+            task_start_time: None,
+            task_end_time: None,
+            planned_bytes: 0,
+            finished_bytes: 0,
+            extracted_bytes: 0,
+            failure_cause: None,
+            failure_code: None,
+            warning_message: None,
+            published_at: None,
+            cleaned_up_at: None,
+        }
+    }
+
+    /// `PercentProgress`: by bytes, 100 only once the task is complete.
+    pub fn percent_progress(&self) -> u8 {
+        if self.status == Status::Complete {
+            return 100;
+        }
+        if self.planned_bytes == 0 {
+            return 0;
+        }
+        let percent = u128::from(self.finished_bytes) * 100 / u128::from(self.planned_bytes);
+        // At most 99, so the cast can't lose anything.
+        percent.min(99) as u8
+    }
+
+    /// `TotalExtractedDataInGB`, whole GB.
+    pub fn total_extracted_gb(&self) -> u64 {
+        self.extracted_bytes >> 30
+    }
+
+    /// Checks that the task may be canceled.
+    ///
+    /// # Errors
+    /// `InvalidExportTaskStateFault`.
+    pub fn check_cancelable(&self) -> Result<(), ApiError> {
+        if self.status.may_become(Status::Canceling) {
+            return Ok(());
+        }
+        Err(ApiError::InvalidExportTaskState(format!(
+            "The export task {} can't be canceled because its status is {}.",
+            self.request.export_task_identifier,
+            self.status.as_str()
+        )))
+    }
+}
+
+/// What travels between the states of the workflow: the parts of a task that workers need and that never change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TaskRef {
+    /// Unique name of the task.
+    pub export_task_identifier: String,
+    /// The cluster.
+    pub source_arn: crate::arn::ClusterArn,
+    /// Bucket.
+    pub s3_bucket: String,
+    /// Path in the bucket.
+    pub s3_prefix: String,
+    /// Role ARN.
+    pub iam_role_arn: String,
+    /// ARN of the key once it is known, before that the key as given.
+    pub kms_key_id: String,
+    /// Name the clone goes by.
+    pub clone_identifier: String,
+}
+
+impl From<&ExportTask> for TaskRef {
+    fn from(task: &ExportTask) -> Self {
+        let r = &task.request;
+        Self {
+            export_task_identifier: r.export_task_identifier.clone(),
+            source_arn: r.source_arn.clone(),
+            s3_bucket: r.s3_bucket.clone(),
+            s3_prefix: r.s3_prefix.clone(),
+            iam_role_arn: r.iam_role_arn.clone(),
+            kms_key_id: task.kms_key_arn.as_ref().unwrap_or(&r.kms_key_id).clone(),
+            clone_identifier: task.clone_identifier.clone(),
+        }
+    }
+}
+
+/// Where and how a task's clone is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CloneEndpoint {
+    /// `creating` until everything else is set, then `available`.
+    pub status: String,
+    /// Host name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// `aurora-postgresql`.
+    pub engine: String,
+    /// ARN of the secret with the clone's master password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_arn: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn final_statuses_are_final() {
+        for from in [Status::Canceled, Status::Complete, Status::Failed] {
+            assert!(from.is_final());
+            for to in Status::sources_of(Status::Failed).into_iter().chain([Status::Complete, Status::Canceled]) {
+                assert!(!from.may_become(to));
+            }
+        }
+        assert_eq!(Status::sources_of(Status::Canceling), [Status::Starting, Status::InProgress]);
+    }
+
+    proptest! {
+        #[test]
+        fn clone_identifiers_are_cluster_identifiers(task in "[a-zA-Z](-?[a-zA-Z0-9]){0,29}") {
+            let id = clone_identifier(&task);
+            prop_assert!(id.len() <= 63 && id.starts_with(CLONE_PREFIX) && !id.contains("--") && !id.ends_with('-'));
+            prop_assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+        }
+    }
+}

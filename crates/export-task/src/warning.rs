@@ -1,0 +1,101 @@
+//! What a task left out: the `WarningMessage` document of `DescribeExportTasks`.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a table was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SkipReason {
+    /// The master user may not read the table (guide, Troubleshooting PostgreSQL permissions errors).
+    PermissionsDoNotExist,
+    /// A column name holds one of `, ; { } ( ) \n \t =` or a space (guide, Limitations).
+    UnsupportedColumnName,
+    /// The table's name holds a slash (guide, Limitations).
+    UnsupportedTableName,
+    /// The table is unlogged, so a clone doesn't hold its rows (guide, Limitations).
+    UnloggedTable,
+    /// The table is temporary (guide, Limitations).
+    TemporaryTable,
+    /// A row is close to 2 GB or larger (guide, Limitations).
+    RowTooLarge,
+    /// The table holds bytes that are no valid text in the database's encoding.
+    InvalidText,
+    /// The table has no columns, which Parquet can't express.
+    NoColumns,
+    /// A partition of the table is a foreign table, whose rows the cluster doesn't hold.
+    ForeignPartition,
+}
+
+impl SkipReason {
+    /// The spelling used in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PermissionsDoNotExist => "PERMISSIONS_DO_NOT_EXIST",
+            Self::UnsupportedColumnName => "UNSUPPORTED_COLUMN_NAME",
+            Self::UnsupportedTableName => "UNSUPPORTED_TABLE_NAME",
+            Self::UnloggedTable => "UNLOGGED_TABLE",
+            Self::TemporaryTable => "TEMPORARY_TABLE",
+            Self::RowTooLarge => "ROW_TOO_LARGE",
+            Self::InvalidText => "INVALID_TEXT",
+            Self::NoColumns => "NO_COLUMNS",
+            Self::ForeignPartition => "FOREIGN_PARTITION",
+        }
+    }
+}
+
+/// A table that is not in the export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SkippedTable {
+    /// `database.schema.table`.
+    pub target: String,
+    /// Why.
+    pub reason: SkipReason,
+    /// One sentence a person can act on.
+    pub message: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    skipped_tables: Vec<Entry<'a>>,
+    skipped_objectives: [(); 0],
+    general: Vec<General<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    target: &'a str,
+    reason: SkipReason,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct General<'a> {
+    reason: &'a str,
+    target: &'a str,
+}
+
+/// The most tables a `WarningMessage` names, so that it stays far below DynamoDB's item limit. `export_tables_info` names
+/// all of them.
+pub const TABLES_NAMED: usize = 500;
+
+/// The `WarningMessage` document, or `None` when nothing was left out.
+pub fn message(skipped: &[SkippedTable], unreadable_databases: &[String]) -> Option<String> {
+    if skipped.is_empty() && unreadable_databases.is_empty() {
+        return None;
+    }
+    let document = Document {
+        skipped_tables: skipped
+            .iter()
+            .take(TABLES_NAMED)
+            .map(|s| Entry { target: &s.target, reason: s.reason, message: &s.message })
+            .collect(),
+        skipped_objectives: [],
+        general: unreadable_databases
+            .iter()
+            .map(|d| General { reason: "FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE", target: d })
+            .collect(),
+    };
+    serde_json::to_string(&document).ok()
+}

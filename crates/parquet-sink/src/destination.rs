@@ -1,0 +1,115 @@
+//! Where files go, and small objects written in one request.
+
+use std::path::PathBuf;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parquet::arrow::async_writer::AsyncFileWriter;
+use parquet::errors::ParquetError;
+
+use crate::directory::{self, DirectoryFile};
+use crate::error::SinkError;
+use crate::multipart::MultipartObject;
+
+/// Where part files and metadata documents are written.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// A bucket; keys are object keys.
+    S3(S3Destination),
+    /// A local directory; keys are paths below it.
+    Directory(PathBuf),
+}
+
+/// A bucket, the client that may write to it, and the key everything is encrypted with.
+#[derive(Clone, Debug)]
+pub struct S3Destination {
+    /// Client with the export role's credentials.
+    pub client: Client,
+    /// The bucket.
+    pub bucket: String,
+    /// KMS key id or ARN of the task.
+    pub kms_key_id: String,
+}
+
+impl Destination {
+    /// Writes a small document, such as `export_info` or an empty `_SUCCESS`, at once.
+    pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), SinkError> {
+        match self {
+            Self::S3(s3) => put_object(&s3.client, &s3.bucket, key, bytes, &s3.kms_key_id).await,
+            Self::Directory(root) => directory::put(root, key, bytes).await,
+        }
+    }
+
+    pub(crate) async fn open(&self, key: &str) -> Result<File, SinkError> {
+        Ok(match self {
+            Self::S3(s3) => File::S3(MultipartObject::new(s3.clone(), key.to_owned())),
+            Self::Directory(root) => File::Directory(DirectoryFile::create(root, key).await?),
+        })
+    }
+}
+
+/// Writes an object in one request, encrypted with the task's key. A retry overwrites.
+pub async fn put_object(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    bytes: impl Into<Bytes>,
+    kms_key_id: &str,
+) -> Result<(), SinkError> {
+    client
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .server_side_encryption(ServerSideEncryption::AwsKms)
+        .ssekms_key_id(kms_key_id)
+        // One data key for many objects: an export of 50,000 tables must not meet the rate limit of KMS.
+        .bucket_key_enabled(true)
+        .checksum_algorithm(ChecksumAlgorithm::Crc32)
+        .body(ByteStream::from(bytes.into()))
+        .send()
+        .await
+        .map_err(|e| SinkError::s3("PutObject", bucket, key, e))?;
+    Ok(())
+}
+
+/// One open file in a destination.
+#[derive(Debug)]
+pub(crate) enum File {
+    S3(MultipartObject),
+    Directory(DirectoryFile),
+}
+
+impl File {
+    /// Removes what was written so far.
+    pub(crate) async fn abort(self) -> Result<(), SinkError> {
+        match self {
+            Self::S3(object) => object.abort().await,
+            Self::Directory(file) => file.abort().await,
+        }
+    }
+}
+
+impl AsyncFileWriter for File {
+    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ParquetError>> {
+        Box::pin(async move {
+            match self {
+                Self::S3(object) => object.write(bytes).await?,
+                Self::Directory(file) => file.write(bytes).await?,
+            }
+            Ok(())
+        })
+    }
+
+    fn complete(&mut self) -> BoxFuture<'_, Result<(), ParquetError>> {
+        Box::pin(async move {
+            match self {
+                Self::S3(object) => object.complete().await?,
+                Self::Directory(file) => file.complete().await?,
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! Files in a directory: their format, their names, and what is left when writing stops.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int32Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use bytes::Bytes;
+use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type};
+use parquet_sink::{Destination, PartWriter, Settings, SinkError};
+
+use crate::rows::{batch, footer, noise, noise_schema, read, same_rows, schema};
+
+const MIB: u64 = 1 << 20;
+
+/// A directory of the test's own, removed at its end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(test: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sink-{test}"));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    fn writer(&self, schema: arrow_schema::SchemaRef, settings: Settings) -> PartWriter {
+        let destination = Destination::Directory(self.0.clone());
+        let key_of = |n| format!("task/db/public.t/1/part-{n:05}.gz.parquet");
+        PartWriter::new(destination, schema, key_of, settings)
+    }
+
+    fn read(&self, key: &str) -> Bytes {
+        std::fs::read(self.0.join(key)).unwrap().into()
+    }
+
+    /// Names in the part's directory, hidden ones too.
+    fn names(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.0.join("task/db/public.t/1")) else {
+            return Vec::new();
+        };
+        let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn rows_come_back_as_they_were() {
+    let scratch = Scratch::new("rows");
+    let mut writer = scratch.writer(schema(), Settings::default());
+    writer.write(&batch(0, 5_000)).await.unwrap();
+    writer.write(&batch(5_000, 5_000)).await.unwrap();
+    writer.write(&batch(5_000, 12_345)).await.unwrap();
+    assert_eq!(scratch.names(), [".part-00000.gz.parquet.partial"]);
+
+    let files = writer.finish().await.unwrap();
+    assert_eq!(scratch.names(), ["part-00000.gz.parquet"]);
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0].key, "task/db/public.t/1/part-00000.gz.parquet");
+    assert_eq!(files[0].rows, 12_345);
+    let file = scratch.read(&files[0].key);
+    assert_eq!(files[0].bytes, file.len() as u64);
+    assert!(same_rows(&read(file), &[batch(0, 12_345)]));
+}
+
+#[tokio::test]
+async fn the_format_is_that_of_the_files_aws_writes() {
+    let scratch = Scratch::new("format");
+    let mut writer = scratch.writer(schema(), Settings::default());
+    writer.write(&batch(0, 1_000)).await.unwrap();
+    let files = writer.finish().await.unwrap();
+    let metadata = footer(scratch.read(&files[0].key));
+
+    let file = metadata.file_metadata();
+    assert_eq!(file.version(), 1);
+    let created_by = concat!("aurora-export version ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(file.created_by(), Some(created_by));
+    assert!(file.key_value_metadata().is_none(), "no ARROW:schema");
+    let root = file.schema_descr().root_schema();
+    assert_eq!(root.name(), "spark_schema");
+
+    let found = root.get_fields().iter().map(|field| {
+        let info = field.get_basic_info();
+        assert_eq!(info.repetition(), Repetition::OPTIONAL, "{}", field.name());
+        let (physical, converted) = (field.get_physical_type(), info.converted_type());
+        (physical, converted, info.logical_type_ref().cloned())
+    });
+    let int16 = LogicalType::integer(16, true);
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [
+            (Type::INT64, ConvertedType::NONE, None),
+            (Type::INT32, ConvertedType::INT_16, Some(int16)),
+            (Type::BYTE_ARRAY, ConvertedType::UTF8, Some(LogicalType::String)),
+        ]
+    );
+    for column in metadata.row_group(0).columns() {
+        assert!(matches!(column.compression(), Compression::GZIP(_)));
+        assert!(column.statistics().unwrap().min_bytes_opt().is_some());
+        assert!(column.statistics().unwrap().null_count_opt().is_some());
+        assert!(column.dictionary_page_offset().is_some());
+        assert!(column.column_index_offset().is_none());
+        assert!(column.offset_index_offset().is_none());
+        assert!(column.bloom_filter_offset().is_none());
+    }
+}
+
+#[tokio::test]
+async fn row_groups_and_files_end_at_their_size() {
+    let scratch = Scratch::new("sizes");
+    let mut writer = scratch.writer(noise_schema(), Settings::default());
+    for seed in 0..5 {
+        writer.write(&noise(8, seed)).await.unwrap();
+    }
+    let files = writer.finish().await.unwrap();
+    assert_eq!(files.len(), 1);
+    let metadata = footer(scratch.read(&files[0].key));
+    let mib = |g: &parquet::file::metadata::RowGroupMetaData| g.compressed_size() >> 20;
+    let sizes: Vec<_> = metadata.row_groups().iter().map(mib).collect();
+    assert!(matches!(sizes[..], [31..=33, 7..=9]), "{sizes:?}");
+
+    let every_group = Settings { target_file_bytes: MIB, ..Settings::default() };
+    let mut writer = scratch.writer(noise_schema(), every_group);
+    let batches: Vec<_> = (0..5).map(|seed| noise(8, seed)).collect();
+    for batch in &batches {
+        writer.write(batch).await.unwrap();
+    }
+    let files = writer.finish().await.unwrap();
+    assert_eq!(files.len(), 2);
+    assert_eq!(files[1].key, "task/db/public.t/1/part-00001.gz.parquet");
+    assert_eq!(files.iter().map(|f| f.rows).sum::<u64>(), 40 * 1024);
+    let read: Vec<_> = files.iter().flat_map(|f| read(scratch.read(&f.key))).collect();
+    assert!(same_rows(&read, &batches));
+}
+
+#[tokio::test]
+async fn a_table_with_many_columns_does_without_dictionaries() {
+    let fields: Vec<_> = (0..1_600).map(|n| Field::new(format!("c{n}"), DataType::Int32, true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let column: ArrayRef = Arc::new(Int32Array::from(vec![1; 10]));
+    let rows = RecordBatch::try_new(schema.clone(), vec![column; 1_600]).unwrap();
+
+    let scratch = Scratch::new("wide");
+    let mut writer = scratch.writer(schema, Settings::default());
+    writer.write(&rows).await.unwrap();
+    let files = writer.finish().await.unwrap();
+    let metadata = footer(scratch.read(&files[0].key));
+    let columns = metadata.row_group(0).columns();
+    assert_eq!(columns.len(), 1_600);
+    assert!(columns.iter().all(|c| c.dictionary_page_offset().is_none()));
+}
+
+#[tokio::test]
+async fn a_part_without_rows_leaves_a_schema_or_nothing() {
+    let scratch = Scratch::new("empty");
+    let mut writer = scratch.writer(schema(), Settings::default());
+    writer.write(&batch(0, 0)).await.unwrap();
+    assert_eq!(writer.finish().await.unwrap(), []);
+    assert_eq!(scratch.names(), [""; 0]);
+
+    let write_empty = Settings { write_empty: true, ..Settings::default() };
+    let files = scratch.writer(schema(), write_empty).finish().await.unwrap();
+    assert_eq!((files.len(), files[0].rows), (1, 0));
+    let file = scratch.read(&files[0].key);
+    assert_eq!(files[0].bytes, file.len() as u64);
+    let metadata = footer(file);
+    assert_eq!(metadata.num_row_groups(), 0);
+    assert_eq!(metadata.file_metadata().schema_descr().num_columns(), 3);
+
+    let mut writer = scratch.writer(schema(), write_empty);
+    writer.write(&batch(0, 3)).await.unwrap();
+    let files = writer.finish().await.unwrap();
+    assert_eq!((files.len(), files[0].rows), (1, 3));
+}
+
+#[tokio::test]
+async fn an_aborted_or_dropped_part_leaves_nothing() {
+    let scratch = Scratch::new("abort");
+    let mut writer = scratch.writer(noise_schema(), Settings::default());
+    writer.write(&noise(9, 1)).await.unwrap();
+    assert_eq!(scratch.names().len(), 1);
+    writer.abort().await.unwrap();
+    assert_eq!(scratch.names(), [""; 0]);
+
+    let mut writer = scratch.writer(schema(), Settings::default());
+    writer.write(&batch(0, 10)).await.unwrap();
+    drop(writer);
+    assert_eq!(scratch.names(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_failed_write_cannot_be_finished() {
+    let scratch = Scratch::new("failed");
+    let mut writer = scratch.writer(schema(), Settings::default());
+    writer.write(&batch(0, 10)).await.unwrap();
+    let error = writer.write(&noise(1, 1)).await.unwrap_err();
+    assert!(matches!(error, SinkError::Parquet { .. }), "{error}");
+    assert_eq!(scratch.names(), [""; 0]);
+    let again = writer.write(&batch(10, 20)).await.unwrap_err();
+    assert!(matches!(again, SinkError::Incomplete));
+    assert!(matches!(writer.finish().await, Err(SinkError::Incomplete)));
+}
+
+#[tokio::test]
+async fn documents_are_written_and_overwritten() {
+    let scratch = Scratch::new("documents");
+    let destination = Destination::Directory(scratch.0.clone());
+    for text in ["first", "second"] {
+        destination.put("task/export_info.json", text.into()).await.unwrap();
+        assert_eq!(scratch.read("task/export_info.json"), text);
+    }
+    let error = destination.put("../outside", Bytes::new()).await.unwrap_err();
+    assert!(matches!(error, SinkError::Directory { .. }), "{error}");
+}

@@ -1,0 +1,208 @@
+//! Form bodies: `Action=…&Version=…&Name=value&List.member.1=value`.
+//!
+//! A parameter given twice is refused. AWS's SDKs never send one, and whoever checks a request must not see a
+//! different value than whoever carries it out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// The largest body that is parsed. The largest legal request is a 200 KB `ExportOnly`, three times that when every
+/// byte of it is percent-encoded.
+pub const MAX_BODY: usize = 1 << 20;
+
+/// Why a body is not a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// The body is longer than [`MAX_BODY`].
+    #[error("the request body is larger than {MAX_BODY} bytes")]
+    TooLarge,
+    /// A `%` is not followed by two hexadecimal digits, or the decoded bytes are not UTF-8.
+    #[error("the request body is not a valid form-encoded string")]
+    Encoding,
+    /// The parameter occurs more than once.
+    #[error("the parameter {0} occurs more than once")]
+    Duplicate(String),
+    /// There is no `Action`, or it is empty.
+    #[error("the request must contain the parameter Action")]
+    MissingAction,
+    /// The `Action` has characters that no action has.
+    #[error("the action {0:?} is not a valid action name")]
+    InvalidAction(String),
+}
+
+impl ParseError {
+    /// The error code AWS answers with.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge => "RequestEntityTooLarge",
+            Self::Encoding | Self::Duplicate(_) => "MalformedQueryString",
+            Self::MissingAction => "MissingAction",
+            Self::InvalidAction(_) => "InvalidAction",
+        }
+    }
+
+    /// The HTTP status that goes with [`ParseError::code`].
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::TooLarge => 413,
+            _ => 400,
+        }
+    }
+}
+
+/// One call: its action and its parameters, without `Action` and `Version`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    action: String,
+    params: Params,
+}
+
+impl Request {
+    /// Decodes a form body.
+    ///
+    /// # Errors
+    ///
+    /// See [`ParseError`]; its [`code`](ParseError::code) and [`status`](ParseError::status) are what to answer.
+    pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        if body.len() > MAX_BODY {
+            return Err(ParseError::TooLarge);
+        }
+        let mut params = BTreeMap::new();
+        for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
+            let end = pair.iter().position(|&byte| byte == b'=');
+            let (name, value) = match end {
+                Some(end) => (&pair[..end], &pair[end + 1..]),
+                None => (pair, &pair[..0]),
+            };
+            let name = decode(name)?;
+            if params.contains_key(&name) {
+                return Err(ParseError::Duplicate(name));
+            }
+            params.insert(name, decode(value)?);
+        }
+        let action = params.remove("Action").unwrap_or_default();
+        if action.is_empty() {
+            return Err(ParseError::MissingAction);
+        }
+        // The action names the elements of the response, so it must be safe to write into XML.
+        if !action.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(ParseError::InvalidAction(action));
+        }
+        params.remove("Version");
+        Ok(Self { action, params: Params(params) })
+    }
+
+    /// The action; ASCII letters and digits only.
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// All parameters.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// [`Params::get`] of all parameters.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.params.get(name)
+    }
+
+    /// [`Params::list`] of all parameters.
+    pub fn list(&self, prefix: &str, member: &str) -> Vec<&str> {
+        self.params.list(prefix, member)
+    }
+
+    /// [`Params::structs`] of all parameters.
+    pub fn structs(&self, prefix: &str, member: &str) -> Vec<Params> {
+        self.params.structs(prefix, member)
+    }
+}
+
+/// Parameters by their full dotted name, or those of one nested structure by the name inside it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Params(BTreeMap<String, String>);
+
+/// Names only: some values are passwords.
+impl fmt::Debug for Params {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Params {
+    /// The value of one parameter. An empty value is `Some("")`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The top-level names in use, each once: `Filters.Filter.1.Name` counts as `Filters`.
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.0.keys().map(|name| name.split_once('.').map_or(name.as_str(), |(top, _)| top)).collect()
+    }
+
+    /// The values of a list of strings, `prefix.member.N`, in the order of N.
+    ///
+    /// `member` is the name the service's model gives an element (`Value`, `TagKey`); the generic `member` is
+    /// accepted as well. An empty list arrives as `prefix=` and is empty here too.
+    pub fn list(&self, prefix: &str, member: &str) -> Vec<&str> {
+        let mut elements = self.elements(prefix, member);
+        elements.retain(|(_, field, _)| field.is_none());
+        elements.sort_by_key(|(index, ..)| *index);
+        elements.into_iter().map(|(.., value)| value).collect()
+    }
+
+    /// The elements of a list of structures, `prefix.member.N.Field`, in the order of N, each with the names of its
+    /// own fields.
+    pub fn structs(&self, prefix: &str, member: &str) -> Vec<Params> {
+        let mut found: BTreeMap<u32, Params> = BTreeMap::new();
+        for (index, field, value) in self.elements(prefix, member) {
+            if let Some(field) = field {
+                let fields = &mut found.entry(index).or_default().0;
+                fields.insert(field.to_owned(), value.to_owned());
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// Everything under `prefix.member.N`: the index, the rest of the name, the value.
+    fn elements(&self, prefix: &str, member: &str) -> Vec<(u32, Option<&str>, &str)> {
+        let start = format!("{prefix}.");
+        let mut found = Vec::new();
+        for (name, value) in self.0.range(start.clone()..) {
+            let Some(rest) = name.strip_prefix(&start) else {
+                break;
+            };
+            let Some((element, rest)) = rest.split_once('.') else {
+                continue;
+            };
+            let (index, field) = match rest.split_once('.') {
+                Some((index, field)) => (index, Some(field)),
+                None => (rest, None),
+            };
+            if let (true, Ok(index)) = (element == member || element == "member", index.parse()) {
+                found.push((index, field, value.as_str()));
+            }
+        }
+        found
+    }
+}
+
+/// Decodes `+` and `%XX`.
+fn decode(encoded: &[u8]) -> Result<String, ParseError> {
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut bytes = encoded.iter();
+    while let Some(&byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => (hex(bytes.next())? << 4) | hex(bytes.next())?,
+            other => other,
+        });
+    }
+    String::from_utf8(decoded).map_err(|_| ParseError::Encoding)
+}
+
+/// The value of one hexadecimal digit.
+fn hex(digit: Option<&u8>) -> Result<u8, ParseError> {
+    let value = digit.and_then(|&digit| char::from(digit).to_digit(16)).ok_or(ParseError::Encoding)?;
+    u8::try_from(value).map_err(|_| ParseError::Encoding)
+}

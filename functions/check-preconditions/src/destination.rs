@@ -1,0 +1,93 @@
+//! Role and bucket, proven by doing: the role is assumed, the bucket's Region is read and the first metadata object is
+//! written with the task's key.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use export_aws::export_role::{self, ExportBucket};
+use export_aws::{StepError, error};
+use export_task::failure::Failure;
+use export_task::metadata;
+use export_task::object_key::TaskPath;
+use export_task::task::{ExportTask, TaskRef};
+use parquet_sink::SinkError;
+
+/// How often the write is tried while a new grant may not have reached every KMS host, and how far apart.
+const GRANT_ATTEMPTS: u32 = 4;
+const GRANT_WAIT: Duration = Duration::from_secs(2);
+
+/// Checks the destination.
+///
+/// # Errors
+/// `PreconditionFailed`, `ServiceUnavailable`.
+pub async fn check(aws: &SdkConfig, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
+    let s3 = match export_role::assume(aws, task).await {
+        Ok(s3) => s3,
+        Err(e) if error::is_transient(&e) => return Err(StepError::aws("the export role can't be assumed", *e)),
+        Err(e) => {
+            tracing::warn!(role = task.iam_role_arn, error = %aws_sdk_s3::error::DisplayErrorContext(&e), "AssumeRole was refused");
+            return Err(StepError::precondition(&Failure::AssumeRole(task.iam_role_arn.clone())));
+        }
+    };
+    region(&s3, task).await?;
+    write_metadata(&ExportBucket::new(s3, task), task, record).await
+}
+
+async fn region(s3: &aws_sdk_s3::Client, task: &TaskRef) -> Result<(), StepError> {
+    let bucket = task.s3_bucket.clone();
+    match s3.get_bucket_location().bucket(&bucket).send().await {
+        Ok(answer) => {
+            // S3 answers with no location for us-east-1 and with EU for old buckets in eu-west-1.
+            let region = match answer.location_constraint().map(|l| l.as_str()) {
+                None | Some("") => "us-east-1",
+                Some("EU") => "eu-west-1",
+                Some(region) => region,
+            };
+            if region == task.source_arn.region {
+                return Ok(());
+            }
+            Err(StepError::precondition(&Failure::BucketRegion(bucket)))
+        }
+        Err(e) if error::is_transient(&e) => Err(StepError::aws("the bucket can't be looked up", e)),
+        Err(e) => Err(StepError::precondition(&match e.code() {
+            Some("NoSuchBucket") => Failure::BucketInvalid(bucket),
+            Some("AccessDenied") => Failure::NotAuthorized {
+                role: task.iam_role_arn.clone(),
+                action: "s3:GetBucketLocation".into(),
+                bucket,
+            },
+            _ => Failure::S3Credentials,
+        })),
+    }
+}
+
+async fn write_metadata(bucket: &ExportBucket, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
+    let key = TaskPath::new(&task.s3_prefix, &task.export_task_identifier).export_info();
+    let body = metadata::export_info(record)?;
+    let mut attempt = 1;
+    loop {
+        let error = match bucket.put(&key, body.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if matches!(error, SinkError::DestinationThrottled(_)) {
+            return Err(error.into());
+        }
+        let code = error.code().map(str::to_owned);
+        if code.as_deref() == Some("AccessDenied") && attempt < GRANT_ATTEMPTS {
+            attempt += 1;
+            tokio::time::sleep(GRANT_WAIT).await;
+            continue;
+        }
+        return Err(StepError::precondition(&match code {
+            Some(code) => Failure::Metadata {
+                bucket: task.s3_bucket.clone(),
+                role: task.iam_role_arn.clone(),
+                key: task.kms_key_id.clone(),
+                code,
+            },
+            None => Failure::MetadataInternal(task.s3_bucket.clone()),
+        }));
+    }
+}

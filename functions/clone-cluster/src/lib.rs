@@ -1,0 +1,182 @@
+//! Third step, called again until it answers `available`: a copy-on-write clone of the source cluster, its one instance, and
+//! a master password that RDS itself makes and keeps in Secrets Manager. Every call looks at what is there and does what is
+//! missing, so it can be repeated at any point.
+//!
+//! # Layout
+//!
+//! * [`handle`]: one look, one step forward.
+//! * [`restore`]: the request that makes the clone.
+
+pub mod restore;
+
+use aws_sdk_rds::error::ProvideErrorMetadata;
+use aws_sdk_rds::operation::create_db_instance::CreateDBInstanceError;
+use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
+use aws_sdk_rds::types::{DbCluster, Tag};
+use export_aws::task_store::TaskStore;
+use export_aws::{ErrorKind, StepError, clients, config, error, now_millis};
+use export_task::failure::Failure;
+use export_task::task::{CloneEndpoint, TaskRef};
+use serde::Deserialize;
+
+/// What the step needs.
+#[derive(Debug)]
+pub struct Deps {
+    /// The task store.
+    pub store: TaskStore,
+    /// RDS.
+    pub rds: aws_sdk_rds::Client,
+    /// Instance class of clones.
+    pub instance_class: String,
+    /// Security group that lets the workers in.
+    pub security_group: Option<String>,
+}
+
+impl Deps {
+    /// Reads the environment and makes the clients.
+    ///
+    /// # Errors
+    /// `InternalFailure` naming a variable.
+    pub async fn from_env() -> Result<Self, StepError> {
+        let aws = clients::config().await;
+        Ok(Self {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            rds: aws_sdk_rds::Client::new(&aws),
+            instance_class: config::required(config::CLONE_INSTANCE_CLASS)?,
+            security_group: config::optional(config::CLONE_SECURITY_GROUP_ID),
+        })
+    }
+}
+
+/// The step's input.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Input {
+    /// The task.
+    pub task: TaskRef,
+}
+
+/// Brings the clone one step forward and says how far it is.
+///
+/// # Errors
+/// `CloneFailed`, `ExportCanceled`, `ServiceUnavailable`.
+pub async fn handle(deps: &Deps, input: Input) -> Result<CloneEndpoint, StepError> {
+    let task = &input.task;
+    deps.store.check_not_canceled(&task.export_task_identifier).await?;
+    let Some(clone) = find(&deps.rds, &task.clone_identifier).await? else {
+        let Some(source) = find(&deps.rds, &task.source_arn.cluster).await? else {
+            return Err(failed(task));
+        };
+        let at = now_millis();
+        restore::start(deps, task, &source).await?;
+        // Rows are as of some moment between this request and the clone's creation.
+        deps.store.set_snapshot_time(&task.export_task_identifier, at).await?;
+        return Ok(creating(&source));
+    };
+    match clone.status() {
+        Some("available") => {}
+        Some(status) if status.contains("fail") || status == "deleting" || status.starts_with("inaccessible") => {
+            return Err(failed(task));
+        }
+        _ => return Ok(creating(&clone)),
+    }
+    let secret = clone.master_user_secret();
+    if secret.is_none() {
+        deps.rds
+            .modify_db_cluster()
+            .db_cluster_identifier(&task.clone_identifier)
+            .manage_master_user_password(true)
+            .apply_immediately(true)
+            .send()
+            .await
+            .map_err(|e| clone_error("the clone's password can't be set", e))?;
+    }
+    if clone.db_cluster_members().is_empty() {
+        create_instance(deps, task, &clone).await?;
+        return Ok(creating(&clone));
+    }
+    let secret = secret.filter(|s| s.secret_status() == Some("active")).and_then(|s| s.secret_arn());
+    match secret {
+        Some(secret) if instance_available(deps, task).await? => Ok(CloneEndpoint {
+            status: "available".into(),
+            host: clone.endpoint().map(str::to_owned),
+            port: clone.port().and_then(|p| u16::try_from(p).ok()),
+            engine: clone.engine().unwrap_or_default().to_owned(),
+            secret_arn: Some(secret.to_owned()),
+        }),
+        _ => Ok(creating(&clone)),
+    }
+}
+
+async fn find(rds: &aws_sdk_rds::Client, identifier: &str) -> Result<Option<DbCluster>, StepError> {
+    match rds.describe_db_clusters().db_cluster_identifier(identifier).send().await {
+        Ok(answer) => Ok(answer.db_clusters.unwrap_or_default().into_iter().next()),
+        Err(e) if e.as_service_error().is_some_and(DescribeDBClustersError::is_db_cluster_not_found_fault) => Ok(None),
+        Err(e) => Err(StepError::aws("a DB cluster can't be looked up", e)),
+    }
+}
+
+async fn create_instance(deps: &Deps, task: &TaskRef, clone: &DbCluster) -> Result<(), StepError> {
+    let created = deps
+        .rds
+        .create_db_instance()
+        .db_instance_identifier(&task.clone_identifier)
+        .db_cluster_identifier(&task.clone_identifier)
+        .db_instance_class(&deps.instance_class)
+        .engine(clone.engine().unwrap_or_default())
+        .publicly_accessible(false)
+        .auto_minor_version_upgrade(false)
+        .tags(task_tag(task))
+        .send()
+        .await;
+    match created {
+        Ok(_) => Ok(()),
+        Err(e) if e.as_service_error().is_some_and(CreateDBInstanceError::is_db_instance_already_exists_fault) => {
+            Ok(())
+        }
+        Err(e) => Err(clone_error("the clone's instance can't be created", e)),
+    }
+}
+
+async fn instance_available(deps: &Deps, task: &TaskRef) -> Result<bool, StepError> {
+    let answer = deps
+        .rds
+        .describe_db_instances()
+        .db_instance_identifier(&task.clone_identifier)
+        .send()
+        .await
+        .map_err(|e| StepError::aws("the clone's instance can't be looked up", e))?;
+    Ok(answer.db_instances().iter().any(|i| i.db_instance_status() == Some("available")))
+}
+
+/// The tag by which a clone is known to belong to a task.
+fn task_tag(task: &TaskRef) -> Tag {
+    Tag::builder().key("aurora-export:task").value(&task.export_task_identifier).build()
+}
+
+fn creating(cluster: &DbCluster) -> CloneEndpoint {
+    CloneEndpoint {
+        status: "creating".into(),
+        host: None,
+        port: None,
+        engine: cluster.engine().unwrap_or_default().to_owned(),
+        secret_arn: None,
+    }
+}
+
+/// The guide's message: "The source DB cluster can't be cloned."
+fn failed(task: &TaskRef) -> StepError {
+    StepError::new(ErrorKind::CloneFailed, Failure::SourceCluster(task.source_arn.cluster.clone()).to_string())
+}
+
+/// An RDS refusal ends the task, anything that passes is retried.
+fn clone_error<E>(what: &str, e: aws_sdk_rds::error::SdkError<E>) -> StepError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    // A state that a following call no longer finds, such as a modification still under way, passes too.
+    let passes = error::is_transient(&e) || e.code().is_some_and(|c| c.starts_with("InvalidDB"));
+    let mut step = StepError::aws(what, e);
+    step.kind = if passes { ErrorKind::ServiceUnavailable } else { ErrorKind::CloneFailed };
+    step
+}

@@ -1,0 +1,63 @@
+//! The janitor: tasks whose execution was aborted, timed out or died.
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use export_aws::task_store::Ending;
+use export_aws::{ErrorKind, StepError, now_millis};
+use export_task::failure::Failure;
+use export_task::filter::Describe;
+use export_task::task::{ExportTask, Status};
+
+use crate::{Deps, cleanup};
+
+/// A task is left alone this long after its admission: its execution may be about to start.
+const GRACE_MILLIS: i64 = 60_000;
+
+/// Looks after every task that is not cleaned up and whose execution is not running. One task's error doesn't keep the others
+/// waiting; the first is answered at the end, so that it shows.
+///
+/// # Errors
+/// `ServiceUnavailable`, `InternalFailure`.
+pub async fn sweep(deps: &Deps) -> Result<(), StepError> {
+    let mut query = Describe { max_records: 100, ..Describe::default() };
+    let mut first_error = None;
+    loop {
+        let (tasks, more) = deps.store.describe(&query).await?;
+        for task in tasks.iter().filter(|t| t.cleaned_up_at.is_none()) {
+            if let Err(error) = look_after(deps, task).await {
+                tracing::error!(task = task.request.export_task_identifier, error = error.chain(), "clean-up failed");
+                first_error.get_or_insert(error);
+            }
+        }
+        query.after = more;
+        if query.after.is_none() {
+            return first_error.map_or(Ok(()), Err);
+        }
+    }
+}
+
+async fn look_after(deps: &Deps, task: &ExportTask) -> Result<(), StepError> {
+    if now_millis() - task.created_at < GRACE_MILLIS || is_running(deps, &task.execution_arn).await? {
+        return Ok(());
+    }
+    if !task.status.is_final() {
+        let canceled = task.status == Status::Canceling;
+        let failure = (ErrorKind::InternalFailure.name().to_owned(), Failure::Internal.to_string());
+        let ending = Ending {
+            status: if canceled { Status::Canceled } else { Status::Failed },
+            at: now_millis(),
+            extracted_bytes: None,
+            failure: (!canceled).then_some(failure),
+            warning: None,
+        };
+        deps.store.end(task, &ending).await?;
+    }
+    cleanup::step(deps, task).await.map(drop)
+}
+
+async fn is_running(deps: &Deps, execution_arn: &str) -> Result<bool, StepError> {
+    match deps.step_functions.describe_execution().execution_arn(execution_arn).send().await {
+        Ok(execution) => Ok(*execution.status() == ExecutionStatus::Running),
+        Err(e) if e.as_service_error().is_some_and(|e| e.is_execution_does_not_exist()) => Ok(false),
+        Err(e) => Err(StepError::aws("an execution can't be looked up", e)),
+    }
+}

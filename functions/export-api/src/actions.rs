@@ -1,0 +1,193 @@
+//! What the three operations do.
+
+use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
+use export_aws::{StepError, now_millis};
+use export_task::arn::ClusterArn;
+use export_task::error::ApiError;
+use export_task::filter::{self, Describe, FilterName};
+use export_task::member::ExportTaskMember;
+use export_task::request::StartExportTask;
+use export_task::task::ExportTask;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Deps;
+
+/// An operation with its parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// `StartExportTask`.
+    Start(StartExportTask),
+    /// `DescribeExportTasks`.
+    Describe(Describe),
+    /// `CancelExportTask`, with the task's identifier.
+    Cancel(String),
+}
+
+/// The result of an operation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// `StartExportTask` and `CancelExportTask` return the task.
+    Task(Box<ExportTaskMember>),
+    /// `DescribeExportTasks` returns a page.
+    #[serde(rename_all = "PascalCase")]
+    Page {
+        /// The tasks.
+        export_tasks: Vec<ExportTaskMember>,
+        /// Where the next page begins.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        marker: Option<String>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct DescribeJson {
+    export_task_identifier: Option<String>,
+    source_arn: Option<String>,
+    source_type: Option<String>,
+    #[serde(default)]
+    filters: Vec<FilterJson>,
+    max_records: Option<Value>,
+    marker: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct FilterJson {
+    name: String,
+    #[serde(default)]
+    values: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct CancelJson {
+    export_task_identifier: Option<String>,
+}
+
+impl Operation {
+    /// Reads an operation from the JSON of a direct invocation: the API's members, and `Action`; a document without one
+    /// is a `StartExportTask`, so that the document that starts an execution starts a task here too.
+    ///
+    /// # Errors
+    /// `InvalidAction`, `InvalidParameterValue`, `MissingParameter`.
+    pub fn from_json(mut event: Value) -> Result<Self, ApiError> {
+        let invalid = |e: serde_json::Error| ApiError::InvalidParameterValue(format!("Invalid request: {e}"));
+        let action = event.as_object_mut().and_then(|o| o.remove("Action"));
+        match action.as_ref().map_or(Some("StartExportTask"), Value::as_str) {
+            Some("StartExportTask") => StartExportTask::from_json(event).map(Self::Start),
+            Some("CancelExportTask") => {
+                let cancel: CancelJson = serde_json::from_value(event).map_err(invalid)?;
+                Self::cancel(cancel.export_task_identifier)
+            }
+            Some("DescribeExportTasks") => {
+                let d: DescribeJson = serde_json::from_value(event).map_err(invalid)?;
+                let max_records = d.max_records.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+                let filters = d.filters.into_iter().map(|f| (f.name, f.values)).collect();
+                Self::describe(d.export_task_identifier, d.source_arn, d.source_type, filters, max_records, d.marker)
+            }
+            other => Err(ApiError::InvalidAction(other.unwrap_or("(not a string)").to_owned())),
+        }
+    }
+
+    /// `CancelExportTask`.
+    ///
+    /// # Errors
+    /// `MissingParameter`.
+    pub fn cancel(identifier: Option<String>) -> Result<Self, ApiError> {
+        identifier.filter(|i| !i.is_empty()).map(Self::Cancel).ok_or(ApiError::MissingParameter("ExportTaskIdentifier"))
+    }
+
+    /// `DescribeExportTasks`.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue`.
+    pub fn describe(
+        identifier: Option<String>,
+        source_arn: Option<String>,
+        source_type: Option<String>,
+        filters: Vec<(String, Vec<String>)>,
+        max_records: Option<String>,
+        marker: Option<String>,
+    ) -> Result<Self, ApiError> {
+        let filters = filters
+            .into_iter()
+            .map(|(name, values)| Ok((FilterName::parse(&name)?, values)))
+            .collect::<Result<_, ApiError>>()?;
+        Ok(Self::Describe(Describe {
+            identifier,
+            source_arn,
+            source_type: filter::source_type(source_type.as_deref())?,
+            filters,
+            max_records: filter::max_records(max_records.as_deref())?,
+            after: marker.as_deref().map(filter::from_marker).transpose()?,
+        }))
+    }
+}
+
+/// Performs an operation.
+///
+/// # Errors
+/// The API's errors, `ServiceUnavailable`, `InternalFailure`.
+pub async fn perform(deps: &Deps, operation: Operation) -> Result<Outcome, StepError> {
+    match operation {
+        Operation::Start(request) => start(deps, request).await,
+        Operation::Describe(query) => {
+            let (tasks, last) = deps.store.describe(&query).await?;
+            Ok(Outcome::Page {
+                export_tasks: tasks.iter().map(ExportTaskMember::from).collect(),
+                marker: last.as_deref().map(filter::to_marker),
+            })
+        }
+        Operation::Cancel(identifier) => {
+            let task = deps.store.cancel(&identifier).await?;
+            tracing::info!(export_task_identifier = identifier, "canceling");
+            Ok(Outcome::Task(Box::new((&task).into())))
+        }
+    }
+}
+
+/// Admits the task under the ARN its execution is about to have, so that the caller learns at once what is wrong with the
+/// request and the execution finds its own admission.
+async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> {
+    let input = serde_json::to_string(&raw)?;
+    let request = raw.validate()?;
+    check_source(deps, &request.source_arn).await?;
+    let identifier = request.export_task_identifier.clone();
+    // An execution's name can't be reused for 90 days even if no task was admitted under it; the suffix keeps an identifier
+    // usable whose earlier execution was refused.
+    let suffix = uuid::Uuid::new_v4().simple().to_string();
+    let name = format!("{identifier}-{}", &suffix[..12]);
+    let execution_arn = format!("{}:{name}", deps.state_machine_arn.replacen(":stateMachine:", ":execution:", 1));
+    let task = ExportTask::new(request, execution_arn, now_millis());
+    let task = deps.store.admit(&task, deps.limit).await?;
+    let started = deps
+        .step_functions
+        .start_execution()
+        .state_machine_arn(&deps.state_machine_arn)
+        .name(name)
+        .input(input)
+        .send()
+        .await;
+    if let Err(error) = started {
+        deps.store.withdraw(&task).await?;
+        return Err(StepError::aws("the export could not be started", error));
+    }
+    tracing::info!(export_task_identifier = identifier, execution_arn = task.execution_arn, "started");
+    Ok(Outcome::Task(Box::new((&task).into())))
+}
+
+/// The cluster exists and is in this account and Region.
+async fn check_source(deps: &Deps, source: &ClusterArn) -> Result<(), StepError> {
+    let found = deps.rds.describe_db_clusters().db_cluster_identifier(&source.cluster).send().await;
+    match found {
+        Ok(answer) if answer.db_clusters().iter().any(|c| c.db_cluster_arn() == Some(&source.to_string())) => Ok(()),
+        Ok(_) => Err(ApiError::DbClusterNotFound(source.cluster.clone()).into()),
+        Err(e) if e.as_service_error().is_some_and(DescribeDBClustersError::is_db_cluster_not_found_fault) => {
+            Err(ApiError::DbClusterNotFound(source.cluster.clone()).into())
+        }
+        Err(e) => Err(StepError::aws("the source DB cluster can't be looked up", e)),
+    }
+}

@@ -1,0 +1,105 @@
+//! The RDS Query protocol: form parameters to operations, results to XML.
+
+use export_task::error::ApiError;
+use export_task::member::ExportTaskMember;
+use export_task::request::StartExportTask;
+use rds_query::xml::{self, Element, Fault};
+use rds_query::{ParseError, Request};
+
+use crate::actions::{Operation, Outcome};
+
+/// Reads an operation from a request's body.
+///
+/// # Errors
+/// `MissingAction`, `InvalidAction`, `MalformedQueryString`, and those of [`Operation`].
+pub fn parse(request: &Request) -> Result<Operation, ApiError> {
+    let get = |name: &str| request.get(name).map(str::to_owned);
+    match request.action() {
+        "StartExportTask" => {
+            let only = request.list("ExportOnly", "member");
+            Ok(Operation::Start(StartExportTask {
+                export_task_identifier: get("ExportTaskIdentifier"),
+                source_arn: get("SourceArn"),
+                s3_bucket_name: get("S3BucketName"),
+                iam_role_arn: get("IamRoleArn"),
+                kms_key_id: get("KmsKeyId"),
+                s3_prefix: get("S3Prefix"),
+                export_only: (!only.is_empty()).then(|| only.into_iter().map(str::to_owned).collect()),
+            }))
+        }
+        "DescribeExportTasks" => {
+            let filters = request
+                .structs("Filters", "Filter")
+                .iter()
+                .map(|f| {
+                    let name = f.get("Name").ok_or(ApiError::MissingParameter("Filters.Filter.Name"))?;
+                    Ok((name.to_owned(), f.list("Values", "Value").into_iter().map(str::to_owned).collect()))
+                })
+                .collect::<Result<_, ApiError>>()?;
+            Operation::describe(
+                get("ExportTaskIdentifier"),
+                get("SourceArn"),
+                get("SourceType"),
+                filters,
+                get("MaxRecords"),
+                get("Marker"),
+            )
+        }
+        "CancelExportTask" => Operation::cancel(get("ExportTaskIdentifier")),
+        other => Err(ApiError::InvalidAction(other.to_owned())),
+    }
+}
+
+/// The API's error for a body that is no form.
+pub fn parse_error(error: &ParseError) -> ApiError {
+    if error.code() == "MissingAction" {
+        return ApiError::MissingAction;
+    }
+    ApiError::MalformedQueryString(error.to_string())
+}
+
+/// The XML of a result.
+pub fn render(action: &str, request_id: &str, outcome: &Outcome) -> String {
+    xml::response(action, request_id, |result| match outcome {
+        Outcome::Task(task) => members(result, task),
+        Outcome::Page { export_tasks, marker } => {
+            result.child("ExportTasks", |list| {
+                for task in export_tasks {
+                    list.child("ExportTask", |element| members(element, task));
+                }
+            });
+            result.maybe("Marker", marker.as_ref());
+        }
+    })
+}
+
+/// The XML of an error.
+pub fn render_error(code: &str, message: &str, status: u16, request_id: &str) -> String {
+    xml::error(if status >= 500 { Fault::Receiver } else { Fault::Sender }, code, message, request_id)
+}
+
+fn members(element: &mut Element<'_>, task: &ExportTaskMember) {
+    element
+        .text("ExportTaskIdentifier", &task.export_task_identifier)
+        .text("SourceArn", &task.source_arn)
+        .maybe("SnapshotTime", task.snapshot_time.as_ref())
+        .maybe("TaskStartTime", task.task_start_time.as_ref())
+        .maybe("TaskEndTime", task.task_end_time.as_ref())
+        .text("S3Bucket", &task.s3_bucket)
+        .text("S3Prefix", &task.s3_prefix)
+        .text("IamRoleArn", &task.iam_role_arn)
+        .text("KmsKeyId", &task.kms_key_id)
+        .text("Status", task.status)
+        .text("PercentProgress", task.percent_progress)
+        .text("TotalExtractedDataInGB", task.total_extracted_data_in_gb)
+        .maybe("FailureCause", task.failure_cause.as_ref())
+        .maybe("WarningMessage", task.warning_message.as_ref())
+        .text("SourceType", task.source_type);
+    if !task.export_only.is_empty() {
+        element.child("ExportOnly", |list| {
+            for entry in &task.export_only {
+                list.text("member", entry);
+            }
+        });
+    }
+}

@@ -1,0 +1,132 @@
+//! One partition: rows in, part files out.
+
+use std::time::{Duration, Instant};
+
+use cluster_source::postgres::{self, BatchOptions, Connection, Source};
+use cluster_source::{ErrorKind, SourceError};
+use export_aws::task_store::TaskStore;
+use export_aws::{StepError, now_millis};
+use export_task::object_key::TaskPath;
+use export_task::plan::{Partition, PartitionResult, Table};
+use export_task::task::TaskRef;
+use export_task::warning::SkippedTable;
+use futures_util::StreamExt;
+use parquet_sink::{Destination, PartWriter, Settings};
+
+/// How often a worker looks whether its task was canceled.
+const CANCEL_CHECK: Duration = Duration::from_secs(3);
+
+/// Extracts partitions one after the other over one connection.
+pub struct Extractor<'a> {
+    store: &'a TaskStore,
+    task: &'a TaskRef,
+    source: Source,
+    destination: Destination,
+    connection: Option<(String, Connection)>,
+    checked: Instant,
+}
+
+/// How reading a partition ended.
+enum Read {
+    /// Every row was written; bytes received.
+    Whole(u64),
+    /// The table must be left out.
+    Skip(SourceError),
+}
+
+impl<'a> Extractor<'a> {
+    /// An extractor that has not connected yet.
+    pub fn new(store: &'a TaskStore, task: &'a TaskRef, source: Source, destination: Destination) -> Self {
+        Self { store, task, source, destination, connection: None, checked: Instant::now() }
+    }
+
+    /// Extracts one partition. A table that can't be exported is an answer, not an error.
+    ///
+    /// # Errors
+    /// As the handler's.
+    pub async fn partition(&mut self, table: &Table, partition: &Partition) -> Result<PartitionResult, StepError> {
+        let started_at = now_millis();
+        let path = TaskPath::new(&self.task.s3_prefix, &self.task.export_task_identifier);
+        let (named, batch, index) = (table.clone(), partition.batch, partition.index);
+        // One file always tells the schema; other empty ranges leave nothing.
+        let settings = Settings { write_empty: batch == 1 && index == 0, ..Settings::default() };
+        let mut writer = PartWriter::new(
+            self.destination.clone(),
+            postgres::arrow_schema(table),
+            move |file| path.part(&named, batch, index, file),
+            settings,
+        );
+        let read = match self.rows(table, partition, &mut writer).await {
+            Ok(read) => read,
+            Err(error) => {
+                // What was begun must not stay; the error that ended it is the one to tell.
+                if let Err(abort) = writer.abort().await {
+                    tracing::warn!(error = %abort, "an unfinished part file could not be removed");
+                }
+                return Err(error);
+            }
+        };
+        let mut result = PartitionResult {
+            table: table.id,
+            batch,
+            index,
+            files: Vec::new(),
+            skip: None,
+            rows: 0,
+            source_bytes: 0,
+            started_at,
+            ended_at: started_at,
+        };
+        match read {
+            Read::Whole(bytes) => {
+                result.files = writer.finish().await?;
+                result.rows = result.files.iter().map(|f| f.rows).sum();
+                result.source_bytes = bytes;
+            }
+            Read::Skip(error) => {
+                writer.abort().await?;
+                result.skip = skipped(table, &error);
+            }
+        }
+        result.ended_at = now_millis();
+        Ok(result)
+    }
+
+    async fn rows(&mut self, table: &Table, partition: &Partition, writer: &mut PartWriter) -> Result<Read, StepError> {
+        let connection = match self.connection.take() {
+            Some((database, connection)) if database == table.database => connection,
+            _ => self.source.connect(&table.database).await?,
+        };
+        let mut batches = match postgres::read(&connection, table, partition, BatchOptions::default()).await {
+            Ok(batches) => batches,
+            Err(error) => return skip_or_fail(error),
+        };
+        while let Some(batch) = batches.next().await {
+            match batch {
+                Ok(batch) => writer.write(&batch).await?,
+                Err(error) => return skip_or_fail(error),
+            }
+            if self.checked.elapsed() >= CANCEL_CHECK {
+                self.store.check_not_canceled(&self.task.export_task_identifier).await?;
+                self.checked = Instant::now();
+            }
+        }
+        let bytes = batches.bytes_read();
+        drop(batches);
+        self.connection = Some((table.database.clone(), connection));
+        Ok(Read::Whole(bytes))
+    }
+}
+
+fn skip_or_fail(error: SourceError) -> Result<Read, StepError> {
+    match error.kind() {
+        ErrorKind::Skip(_) => Ok(Read::Skip(error)),
+        _ => Err(error.into()),
+    }
+}
+
+fn skipped(table: &Table, error: &SourceError) -> Option<SkippedTable> {
+    let ErrorKind::Skip(reason) = error.kind() else { return None };
+    let target = format!("{}.{}.{}", table.database, table.schema, table.name);
+    Some(SkippedTable { message: format!("The table was left out: {error}."), target, reason })
+}

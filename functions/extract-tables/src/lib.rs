@@ -1,0 +1,154 @@
+//! The worker: one work unit of the Distributed Map. Streams the rows of each partition from the clone into Parquet part
+//! files in the user's bucket, and goes on in another invocation when time runs short.
+//!
+//! # Layout
+//!
+//! * [`handle`]: one invocation on one unit.
+//! * [`extract`]: one partition.
+
+pub mod extract;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_config::SdkConfig;
+use export_aws::export_role::{self, ExportBucket};
+use export_aws::task_store::TaskStore;
+use export_aws::work_bucket::WorkBucket;
+use export_aws::{ErrorKind, StepError, clients, config, database};
+use export_task::plan::{Cursor, PartitionResult, UnitRef, WorkUnit};
+use export_task::task::{CloneEndpoint, TaskRef};
+use serde::{Deserialize, Serialize};
+
+use extract::Extractor;
+
+/// Time kept back for writing the result, besides what the slowest partition so far took.
+const RESERVE: Duration = Duration::from_secs(20);
+
+/// What the step needs.
+#[derive(Debug)]
+pub struct Deps {
+    /// The task store.
+    pub store: TaskStore,
+    /// Reads the clone's password.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// For the work bucket.
+    pub s3: aws_sdk_s3::Client,
+    /// Name of the work bucket.
+    pub work_bucket: String,
+    /// For assuming the export role.
+    pub aws: SdkConfig,
+}
+
+impl Deps {
+    /// Reads the environment and makes the clients.
+    ///
+    /// # Errors
+    /// `InternalFailure` naming a variable.
+    pub async fn from_env() -> Result<Self, StepError> {
+        let aws = clients::config().await;
+        Ok(Self {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            secrets: aws_sdk_secretsmanager::Client::new(&aws),
+            s3: clients::s3(&aws),
+            work_bucket: config::required(config::WORK_BUCKET)?,
+            aws,
+        })
+    }
+}
+
+/// The step's input.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Input {
+    /// The task.
+    pub task: TaskRef,
+    /// The clone.
+    pub clone: CloneEndpoint,
+    /// Which unit.
+    pub unit: UnitRef,
+    /// Where to go on.
+    #[serde(default)]
+    pub cursor: Option<Cursor>,
+}
+
+/// The step's output.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Output {
+    /// Whether the unit is finished.
+    pub done: bool,
+    /// Where the next invocation goes on.
+    pub cursor: Cursor,
+}
+
+/// Works on a unit until it is finished or `deadline` is near.
+///
+/// # Errors
+/// `ExportCanceled`, `SourceUnavailable`, `SourceThrottled`, `SourceAccessDenied`, `DestinationThrottled`,
+/// `DestinationDenied`, `DataUnsupported`, `ServiceUnavailable`, `InternalFailure`.
+pub async fn handle(deps: &Deps, input: Input, deadline: SystemTime) -> Result<Output, StepError> {
+    let result = work(deps, &input, deadline).await;
+    if let Err(error) = &result {
+        // The map answers its parent with one error for all its children, so the reason is left where the end of the
+        // workflow finds it.
+        if !error.kind.is_retryable() && error.kind != ErrorKind::ExportCanceled {
+            let id = &input.task.export_task_identifier;
+            deps.store.note_failure(id, error.kind.name(), &error.to_string()).await?;
+        }
+    }
+    result
+}
+
+async fn work(deps: &Deps, input: &Input, deadline: SystemTime) -> Result<Output, StepError> {
+    let id = &input.task.export_task_identifier;
+    deps.store.check_not_canceled(id).await?;
+    let bucket = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
+    let unit = bucket.unit(&input.unit).await?;
+    let from = input.cursor.unwrap_or_default().next;
+    if let Some(results) = bucket.result(unit.unit, from).await? {
+        return Ok(after(&unit, from, &results));
+    }
+    let results = partitions(deps, input, &unit, from, deadline).await?;
+    if bucket.put_result(unit.unit, from, &results).await? {
+        let done = unit.partitions.iter().skip(from as usize).take(results.len());
+        let finished = done.map(|p| p.bytes).sum();
+        deps.store.add_progress(id, finished, results.iter().map(|r| r.source_bytes).sum()).await?;
+        return Ok(after(&unit, from, &results));
+    }
+    // Another attempt was first: what it finished counts, wherever it stopped.
+    let first = bucket.result(unit.unit, from).await?;
+    first.map(|results| after(&unit, from, &results)).ok_or_else(|| StepError::internal("a result disappeared"))
+}
+
+fn after(unit: &WorkUnit, from: u32, results: &[PartitionResult]) -> Output {
+    let next = from.saturating_add(u32::try_from(results.len()).unwrap_or(u32::MAX));
+    Output { done: next as usize >= unit.partitions.len(), cursor: Cursor { next } }
+}
+
+/// Extracts partitions from `from` on, at least one, until the unit or the time is at its end.
+async fn partitions(
+    deps: &Deps,
+    input: &Input,
+    unit: &WorkUnit,
+    from: u32,
+    deadline: SystemTime,
+) -> Result<Vec<PartitionResult>, StepError> {
+    let source = database::source(&deps.secrets, &input.clone).await?;
+    let s3 = export_role::assume_again(&deps.aws, &input.task).await?;
+    let bucket = ExportBucket::new(s3, &input.task);
+    let mut extractor = Extractor::new(&deps.store, &input.task, source, bucket.destination());
+    let mut results = Vec::new();
+    let mut slowest = Duration::ZERO;
+    for partition in unit.partitions.iter().skip(from as usize) {
+        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        if !results.is_empty() && left < RESERVE + slowest * 3 / 2 {
+            break;
+        }
+        let table = unit.tables.iter().find(|t| t.id == partition.table);
+        let table = table.ok_or_else(|| StepError::internal("a unit names a table it doesn't describe"))?;
+        let began = Instant::now();
+        results.push(extractor.partition(table, partition).await?);
+        slowest = slowest.max(began.elapsed());
+    }
+    Ok(results)
+}

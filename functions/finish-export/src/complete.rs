@@ -1,0 +1,69 @@
+//! Checks and closing documents of a complete export.
+
+use export_aws::export_role::ExportBucket;
+use export_aws::work_bucket::WorkBucket;
+use export_aws::{ErrorKind, StepError};
+use export_task::metadata::{self, TABLES_PER_DOCUMENT, TableStatus};
+use export_task::object_key::TaskPath;
+use export_task::task::TaskRef;
+use export_task::warning;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::tally::tally;
+
+/// Requests to the user's bucket at once.
+const REQUESTS_AT_ONCE: usize = 16;
+
+/// What a closed export came to.
+#[derive(Debug)]
+pub struct Closed {
+    /// Bytes read from the database.
+    pub source_bytes: u64,
+    /// The `WarningMessage`.
+    pub warning: Option<String>,
+}
+
+/// Checks the results, removes what no result names, and writes every closing document but `export_info`.
+///
+/// # Errors
+/// `PlanIncomplete`, `DestinationDenied`, `ServiceUnavailable`.
+pub async fn close(work: &WorkBucket, bucket: &ExportBucket, task: &TaskRef) -> Result<Closed, StepError> {
+    let summary = work.summary().await?;
+    let results = work.results().await?;
+    let tally = tally(&summary, &results).map_err(|what| StepError::new(ErrorKind::PlanIncomplete, what))?;
+    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
+    // The role may lack the permission to list uploads, which AWS's own export roles do: the bucket's lifecycle rule is
+    // then what removes them.
+    if let Err(error) = bucket.abort_uploads(&path.listing_prefix()).await {
+        if error.kind != ErrorKind::DestinationDenied {
+            return Err(error);
+        }
+        tracing::warn!(error = error.chain(), "unfinished uploads could not be removed");
+    }
+    let present = bucket.list(&path.listing_prefix()).await?;
+    for file in &tally.files {
+        if !present.iter().any(|key| key == file) {
+            return Err(StepError::new(ErrorKind::PlanIncomplete, "a part file that was written is not in the bucket"));
+        }
+    }
+    let part_files = present.iter().filter(|key| key.ends_with(".parquet"));
+    let stale: Vec<&String> = part_files.filter(|key| !tally.files.contains(key.as_str())).collect();
+    stream::iter(stale).map(|key| bucket.delete(key)).buffer_unordered(REQUESTS_AT_ONCE).try_collect::<()>().await?;
+    let batches = tally.exported.iter().flat_map(|e| e.batches.iter().map(|batch| path.success(e.table, *batch)));
+    stream::iter(batches)
+        .map(|key| async move { bucket.put(&key, Vec::new()).await })
+        .buffer_unordered(REQUESTS_AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+    let exported = tally.exported.iter().map(|e| e.status());
+    let statuses: Vec<TableStatus<'_>> = exported.chain(tally.skipped.iter().map(TableStatus::Skipped)).collect();
+    for (chunk, number) in statuses.chunks(TABLES_PER_DOCUMENT).zip(0..) {
+        let from = number * TABLES_PER_DOCUMENT + 1;
+        let key = path.export_tables_info(from, from + chunk.len() - 1);
+        bucket.put(&key, metadata::export_tables_info(chunk)?).await?;
+    }
+    Ok(Closed {
+        source_bytes: tally.source_bytes,
+        warning: warning::message(&tally.skipped, &summary.unreadable_databases),
+    })
+}

@@ -1,0 +1,219 @@
+//! The end of a task, good or bad. For a good end: every planned partition has a result, nothing else is in the task's
+//! directory, every batch has its `_SUCCESS`, the metadata documents are written. Then the final status is set, which frees
+//! the cluster and the account's slot.
+//!
+//! # Layout
+//!
+//! * [`handle`]: the step.
+//! * [`complete`]: checks and closing documents of a complete export.
+//! * [`tally`]: results against the plan, without any input or output.
+
+pub mod complete;
+pub mod tally;
+
+use aws_config::SdkConfig;
+use export_aws::export_role::{self, ExportBucket};
+use export_aws::task_store::{Ending, TaskStore};
+use export_aws::work_bucket::WorkBucket;
+use export_aws::{ErrorKind, StepError, clients, config, now_millis};
+use export_task::failure::Failure;
+use export_task::metadata;
+use export_task::object_key::TaskPath;
+use export_task::task::{ExportTask, Status, TaskRef};
+use serde::{Deserialize, Serialize};
+
+/// What the step needs.
+#[derive(Debug)]
+pub struct Deps {
+    /// The task store.
+    pub store: TaskStore,
+    /// For the work bucket.
+    pub s3: aws_sdk_s3::Client,
+    /// Name of the work bucket.
+    pub work_bucket: String,
+    /// For assuming the export role.
+    pub aws: SdkConfig,
+}
+
+impl Deps {
+    /// Reads the environment and makes the clients.
+    ///
+    /// # Errors
+    /// `InternalFailure` naming a variable.
+    pub async fn from_env() -> Result<Self, StepError> {
+        let aws = clients::config().await;
+        Ok(Self {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            s3: clients::s3(&aws),
+            work_bucket: config::required(config::WORK_BUCKET)?,
+            aws,
+        })
+    }
+}
+
+/// The step's input.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Input {
+    /// The task.
+    pub task: TaskRef,
+    /// What the workflow came to.
+    pub outcome: Outcome,
+    /// What the workflow caught.
+    #[serde(default)]
+    pub error: Option<Caught>,
+}
+
+/// What the workflow came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Outcome {
+    /// Every unit is done.
+    Complete,
+    /// A step failed, or the task was canceled.
+    Failed,
+}
+
+/// An error as Step Functions hands it to a catcher.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Caught {
+    /// The error's name.
+    pub error: String,
+    /// For a Lambda's error, its JSON document.
+    #[serde(default)]
+    pub cause: String,
+}
+
+/// The step's output.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Output {
+    /// `COMPLETE`, `CANCELED` or `FAILED`.
+    pub status: &'static str,
+    /// Name of the failure, empty without one.
+    pub error: String,
+    /// Message of the failure, empty without one.
+    pub cause: String,
+}
+
+/// Ends the task.
+///
+/// # Errors
+/// `ExportCanceled` and `PlanIncomplete` instead of a good end; `DestinationDenied`, `ServiceUnavailable`.
+pub async fn handle(deps: &Deps, input: Input) -> Result<Output, StepError> {
+    let task = deps.store.get(&input.task.export_task_identifier).await?;
+    let ended = if task.status.is_final() {
+        task
+    } else {
+        match input.outcome {
+            Outcome::Complete => complete(deps, &input.task, task).await?,
+            Outcome::Failed => fail(deps, &input, task).await?,
+        }
+    };
+    let failed = ended.status == Status::Failed;
+    Ok(Output {
+        status: ended.status.as_str(),
+        error: ended.failure_code.filter(|_| failed).unwrap_or_default(),
+        cause: ended.failure_cause.filter(|_| failed).unwrap_or_default(),
+    })
+}
+
+async fn complete(deps: &Deps, reference: &TaskRef, task: ExportTask) -> Result<ExportTask, StepError> {
+    let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), &reference.export_task_identifier);
+    let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, reference).await?, reference);
+    let closed = complete::close(&work, &bucket, reference).await?;
+    let ending = Ending {
+        status: Status::Complete,
+        at: now_millis(),
+        extracted_bytes: Some(closed.source_bytes),
+        failure: None,
+        warning: closed.warning,
+    };
+    // The document says COMPLETE only a moment before the task does: readers that wait for it find everything in place.
+    let mut last = task.clone();
+    last.status = Status::Complete;
+    last.task_end_time = Some(ending.at);
+    last.extracted_bytes = closed.source_bytes;
+    last.warning_message.clone_from(&ending.warning);
+    last.failure_cause = None;
+    let path = TaskPath::new(&reference.s3_prefix, &reference.export_task_identifier);
+    deps.store.check_not_canceled(&reference.export_task_identifier).await?;
+    bucket.put(&path.export_info(), metadata::export_info(&last)?).await?;
+    let ended = deps.store.end(&task, &ending).await?;
+    if ended.status != Status::Complete {
+        return Err(StepError::canceled());
+    }
+    Ok(ended)
+}
+
+async fn fail(deps: &Deps, input: &Input, task: ExportTask) -> Result<ExportTask, StepError> {
+    let canceled = task.status == Status::Canceling;
+    let status = if canceled { Status::Canceled } else { Status::Failed };
+    let failure = (!canceled).then(|| reason(&task, input.error.as_ref()));
+    if let Some(Caught { error, cause }) = &input.error {
+        tracing::warn!(
+            export_task_identifier = task.request.export_task_identifier,
+            error,
+            cause,
+            "the workflow failed"
+        );
+    }
+    let ending = Ending { status, at: now_millis(), extracted_bytes: None, failure, warning: None };
+    // Uploads of killed workers are removed as far as the role still allows; the task must end either way.
+    if let Err(error) = abort_uploads(deps, &input.task).await {
+        tracing::warn!(error = error.chain(), "unfinished uploads could not be removed");
+    }
+    let mut last = task.clone();
+    last.status = status;
+    last.task_end_time = Some(ending.at);
+    last.failure_cause = ending.failure.as_ref().map(|(_, cause)| cause.clone());
+    if let Err(error) = write_info(deps, &input.task, &last).await {
+        tracing::warn!(error = error.chain(), "the closing metadata could not be written");
+    }
+    deps.store.end(&task, &ending).await
+}
+
+async fn abort_uploads(deps: &Deps, task: &TaskRef) -> Result<(), StepError> {
+    let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, task).await?, task);
+    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
+    bucket.abort_uploads(&path.listing_prefix()).await.map(drop)
+}
+
+async fn write_info(deps: &Deps, task: &TaskRef, last: &ExportTask) -> Result<(), StepError> {
+    let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, task).await?, task);
+    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
+    Ok(bucket.put(&path.export_info(), metadata::export_info(last)?).await?)
+}
+
+/// Code and message of the failure: what a worker noted, else what the workflow caught. Only our own errors carry a message
+/// meant for the user; anything else is the guide's "unknown internal error", with the details in the logs.
+fn reason(task: &ExportTask, caught: Option<&Caught>) -> (String, String) {
+    if let (Some(code), Some(cause)) = (&task.failure_code, &task.failure_cause) {
+        return (code.clone(), cause.clone());
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct LambdaError {
+        error_message: String,
+    }
+    let told = caught.filter(|c| TOLD.contains(&c.error.as_str())).and_then(|c| {
+        let error: LambdaError = serde_json::from_str(&c.cause).ok()?;
+        Some((c.error.clone(), error.error_message))
+    });
+    told.unwrap_or_else(|| (ErrorKind::InternalFailure.name().into(), Failure::Internal.to_string()))
+}
+
+/// Errors whose message is meant for the user.
+const TOLD: &[&str] = &[
+    "PreconditionFailed",
+    "CloneFailed",
+    "InvalidExportOnly",
+    "SourceUnavailable",
+    "SourceThrottled",
+    "SourceAccessDenied",
+    "DestinationThrottled",
+    "DestinationDenied",
+    "DataUnsupported",
+    "PlanIncomplete",
+];

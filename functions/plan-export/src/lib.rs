@@ -1,0 +1,110 @@
+//! Fourth step: reads the clone's catalog, leaves out what can't be exported and says why, cuts tables into partitions, packs
+//! those into work units and writes the work list to the work bucket.
+//!
+//! # Layout
+//!
+//! * [`handle`]: the step.
+//! * [`survey`]: databases, tables and partitions.
+
+pub mod survey;
+
+use cluster_source::partition::pack;
+use export_aws::task_store::TaskStore;
+use export_aws::work_bucket::WorkBucket;
+use export_aws::{StepError, clients, config, database, now_millis};
+use export_task::error::ApiError;
+use export_task::plan::{Plan, Table, WorkUnit};
+use export_task::task::{CloneEndpoint, TaskRef};
+use serde::Deserialize;
+
+use survey::Survey;
+
+/// The most children that run at once, whatever the clone could bear.
+const MAX_CONCURRENCY: u32 = 200;
+
+/// What the step needs.
+#[derive(Debug)]
+pub struct Deps {
+    /// The task store.
+    pub store: TaskStore,
+    /// Reads the clone's password.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// For the work bucket.
+    pub s3: aws_sdk_s3::Client,
+    /// Name of the work bucket.
+    pub work_bucket: String,
+    /// Smallest partition, in bytes of table.
+    pub target_bytes: u64,
+}
+
+impl Deps {
+    /// Reads the environment and makes the clients.
+    ///
+    /// # Errors
+    /// `InternalFailure` naming a variable.
+    pub async fn from_env() -> Result<Self, StepError> {
+        let aws = clients::config().await;
+        Ok(Self {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            secrets: aws_sdk_secretsmanager::Client::new(&aws),
+            s3: clients::s3(&aws),
+            work_bucket: config::required(config::WORK_BUCKET)?,
+            target_bytes: config::number::<u64>(config::TARGET_PARTITION_MB, 64)? << 20,
+        })
+    }
+}
+
+/// The step's input.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Input {
+    /// The task.
+    pub task: TaskRef,
+    /// The clone.
+    pub clone: CloneEndpoint,
+}
+
+/// Plans the export and begins its extraction.
+///
+/// # Errors
+/// `InvalidExportOnly` when the request names what doesn't exist, `ExportCanceled`, `SourceUnavailable`,
+/// `SourceAccessDenied`, `ServiceUnavailable`.
+pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
+    let id = &input.task.export_task_identifier;
+    deps.store.check_not_canceled(id).await?;
+    let only = deps.store.get(id).await?.request.export_only;
+    let source = database::source(&deps.secrets, &input.clone).await?;
+    let survey = Survey::take(&source, &only, deps.target_bytes).await?;
+    let unmatched = survey.unmatched(&only);
+    if !unmatched.is_empty() {
+        let message = format!("The export names what doesn't exist in the DB cluster: {}.", unmatched.join(", "));
+        return Err(ApiError::InvalidExportOnly(message).into());
+    }
+    let bytes = survey.partitions.iter().map(|p| p.bytes).sum();
+    let summary = survey.summary();
+    let tables = survey.tables;
+    let units: Vec<WorkUnit> = pack(survey.partitions, survey.partition_bytes)
+        .into_iter()
+        .zip(0..)
+        .map(|(partitions, unit)| {
+            let mut used: Vec<u32> = partitions.iter().map(|p| p.table).collect();
+            used.dedup();
+            let of_unit: Vec<Table> = used.iter().filter_map(|id| tables.get(*id as usize).cloned()).collect();
+            WorkUnit { unit, tables: of_unit, partitions }
+        })
+        .collect();
+    let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
+    work.put_plan(&summary, &units).await?;
+    deps.store.begin_extraction(id, bytes, now_millis()).await?;
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let plan = Plan {
+        items_key: work.items_key(),
+        results_prefix: work.map_results_prefix(),
+        max_concurrency: survey.connections.clamp(1, MAX_CONCURRENCY),
+        units: count(units.len()),
+        tables: count(tables.len()),
+        bytes,
+    };
+    tracing::info!(export_task_identifier = id, tables = plan.tables, units = plan.units, bytes, "planned");
+    Ok(plan)
+}

@@ -1,0 +1,127 @@
+//! Databases, tables and partitions of a clone.
+
+use std::collections::HashSet;
+
+use cluster_source::postgres::{self, FoundTable, Slicing, Source};
+use cluster_source::{ErrorKind, SourceError};
+use export_aws::StepError;
+use export_task::export_only::ExportOnly;
+use export_task::object_key;
+use export_task::plan::{Partition, PlanSummary, PlannedTable, Table};
+use export_task::warning::SkippedTable;
+
+/// The largest partition: what a worker reads well within one invocation.
+const MAX_PARTITION_BYTES: u64 = 1 << 30;
+
+/// Partitions grow with the cluster until there are about this many.
+const PARTITIONS_WANTED: u64 = 4000;
+
+/// The database every server has, which lists the others.
+const FIRST_DATABASE: &str = "postgres";
+
+/// What the clone holds and how it is cut.
+#[derive(Debug)]
+pub struct Survey {
+    /// Tables to be exported; a table's id is its position.
+    pub tables: Vec<Table>,
+    /// Every partition of them, by table, batch and index.
+    pub partitions: Vec<Partition>,
+    /// Selected tables that can't be exported.
+    pub skipped: Vec<SkippedTable>,
+    /// Selected databases whose catalog can't be read.
+    pub unreadable_databases: Vec<String>,
+    /// Size of a partition.
+    pub partition_bytes: u64,
+    /// Connections the clone can bear.
+    pub connections: u32,
+}
+
+impl Survey {
+    /// Reads the catalog of every selected database, one after the other.
+    ///
+    /// # Errors
+    /// `SourceUnavailable`, `SourceThrottled`, `SourceAccessDenied`, `InternalFailure`.
+    pub async fn take(source: &Source, only: &ExportOnly, target_bytes: u64) -> Result<Self, StepError> {
+        let first = source.connect(FIRST_DATABASE).await?;
+        // Half of what the server allows leaves room for its own and for reconnecting workers.
+        let connections = postgres::max_connections(&first).await? / 2;
+        let databases = postgres::databases(&first).await?;
+        let mut found: Vec<FoundTable> = Vec::new();
+        let (mut skipped, mut unreadable_databases) = (Vec::new(), Vec::new());
+        for database in databases.iter().filter(|d| only.selects_database(d)) {
+            match catalog(source, database, only).await {
+                Ok(catalog) => {
+                    found.extend(catalog.tables);
+                    skipped.extend(catalog.skipped);
+                }
+                // A database the master user may not connect to is reported, not fatal.
+                Err(e) if e.kind() == ErrorKind::AccessDenied => unreadable_databases.push(database.clone()),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        number(&mut found);
+        let bytes: u64 = found.iter().flat_map(|t| &t.relations).map(|r| r.bytes).sum();
+        let partition_bytes = (bytes / PARTITIONS_WANTED).clamp(target_bytes, MAX_PARTITION_BYTES.max(target_bytes));
+        let mut partitions = Vec::new();
+        let mut connection = first;
+        let mut connected = FIRST_DATABASE.to_owned();
+        for table in &found {
+            if connected != table.table.database {
+                connection = source.connect(&table.table.database).await?;
+                connected.clone_from(&table.table.database);
+            }
+            let slicing = Slicing::of_server(connection.server_version());
+            partitions.extend(postgres::partitions(&connection, table, slicing, partition_bytes).await?);
+        }
+        let tables = found.into_iter().map(|f| f.table).collect();
+        Ok(Self { tables, partitions, skipped, unreadable_databases, partition_bytes, connections })
+    }
+
+    /// The entries of a partial export that name nothing, neither exported nor skipped.
+    pub fn unmatched<'a>(&self, only: &'a ExportOnly) -> Vec<&'a str> {
+        let exported = self.tables.iter().map(|t| [t.database.as_str(), &t.schema, &t.name]);
+        // A skipped table's names hold no dots when a partial export can name it.
+        let skipped = self.skipped.iter().filter_map(|s| s.target.split('.').collect::<Vec<_>>().try_into().ok());
+        let unreadable = self.unreadable_databases.iter().map(|d| [d.as_str(), "", ""]);
+        let names: Vec<[&str; 3]> = exported.chain(skipped).chain(unreadable).collect();
+        only.unmatched(&names)
+    }
+
+    /// What `finish-export` checks the results against.
+    pub fn summary(&self) -> PlanSummary {
+        let mut planned: Vec<PlannedTable> =
+            self.tables.iter().map(|table| PlannedTable { table: table.clone(), batches: Vec::new() }).collect();
+        for partition in &self.partitions {
+            let batches = &mut planned[partition.table as usize].batches;
+            match batches.last_mut() {
+                Some((batch, count)) if *batch == partition.batch => *count += 1,
+                _ => batches.push((partition.batch, 1)),
+            }
+        }
+        PlanSummary {
+            tables: planned,
+            skipped: self.skipped.clone(),
+            unreadable_databases: self.unreadable_databases.clone(),
+        }
+    }
+}
+
+async fn catalog(source: &Source, database: &str, only: &ExportOnly) -> Result<postgres::Catalog, SourceError> {
+    let connection = source.connect(database).await?;
+    postgres::catalog(&connection, database, |schema, table| only.selects_table(database, schema, table)).await
+}
+
+/// Numbers the tables and sets those apart whose directories would be the same.
+fn number(found: &mut [FoundTable]) {
+    let mut taken = HashSet::new();
+    for (table, id) in found.iter_mut().map(|f| &mut f.table).zip(0_u32..) {
+        table.id = id;
+        let mut path = object_key::table_path(table);
+        let mut next = 2_u32;
+        while !taken.insert(path) {
+            table.directory_suffix = Some(next.to_string());
+            next += 1;
+            path = object_key::table_path(table);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! First step of the workflow: checks the request and admits the task. A request that came through `export-api` was admitted
+//! there, under the ARN of this very execution, so admitting it again changes nothing.
+//!
+//! # Layout
+//!
+//! One handler, [`handle`].
+
+use export_aws::task_store::TaskStore;
+use export_aws::{StepError, clients, config, now_millis};
+use export_task::limits;
+use export_task::request::StartExportTask;
+use export_task::task::{ExportTask, TaskRef};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What the step needs.
+#[derive(Debug)]
+pub struct Deps {
+    /// The task store.
+    pub store: TaskStore,
+    /// Tasks that may run at once.
+    pub limit: u32,
+}
+
+impl Deps {
+    /// Reads the environment and makes the clients.
+    ///
+    /// # Errors
+    /// `InternalFailure` naming a variable.
+    pub async fn from_env() -> Result<Self, StepError> {
+        let aws = clients::config().await;
+        Ok(Self {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            limit: config::number(config::MAX_CONCURRENT_TASKS, limits::CONCURRENT_TASKS)?,
+        })
+    }
+}
+
+/// The execution's input and who it is.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Input {
+    /// The request as it was given to the execution.
+    pub request: Value,
+    /// ARN of the execution.
+    pub execution_arn: String,
+}
+
+/// Checks and admits.
+///
+/// # Errors
+/// The API's codes: `MissingParameter`, `InvalidParameterValue`, `InvalidExportOnly`, `ExportTaskAlreadyExists`,
+/// `InvalidExportSourceState`, `ExportTaskLimitReachedFault`; or `ServiceUnavailable`.
+pub async fn handle(deps: &Deps, input: Input) -> Result<TaskRef, StepError> {
+    let request = StartExportTask::from_json(input.request)?.validate()?;
+    let task = ExportTask::new(request, input.execution_arn, now_millis());
+    let admitted = deps.store.admit(&task, deps.limit).await?;
+    tracing::info!(export_task_identifier = task.request.export_task_identifier, "admitted");
+    Ok(TaskRef::from(&admitted))
+}

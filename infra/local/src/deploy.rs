@@ -1,0 +1,97 @@
+//! The deployment of the template to the local cloud.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::UNIX_EPOCH;
+use std::{fs, thread};
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::ministack::{CREDENTIALS, REGION};
+use crate::process;
+
+/// The name of the stack, and what the names of its functions begin with.
+pub const STACK: &str = "aurora-export";
+
+/// The functions, each a crate and a binary of this name.
+pub const FUNCTIONS: [&str; 9] = [
+    "export-api",
+    "validate-request",
+    "check-preconditions",
+    "clone-cluster",
+    "plan-export",
+    "extract-tables",
+    "finish-export",
+    "publish-event",
+    "delete-clone",
+];
+
+/// What the two stacks say they made.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Outputs {
+    /// Outputs of `infra/template.yaml`.
+    pub(crate) stack: BTreeMap<String, String>,
+    /// Outputs of `infra/local/user-resources.yaml`.
+    pub(crate) user: BTreeMap<String, String>,
+}
+
+/// Packs the functions and deploys the template and the user's resources.
+pub(crate) fn deploy(layout: &Layout, endpoint: &str, ca_file: &Path) -> Result<Outputs> {
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    let mut command = Command::new(layout.venv().join("bin/python"));
+    command.arg(layout.checkout.join("infra/local/deploy.py"));
+    command.arg("--checkout").arg(&layout.checkout);
+    command.arg("--binaries").arg(layout.binaries());
+    command.arg("--ca-file").arg(ca_file);
+    command.arg("--out").arg(layout.state_dir.join("stack"));
+    command.args(["--stack-name", STACK, "--map-concurrency", &cores.max(2).to_string()]);
+    command.args(["--parameter", &format!("Architecture={architecture}")]);
+    command.envs(client_environment(endpoint));
+    let printed = process::run(&mut command)?;
+    serde_json::from_str(&printed).map_err(|source| Error::Document { what: "the answer of deploy.py", source })
+}
+
+/// What an AWS client needs to talk to the local cloud.
+pub(crate) fn client_environment(endpoint: &str) -> [(&'static str, String); 5] {
+    [
+        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_DEFAULT_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", CREDENTIALS.0.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", CREDENTIALS.1.to_owned()),
+    ]
+}
+
+/// Builds what is deployed, and the program that hosts the stack.
+///
+/// # Errors
+///
+/// When it does not compile.
+pub fn build(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
+    progress("building");
+    // The cargo this runs under, if any, so that the toolchain is the same.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(&layout.checkout).args(["build", "--quiet", "--bins", "--package", "xtask"]);
+    for function in FUNCTIONS {
+        command.args(["--package", function]);
+    }
+    process::run(&mut command).map(drop)
+}
+
+/// Changes when a deployed file does, so that a running stack is known to be out of date.
+pub(crate) fn fingerprint(layout: &Layout) -> Result<String> {
+    let binaries = layout.binaries();
+    let sources = ["infra/template.yaml", "statemachine/export-cluster.asl.json", "infra/local/user-resources.yaml"];
+    let files = FUNCTIONS.iter().map(|name| binaries.join(name)).chain([binaries.join("xtask")]);
+    let stamps = files.chain(sources.iter().map(|source| layout.checkout.join(source))).map(|path| {
+        let metadata = fs::metadata(&path).map_err(Error::file(&path))?;
+        let changed = metadata.modified().map_err(Error::file(&path))?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(format!("{}.{}", changed.as_nanos(), metadata.len()))
+    });
+    Ok(stamps.collect::<Result<Vec<_>>>()?.join(" "))
+}

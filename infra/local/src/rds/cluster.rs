@@ -1,0 +1,169 @@
+//! What the control plane knows: clusters, instances, their states. In memory only.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use rds_query::Request;
+
+use super::engine::postgres::Database;
+use super::error::ApiError;
+use super::secrets::MasterSecret;
+use super::validate::{boolean, optional, tags};
+
+/// The engine every cluster has for now.
+pub(crate) const ENGINE: &str = "aurora-postgresql";
+
+/// How many copy-on-write clones a cluster can have; the next one silently becomes a full copy.
+pub(crate) const CLONE_LIMIT: usize = 15;
+
+/// The account and region resources are named in.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    pub(crate) account: String,
+    pub(crate) region: String,
+}
+
+impl Names {
+    /// The ARN of a resource: kind `cluster` or `db`.
+    pub(crate) fn arn(&self, kind: &str, id: &str) -> String {
+        format!("arn:aws:rds:{}:{}:{kind}:{id}", self.region, self.account)
+    }
+
+    /// The key a service uses when none is named.
+    pub(crate) fn service_key(&self, service: &str) -> String {
+        format!("arn:aws:kms:{}:{}:alias/aws/{service}", self.region, self.account)
+    }
+
+    /// The identifier in an ARN of this account and region, or the name itself, in lower case as RDS keeps it.
+    pub(crate) fn id(&self, kind: &str, name_or_arn: &str) -> String {
+        let prefix = self.arn(kind, "");
+        name_or_arn.strip_prefix(&prefix).unwrap_or(name_or_arn).to_ascii_lowercase()
+    }
+}
+
+/// A DB cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster {
+    pub(crate) id: String,
+    pub(crate) arn: String,
+    pub(crate) resource_id: String,
+    pub(crate) status: String,
+    pub(crate) engine_mode: String,
+    pub(crate) master: String,
+    pub(crate) database: Option<String>,
+    pub(crate) created: Timestamp,
+    pub(crate) encrypted: bool,
+    pub(crate) kms_key_id: Option<String>,
+    pub(crate) settings: Settings,
+    pub(crate) clone_group: String,
+    /// The resource id of the cluster whose storage a copy-on-write clone shares.
+    pub(crate) shares_storage_of: Option<String>,
+    pub(crate) secret: Option<MasterSecret>,
+    pub(crate) server: Database,
+}
+
+/// What a request for a cluster says that is kept and shown but changes nothing on this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) subnet_group: String,
+    pub(crate) security_groups: Vec<String>,
+    pub(crate) parameter_group: String,
+    pub(crate) deletion_protection: bool,
+    /// Minimum and maximum capacity.
+    pub(crate) serverless: Option<(String, String)>,
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// The settings of a new cluster. What is left out becomes the account's default, also for a clone: RDS does not
+    /// take the source's.
+    pub(crate) fn read(request: &Request) -> Result<Self, ApiError> {
+        let text = |name: &str, default: &str| optional(request, name).unwrap_or(default).to_owned();
+        let groups = request.list("VpcSecurityGroupIds", "VpcSecurityGroupId");
+        let groups = if groups.is_empty() { vec!["sg-default"] } else { groups };
+        let capacity = |name: &str| request.get(&format!("ServerlessV2ScalingConfiguration.{name}")).map(str::to_owned);
+        Ok(Self {
+            subnet_group: text("DBSubnetGroupName", "default"),
+            security_groups: groups.into_iter().map(str::to_owned).collect(),
+            parameter_group: text("DBClusterParameterGroupName", "default.aurora-postgresql"),
+            deletion_protection: boolean(request, "DeletionProtection")?.unwrap_or(false),
+            serverless: capacity("MinCapacity").zip(capacity("MaxCapacity")),
+            tags: tags(request)?,
+        })
+    }
+}
+
+/// A DB instance; the server is its cluster's.
+#[derive(Debug, Clone)]
+pub(crate) struct Instance {
+    pub(crate) id: String,
+    pub(crate) arn: String,
+    pub(crate) resource_id: String,
+    pub(crate) cluster: String,
+    pub(crate) class: String,
+    pub(crate) status: String,
+    pub(crate) created: Timestamp,
+    pub(crate) tags: Vec<(String, String)>,
+}
+
+/// All resources, in the order of their ids.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    pub(crate) clusters: BTreeMap<String, Cluster>,
+    pub(crate) instances: BTreeMap<String, Instance>,
+}
+
+impl Registry {
+    /// A cluster by its id.
+    pub(crate) fn cluster(&mut self, id: &str) -> Result<&mut Cluster, ApiError> {
+        self.clusters.get_mut(id).ok_or_else(|| ApiError::no_cluster(id))
+    }
+
+    /// An instance by its id.
+    pub(crate) fn instance(&mut self, id: &str) -> Result<&mut Instance, ApiError> {
+        self.instances.get_mut(id).ok_or_else(|| ApiError::no_instance(id))
+    }
+
+    /// The instances of a cluster, the writer (the oldest) first.
+    pub(crate) fn members(&self, cluster: &str) -> Vec<&Instance> {
+        let mut members: Vec<&Instance> =
+            self.instances.values().filter(|instance| instance.cluster == cluster).collect();
+        members.sort_by_key(|instance| instance.created);
+        members
+    }
+
+    /// How many clones share the storage of a cluster.
+    pub(crate) fn clones(&self, resource_id: &str) -> usize {
+        let shared = self.clusters.values().filter(|cluster| cluster.shares_storage_of.as_deref() == Some(resource_id));
+        shared.count()
+    }
+
+    /// The ports that servers have or will have.
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        self.clusters.values().map(|cluster| cluster.server.port()).collect()
+    }
+
+    /// The tags of the resource an ARN names.
+    pub(crate) fn tags(&mut self, names: &Names, arn: &str) -> Result<&mut Vec<(String, String)>, ApiError> {
+        if arn.starts_with(&names.arn("cluster", "")) {
+            return self.cluster(&names.id("cluster", arn)).map(|cluster| &mut cluster.settings.tags);
+        }
+        if arn.starts_with(&names.arn("db", "")) {
+            return self.instance(&names.id("db", arn)).map(|instance| &mut instance.tags);
+        }
+        Err(ApiError::value(format!("Invalid resource name: {arn}")))
+    }
+}
+
+/// A new resource id, `cluster-` or `db-` and 26 letters and digits.
+pub(crate) fn resource_id(kind: &str) -> String {
+    let random = uuid::Uuid::new_v4().simple().to_string().to_ascii_uppercase();
+    format!("{kind}-{}", &random[..26])
+}
+
+/// Whether a directory of the data directory is one of ours: it has the name of a cluster's resource id.
+pub(crate) fn is_cluster_dir(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix("cluster-"));
+    name.is_some_and(|id| id.len() == 26 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}

@@ -1,0 +1,192 @@
+//! The actions on clusters, but for copying and changing one.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rds_query::{Request, xml::response};
+
+use super::cluster::{Cluster, ENGINE, Registry, Settings};
+use super::control::ControlPlane;
+use super::engine;
+use super::engine::postgres::{Database, Master};
+use super::error::ApiError;
+use super::secrets;
+use super::validate::{Filters, boolean, new_identifier, optional, page, password, required, sql_name};
+use super::{modify, xml};
+
+/// `CreateDBCluster`.
+pub(crate) async fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
+    let name = new_identifier(request, "DBClusterIdentifier")?;
+    let engine = required(request, "Engine")?;
+    if engine != ENGINE {
+        return Err(ApiError::value(format!("Invalid DB engine: {engine}. The local stack runs {ENGINE}.")));
+    }
+    let master = sql_name(required(request, "MasterUsername")?, "MasterUsername")?;
+    let database = optional(request, "DatabaseName").map(|name| sql_name(name, "DatabaseName")).transpose()?;
+    let managed = boolean(request, "ManageMasterUserPassword")?.unwrap_or(false);
+    let password = match (managed, optional(request, "MasterUserPassword")) {
+        (false, Some(given)) => password(given)?.to_owned(),
+        (true, None) => secrets::random_password(),
+        (true, Some(_)) => return Err(modify::both_passwords()),
+        (false, None) => {
+            return Err(ApiError::combination("Either MasterUserPassword or ManageMasterUserPassword must be given."));
+        }
+    };
+    let settings = Settings::read(request)?;
+    let kms_key_id = optional(request, "KmsKeyId").map(str::to_owned);
+    let encrypted = boolean(request, "StorageEncrypted")?.unwrap_or(kms_key_id.is_some());
+    let cluster = insert(control, &name, |_, resource_id, arn, server| Cluster {
+        id: name.clone(),
+        arn,
+        resource_id,
+        status: "creating".to_owned(),
+        engine_mode: optional(request, "EngineMode").unwrap_or("provisioned").to_owned(),
+        master,
+        database,
+        created: Timestamp::now(),
+        encrypted,
+        kms_key_id: kms_key_id.filter(|_| encrypted),
+        settings,
+        clone_group: uuid::Uuid::new_v4().to_string(),
+        shares_storage_of: None,
+        secret: None,
+        server,
+    })?;
+    if managed && let Err(error) = modify::keep_password(control, request, &cluster, &password).await {
+        control.registry().clusters.remove(&name);
+        return Err(error);
+    }
+    control.spawn(|control| async move {
+        let master = Master { name: &cluster.master, password: &password, database: cluster.database.as_deref() };
+        let created = control.at_least_delay(cluster.server.create(master, &control.authority)).await;
+        control.settle(&cluster.id, created, "failed");
+    });
+    respond(control, request, id, &name)
+}
+
+/// Registers a new cluster with a resource id, an ARN and a server of its own.
+pub(crate) fn insert(
+    control: &ControlPlane,
+    name: &str,
+    make: impl FnOnce(&Registry, String, String, Database) -> Cluster,
+) -> Result<Cluster, ApiError> {
+    let mut registry = control.registry();
+    if registry.clusters.contains_key(name) {
+        return Err(ApiError::new("DBClusterAlreadyExistsFault", "DB Cluster already exists"));
+    }
+    let (resource_id, arn) = control.identity(name);
+    let server = control.new_server(&registry, name, &resource_id)?;
+    let cluster = make(&registry, resource_id, arn, server);
+    registry.clusters.insert(name.to_owned(), cluster.clone());
+    Ok(cluster)
+}
+
+/// `DescribeDBClusters`.
+pub(crate) fn describe(control: &ControlPlane, request: &Request, id: &str) -> Result<String, ApiError> {
+    let mut registry = control.registry();
+    let wanted = optional(request, "DBClusterIdentifier").map(|name| control.names.id("cluster", name));
+    if let Some(wanted) = &wanted {
+        registry.cluster(wanted)?;
+    }
+    let filters = Filters::read(request, &["db-cluster-id", "db-cluster-resource-id", "clone-group-id", "engine"])?;
+    let found = registry.clusters.values().filter(|cluster| {
+        wanted.as_ref().is_none_or(|wanted| cluster.id == *wanted)
+            && filters.match_all(|name| match name {
+                "db-cluster-id" => &cluster.id,
+                "db-cluster-resource-id" => &cluster.resource_id,
+                "clone-group-id" => &cluster.clone_group,
+                _ => ENGINE,
+            })
+    });
+    let (clusters, marker) = page(request, found.collect(), |cluster| &cluster.id)?;
+    Ok(response(request.action(), id, |result| {
+        result.maybe("Marker", marker).child("DBClusters", |list| {
+            for cluster in clusters {
+                list.child("DBCluster", |out| {
+                    xml::cluster(out, cluster, &registry, control.postgres.version(), &control.names)
+                });
+            }
+        });
+    }))
+}
+
+/// `DeleteDBCluster`.
+pub(crate) fn delete(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
+    let name = control.names.id("cluster", required(request, "DBClusterIdentifier")?);
+    let (cluster, body) = {
+        let mut registry = control.registry();
+        let cluster = registry.cluster(&name)?;
+        if cluster.settings.deletion_protection {
+            return Err(ApiError::combination(
+                "Cannot delete protected Cluster, please disable deletion protection and try again.",
+            ));
+        }
+        let final_snapshot = optional(request, "FinalDBSnapshotIdentifier").is_some();
+        match (boolean(request, "SkipFinalSnapshot")?.unwrap_or(false), final_snapshot) {
+            (true, false) => {}
+            (true, true) => {
+                return Err(ApiError::combination(
+                    "FinalDBSnapshotIdentifier cannot be specified when skipping final snapshot.",
+                ));
+            }
+            (false, false) => {
+                return Err(ApiError::combination(
+                    "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
+                ));
+            }
+            (false, true) => return Err(ApiError::value("The local stack makes no snapshots: use SkipFinalSnapshot.")),
+        }
+        // A server that is being made or changed can't be taken away below the work that does it.
+        if ["creating", "deleting", "resetting-master-credentials"].contains(&cluster.status.as_str()) {
+            return Err(ApiError::cluster_state(format!(
+                "DB cluster {name} cannot be deleted with status {}.",
+                cluster.status
+            )));
+        }
+        if registry.members(&name).iter().any(|instance| instance.status != "deleting") {
+            return Err(ApiError::cluster_state(
+                "Cluster cannot be deleted, it still contains DB instances in non-deleting state.",
+            ));
+        }
+        registry.cluster(&name)?.status = "deleting".to_owned();
+        let cluster = registry.cluster(&name)?.clone();
+        (cluster, respond_with(control, request, id, &registry, &name)?)
+    };
+    control.spawn(|control| async move {
+        if let (Some(secret), Some(client)) = (&cluster.secret, &control.secrets)
+            && let Err(error) = secrets::delete(client, &secret.arn).await
+        {
+            tracing::error!(cluster = cluster.id, %error, "secret not deleted");
+        }
+        let dir = cluster.server.dir().to_owned();
+        let removed = control.at_least_delay(tokio::task::spawn_blocking(move || engine::remove(&dir))).await;
+        if let Ok(Err(error)) = &removed {
+            tracing::error!(cluster = cluster.id, error = error as &dyn std::error::Error, "directory not removed");
+        }
+        // Its last instances go first.
+        while !control.registry().members(&cluster.id).is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        control.registry().clusters.remove(&cluster.id);
+    });
+    Ok(body)
+}
+
+/// The response of every action that gives back one cluster.
+pub(crate) fn respond(control: &ControlPlane, request: &Request, id: &str, name: &str) -> Result<String, ApiError> {
+    respond_with(control, request, id, &control.registry(), name)
+}
+
+fn respond_with(
+    control: &ControlPlane,
+    request: &Request,
+    id: &str,
+    registry: &Registry,
+    name: &str,
+) -> Result<String, ApiError> {
+    let cluster = registry.clusters.get(name).ok_or_else(|| ApiError::no_cluster(name))?;
+    Ok(response(request.action(), id, |result| {
+        result
+            .child("DBCluster", |out| xml::cluster(out, cluster, registry, control.postgres.version(), &control.names));
+    }))
+}

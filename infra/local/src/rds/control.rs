@@ -1,0 +1,104 @@
+//! The shared state of the server, and the work that goes on after an action has been answered.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::Client;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::cluster::{Cluster, Names, Registry, resource_id};
+use super::engine::postgres::{Database, Installation};
+use super::engine::{self, EngineError};
+use super::error::ApiError;
+use super::faults::Faults;
+use super::tls::Authority;
+
+/// Everything the actions share.
+pub(crate) struct ControlPlane {
+    pub(crate) names: Names,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) delay: Duration,
+    pub(crate) secrets: Option<Client>,
+    pub(crate) postgres: Arc<Installation>,
+    pub(crate) authority: Authority,
+    pub(crate) registry: Mutex<Registry>,
+    pub(crate) faults: Mutex<Faults>,
+    /// What still runs in the background; `None` once the server shuts down.
+    pub(crate) work: Mutex<Option<JoinSet<()>>>,
+}
+
+impl ControlPlane {
+    /// The resources. Never held across an await.
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
+    }
+
+    /// A server for a new cluster, on a port of its own.
+    pub(crate) fn new_server(&self, registry: &Registry, id: &str, resource_id: &str) -> Result<Database, ApiError> {
+        let port = engine::free_port(&registry.ports()).map_err(ApiError::internal)?;
+        Database::new(&self.postgres, id, self.data_dir.join(resource_id), port).map_err(ApiError::internal)
+    }
+
+    /// Does `work` in the background, which takes at least the configured delay.
+    pub(crate) fn spawn<W>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> W)
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        if let Some(tasks) = lock(&self.work).as_mut() {
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(work(Arc::clone(self)));
+        }
+    }
+
+    /// Waits for `work`, and for the configured delay if that is longer.
+    pub(crate) async fn at_least_delay<T>(&self, work: impl Future<Output = T>) -> T {
+        let end = Instant::now() + self.delay;
+        let done = work.await;
+        sleep_until(end).await;
+        done
+    }
+
+    /// Changes a cluster after background work, unless it is gone.
+    pub(crate) fn update(&self, id: &str, change: impl FnOnce(&mut Cluster)) {
+        if let Ok(cluster) = self.registry().cluster(id) {
+            change(cluster);
+        }
+    }
+
+    /// Sets a cluster's state by how its background work ended.
+    pub(crate) fn settle(&self, id: &str, done: Result<(), EngineError>, failed: &str) {
+        if let Err(error) = &done {
+            tracing::error!(cluster = id, error = error as &dyn std::error::Error, "database server failed");
+        }
+        self.update(id, |cluster| {
+            cluster.status = if done.is_ok() { "available" } else { failed }.to_owned();
+            if let Some(secret) = cluster.secret.as_mut().filter(|_| done.is_ok()) {
+                secret.status = "active";
+            }
+        });
+    }
+
+    /// Waits until a cluster has left one of `states` or is gone.
+    pub(crate) async fn left(&self, id: &str, states: &[&str]) -> Option<String> {
+        loop {
+            let status = self.registry().clusters.get(id).map(|cluster| cluster.status.clone());
+            if status.as_deref().is_none_or(|status| !states.contains(&status)) {
+                return status;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Identity of a new cluster: resource id and ARN.
+    pub(crate) fn identity(&self, id: &str) -> (String, String) {
+        (resource_id("cluster"), self.names.arn("cluster", id))
+    }
+}
+
+/// A lock whose data stays usable when a holder panicked: every change under it is a single assignment or insertion.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

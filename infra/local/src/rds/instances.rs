@@ -1,0 +1,134 @@
+//! The actions on instances. They start and stop nothing: the server lives as long as its cluster.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rds_query::{Request, xml::response};
+
+use super::cluster::{ENGINE, Instance, Registry, resource_id};
+use super::control::ControlPlane;
+use super::error::ApiError;
+use super::validate::{Filters, new_identifier, optional, page, required, tags};
+use super::xml;
+
+/// `CreateDBInstance`.
+pub(crate) fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
+    let name = new_identifier(request, "DBInstanceIdentifier")?;
+    let class = required(request, "DBInstanceClass")?;
+    if !class.starts_with("db.") {
+        return Err(ApiError::value(format!("Invalid DB Instance class: {class}")));
+    }
+    let engine = required(request, "Engine")?;
+    let cluster = optional(request, "DBClusterIdentifier").ok_or_else(|| {
+        ApiError::combination("The local stack has instances of Aurora clusters only: DBClusterIdentifier is missing.")
+    })?;
+    let tags = tags(request)?;
+    let cluster = control.names.id("cluster", cluster);
+    let body = {
+        let mut registry = control.registry();
+        if registry.instances.contains_key(&name) {
+            return Err(ApiError::new("DBInstanceAlreadyExists", "DB instance already exists"));
+        }
+        let status = registry.cluster(&cluster)?.status.clone();
+        if engine != ENGINE {
+            return Err(ApiError::combination(format!(
+                "The engine name requested for your DB instance ({engine}) doesn't match the engine name of your DB \
+                 cluster ({ENGINE})."
+            )));
+        }
+        // While a cluster is being created its instances wait for it.
+        if !["available", "creating", "resetting-master-credentials"].contains(&status.as_str()) {
+            return Err(ApiError::cluster_state(format!("DB cluster {cluster} has status {status}.")));
+        }
+        let instance = Instance {
+            id: name.clone(),
+            arn: control.names.arn("db", &name),
+            resource_id: resource_id("db"),
+            cluster: cluster.clone(),
+            class: class.to_owned(),
+            status: "creating".to_owned(),
+            created: Timestamp::now(),
+            tags,
+        };
+        registry.instances.insert(name.clone(), instance);
+        respond(control, request, id, &registry, &name)?
+    };
+    control.spawn(|control| async move {
+        let status =
+            control.at_least_delay(control.left(&cluster, &["creating", "resetting-master-credentials"])).await;
+        if let Ok(instance) = control.registry().instance(&name)
+            && instance.status == "creating"
+        {
+            instance.status = if status.as_deref() == Some("available") { "available" } else { "failed" }.to_owned();
+        }
+    });
+    Ok(body)
+}
+
+/// `DescribeDBInstances`.
+pub(crate) fn describe(control: &ControlPlane, request: &Request, id: &str) -> Result<String, ApiError> {
+    let mut registry = control.registry();
+    let wanted = optional(request, "DBInstanceIdentifier").map(|name| control.names.id("db", name));
+    if let Some(wanted) = &wanted {
+        registry.instance(wanted)?;
+    }
+    let filters = Filters::read(request, &["db-cluster-id", "db-instance-id", "dbi-resource-id", "engine"])?;
+    let found = registry.instances.values().filter(|instance| {
+        wanted.as_ref().is_none_or(|wanted| instance.id == *wanted)
+            && filters.match_all(|name| match name {
+                "db-cluster-id" => &instance.cluster,
+                "db-instance-id" => &instance.id,
+                "dbi-resource-id" => &instance.resource_id,
+                _ => ENGINE,
+            })
+    });
+    let (instances, marker) = page(request, found.collect(), |instance| &instance.id)?;
+    Ok(response(request.action(), id, |result| {
+        result.maybe("Marker", marker).child("DBInstances", |list| {
+            for instance in instances {
+                if let Some(cluster) = registry.clusters.get(&instance.cluster) {
+                    list.child("DBInstance", |out| {
+                        xml::instance(out, instance, cluster, control.postgres.version(), &control.names);
+                    });
+                }
+            }
+        });
+    }))
+}
+
+/// `DeleteDBInstance`. `SkipFinalSnapshot` says nothing for an instance of a cluster, which has no snapshots.
+pub(crate) fn delete(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
+    let name = control.names.id("db", required(request, "DBInstanceIdentifier")?);
+    let body = {
+        let mut registry = control.registry();
+        let instance = registry.instance(&name)?;
+        if instance.status == "deleting" {
+            let message = format!("Instance {name} is already being deleted.");
+            return Err(ApiError::new("InvalidDBInstanceState", message));
+        }
+        instance.status = "deleting".to_owned();
+        respond(control, request, id, &registry, &name)?
+    };
+    control.spawn(|control| async move {
+        tokio::time::sleep(control.delay).await;
+        control.registry().instances.remove(&name);
+    });
+    Ok(body)
+}
+
+/// The response of every action that gives back one instance.
+fn respond(
+    control: &ControlPlane,
+    request: &Request,
+    id: &str,
+    registry: &Registry,
+    name: &str,
+) -> Result<String, ApiError> {
+    let instance = registry.instances.get(name).ok_or_else(|| ApiError::no_instance(name))?;
+    let cluster = registry.clusters.get(&instance.cluster).ok_or_else(|| ApiError::no_cluster(&instance.cluster))?;
+    Ok(response(request.action(), id, |result| {
+        result.child("DBInstance", |out| {
+            xml::instance(out, instance, cluster, control.postgres.version(), &control.names);
+        });
+    }))
+}

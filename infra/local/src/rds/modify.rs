@@ -1,0 +1,92 @@
+//! `ModifyDBCluster`: passwords and deletion protection.
+
+use std::sync::Arc;
+
+use rds_query::Request;
+
+use super::cluster::Cluster;
+use super::clusters::respond;
+use super::control::ControlPlane;
+use super::error::ApiError;
+use super::secrets::{self, MasterSecret};
+use super::validate::{boolean, optional, password, required};
+
+/// `ModifyDBCluster`. Everything applies at once, as passwords do on RDS.
+pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
+    let name = control.names.id("cluster", required(request, "DBClusterIdentifier")?);
+    let protection = boolean(request, "DeletionProtection")?;
+    let managed = boolean(request, "ManageMasterUserPassword")?;
+    let given = optional(request, "MasterUserPassword").map(password).transpose()?;
+    let cluster = {
+        let mut registry = control.registry();
+        let cluster = registry.cluster(&name)?;
+        if cluster.status != "available" {
+            return Err(ApiError::cluster_state(format!(
+                "DB cluster {name} cannot be modified with status {}.",
+                cluster.status
+            )));
+        }
+        let stays_managed = managed.unwrap_or(cluster.secret.is_some());
+        if given.is_some() && stays_managed {
+            return Err(both_passwords());
+        }
+        if managed == Some(false) && cluster.secret.is_some() && given.is_none() {
+            return Err(ApiError::combination("MasterUserPassword is required to stop managing the password."));
+        }
+        if let Some(protection) = protection {
+            cluster.settings.deletion_protection = protection;
+        }
+        let new = given.is_some() || (stays_managed && cluster.secret.is_none());
+        if !new {
+            drop(registry);
+            return respond(control, request, id, &name);
+        }
+        cluster.status = "resetting-master-credentials".to_owned();
+        cluster.clone()
+    };
+    let new = given.map_or_else(secrets::random_password, str::to_owned);
+    let kept = match (given, &cluster.secret, &control.secrets) {
+        (None, ..) => keep_password(control, request, &cluster, &new).await,
+        (Some(_), Some(secret), Some(client)) => {
+            let deleted = secrets::delete(client, &secret.arn).await;
+            deleted.map(|()| control.update(&name, |cluster| cluster.secret = None))
+        }
+        (Some(_), ..) => Ok(()),
+    };
+    if let Err(error) = kept {
+        control.update(&name, |cluster| cluster.status = "available".to_owned());
+        return Err(error);
+    }
+    control.spawn(|control| async move {
+        let set = cluster.server.set_master_password(&cluster.master, &new);
+        let done = control.at_least_delay(set).await;
+        control.settle(&cluster.id, done, "inaccessible-encryption-credentials");
+    });
+    respond(control, request, id, &name)
+}
+
+/// Puts a new password into Secrets Manager; the secret becomes active when the cluster has it.
+pub(crate) async fn keep_password(
+    control: &ControlPlane,
+    request: &Request,
+    cluster: &Cluster,
+    password: &str,
+) -> Result<(), ApiError> {
+    let Some(client) = &control.secrets else {
+        return Err(ApiError::combination("ManageMasterUserPassword needs Secrets Manager, which is not running."));
+    };
+    let key = optional(request, "MasterUserSecretKmsKeyId");
+    let owner = (cluster.arn.as_str(), cluster.resource_id.as_str());
+    let arn = secrets::create(client, owner, (&cluster.master, password), key).await?;
+    let own_key = control.names.service_key("secretsmanager");
+    let secret = MasterSecret { arn, status: "creating", kms_key_id: key.map_or(own_key, str::to_owned) };
+    control.update(&cluster.id, |cluster| cluster.secret = Some(secret));
+    Ok(())
+}
+
+/// Both kinds of password at once.
+pub(crate) fn both_passwords() -> ApiError {
+    ApiError::combination(
+        "You can't specify MasterUserPassword for a DB cluster whose master password is managed in Secrets Manager.",
+    )
+}

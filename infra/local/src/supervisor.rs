@@ -1,0 +1,106 @@
+//! The process that hosts a stack: `cargo xtask stack-server`, started by [`Stack::up`](crate::Stack::up), not by people.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::process::Child;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::block_in_place;
+
+use crate::deploy::{self, Outputs};
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::stack::Stack;
+use crate::{export_api, ministack, prerequisites, process, rds};
+
+/// The least time a cluster's change of state takes: long enough that `creating` is seen, too short to wait for.
+const RDS_DELAY: Duration = Duration::from_millis(300);
+
+/// Starts a stack, says so in its state file, and stops it on SIGTERM. Needs a runtime with more than one thread.
+///
+/// # Errors
+///
+/// When a part of the stack does not start, or dies.
+pub async fn run(layout: Layout) -> Result<()> {
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(|source| Error::System { what: "a signal handler", source })?;
+    let port = ministack::free_port()?;
+    let endpoint = ministack::endpoint(port);
+    let control = serve_rds(&layout, &endpoint).await?;
+    let ended = match block_in_place(|| ministack::start(&layout, port, control.addr())) {
+        Ok(mut cloud) => {
+            let ready = block_in_place(|| ready(&layout, port, &control));
+            let ended = match ready {
+                Ok(()) => wait(&mut cloud, &layout, &mut terminate).await,
+                failed => failed,
+            };
+            // First, so that no function still works on what is about to go.
+            let _ = cloud.kill().await;
+            ended
+        }
+        Err(error) => Err(error),
+    };
+    let stopped = control.shutdown().await.map_err(|error| Error::Rds(error.into()));
+    block_in_place(|| process::sweep(&layout))?;
+    ended.and(stopped)
+}
+
+async fn serve_rds(layout: &Layout, endpoint: &str) -> Result<rds::Server> {
+    let config = rds::Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        data_dir: layout.data_dir.clone(),
+        ca_dir: layout.state_dir.join("ca"),
+        account: ministack::ACCOUNT.to_owned(),
+        region: ministack::REGION.to_owned(),
+        postgres_bin: Some(prerequisites::postgres(&|_| ())?),
+        delay: RDS_DELAY,
+        secrets: Some(aws_sdk_secretsmanager::Client::new(&ministack::sdk_config(endpoint))),
+        export_tasks: Some(export_api::forward(endpoint)),
+    };
+    rds::serve(config).await.map_err(|error| Error::Rds(error.into()))
+}
+
+/// Deploys, and lets everybody know.
+fn ready(layout: &Layout, port: u16, control: &rds::Server) -> Result<()> {
+    let endpoint = ministack::endpoint(port);
+    let outputs = deploy::deploy(layout, &endpoint, control.ca_file())?;
+    let stack = Stack {
+        supervisor: std::process::id(),
+        port,
+        fingerprint: deploy::fingerprint(layout)?,
+        variables: variables(&endpoint, control, &outputs),
+        outputs: outputs.stack,
+    };
+    stack.save(layout)
+}
+
+fn variables(endpoint: &str, control: &rds::Server, outputs: &Outputs) -> BTreeMap<String, String> {
+    let named =
+        |name: &str, outputs: &BTreeMap<String, String>, key: &str| Some((name.to_owned(), outputs.get(key)?.clone()));
+    let mut variables: BTreeMap<String, String> =
+        deploy::client_environment(endpoint).map(|(name, value)| (name.to_owned(), value)).into();
+    variables.insert("AWS_ENDPOINT_URL_RDS".to_owned(), format!("http://{}", control.addr()));
+    variables.insert("DATABASE_CA_FILE".to_owned(), control.ca_file().display().to_string());
+    variables.extend(
+        [
+            named("EXPORT_BUCKET", &outputs.user, "ExportBucketName"),
+            named("EXPORT_ROLE_ARN", &outputs.user, "ExportRoleArn"),
+            named("EXPORT_KMS_KEY_ID", &outputs.user, "ExportKmsKeyId"),
+            named("EXPORT_QUEUE_URL", &outputs.user, "ExportQueueUrl"),
+            named("EXPORT_TOPIC_ARN", &outputs.stack, "ExportTopicArn"),
+            named("STATE_MACHINE_ARN", &outputs.stack, "StateMachineArn"),
+        ]
+        .into_iter()
+        .flatten(),
+    );
+    variables
+}
+
+/// Until told to end, or until the local cloud ends by itself.
+async fn wait(cloud: &mut Child, layout: &Layout, terminate: &mut tokio::signal::unix::Signal) -> Result<()> {
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = cloud.wait() => Err(Error::NotStarted { reason: "ministack ended".to_owned(), log: layout.log("ministack") }),
+    }
+}
