@@ -31,7 +31,7 @@ IGNORED = {
 
 
 def main():
-    target = pathlib.Path(sys.argv[1])
+    target = pathlib.Path(sys.argv[1]).resolve()
     target.mkdir(parents=True, exist_ok=True)
     source = yaml_parse((INFRA / "template.yaml").read_text())
     definition = (INFRA / source["Resources"][MACHINE]["Properties"]["DefinitionUri"]).resolve()

@@ -177,13 +177,13 @@ fn from_server(error: &DbError) -> SourceError {
 
 fn from_driver(error: tokio_postgres::Error) -> SourceError {
     let io = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    let untrusted = io.and_then(io::Error::get_ref).is_some_and(|cause| cause.is::<rustls::Error>());
-    let unavailable = error.is_closed() || io.is_some();
-    // The driver has no public kind. Its message for a server without TLS is the only other thing to go by.
-    if untrusted || error.to_string().starts_with("error performing TLS handshake") {
+    if io.and_then(io::Error::get_ref).is_some_and(|cause| cause.is::<rustls::Error>()) {
         SourceError::Untrusted { source: Box::new(error) }
-    } else if unavailable {
+    } else if io.is_some() || error.is_closed() {
         SourceError::Unavailable { source: Box::new(error) }
+    } else if error.to_string().starts_with("error performing TLS handshake") {
+        // The server speaks no TLS. The driver has no public kind to tell.
+        SourceError::Untrusted { source: Box::new(error) }
     } else {
         SourceError::Query { source: Box::new(error) }
     }

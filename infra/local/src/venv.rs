@@ -20,7 +20,7 @@ pub fn ensure(layout: &Layout, python: &Path, progress: &dyn Fn(&str)) -> Result
     let stamp = venv.join("requirements.installed");
     let _lock = lock(&venv.with_extension("lock"))?;
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(venv);
+        return stand_in_for_aws(layout, &venv).map(|()| venv);
     }
     progress("making the Python environment (once; a minute or two)");
     run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv))?;
@@ -38,7 +38,10 @@ fn stand_in_for_aws(layout: &Layout, venv: &Path) -> Result<()> {
     let (source, target) = (layout.checkout.join("infra/local/aws.py"), venv.join("bin/aws"));
     let script = fs::read_to_string(&source).map_err(Error::file(&source))?;
     let script = format!("#!{}\n{script}", venv.join("bin/python").display());
-    // The file is there already and executable, and stays so.
+    if fs::read_to_string(&target).is_ok_and(|there| there == script) {
+        return Ok(());
+    }
+    // The package's file is executable, and stays so.
     fs::write(&target, script).map_err(Error::file(&target))
 }
 

@@ -138,7 +138,7 @@ impl Batcher {
                     return Err(SourceError::ValueTooLarge { column: Some(column.name().to_owned()) });
                 }
                 Some(value) => self.bytes += column.append(value)?,
-                None => column.append_null(),
+                None => self.bytes += column.append_null(),
             }
         }
         self.rows += 1;

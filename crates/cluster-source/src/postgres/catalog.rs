@@ -132,8 +132,9 @@ fn skip(table: &Table, members: &[Member]) -> Option<(SkipReason, String)> {
             format!("{schema}.{name}")
         })
     };
-    if let Some(name) = any(|m| m.persistence == "t") {
-        return Some((SkipReason::TemporaryTable, format!("{name} is a temporary table.")));
+    // A partitioned table may have no leaves that would say so.
+    if table.schema.starts_with("pg_temp_") {
+        return Some((SkipReason::TemporaryTable, "The table is temporary, it belongs to one session.".to_owned()));
     }
     if let Some(name) = any(|m| m.persistence == "u") {
         let message = format!("{name} is unlogged, so a clone doesn't hold its rows. Use ALTER TABLE ... SET LOGGED.");
@@ -197,9 +198,8 @@ fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {
     let kinds = list::<String>(row, "kinds")?;
     let persistences = list::<String>(row, "persistences")?;
     let ctids = list::<bool>(row, "ctids")?;
-    // NULL where a relation of a live database was dropped meanwhile.
-    let readables = list::<Option<bool>>(row, "readables")?;
-    let row_securities = list::<Option<bool>>(row, "row_securities")?;
+    let readables = list::<bool>(row, "readables")?;
+    let row_securities = list::<bool>(row, "row_securities")?;
     let heaps = list::<i64>(row, "heap_bytes")?;
     let toasts = list::<i64>(row, "toast_bytes")?;
     let analyzed_blocks = list::<i32>(row, "analyzed_blocks")?;
@@ -222,8 +222,8 @@ fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {
             relation,
             kind: kinds[i].clone(),
             persistence: persistences[i].clone(),
-            readable: readables[i] == Some(true),
-            row_security: row_securities[i] == Some(true),
+            readable: readables[i],
+            row_security: row_securities[i],
         });
     }
     Ok(members)

@@ -1,5 +1,6 @@
 -- One row per table with its columns and the relations that hold its rows, as parallel arrays. A natively partitioned
--- table is one row; its leaves are its relations. Sizes are those of the files, so they are never stale.
+-- table is one row; its leaves are its relations. Sizes are those of the files, so they are never stale. What a relation
+-- of a live database would be asked after it was dropped is NULL, hence each coalesce.
 WITH RECURSIVE
 namespaces AS (
   SELECT oid, nspname::text AS name
@@ -24,15 +25,15 @@ members (root, oid) AS (
 relations AS (
   SELECT m.root, c.relname::text AS name, n.nspname::text AS schema_name,
     c.relkind::text AS kind, c.relpersistence::text AS persistence,
-    has_table_privilege(c.oid, 'SELECT') AND coalesce(a.amname = 'heap', true) AS ctid,
-    has_schema_privilege(c.relnamespace, 'USAGE') AND (
+    coalesce(has_table_privilege(c.oid, 'SELECT'), false) AND coalesce(a.amname = 'heap', true) AS ctid,
+    coalesce(has_schema_privilege(c.relnamespace, 'USAGE') AND (
       has_table_privilege(c.oid, 'SELECT')
       OR NOT EXISTS (
         SELECT FROM pg_attribute p
         WHERE p.attrelid = c.oid AND p.attnum > 0 AND NOT p.attisdropped
           AND NOT has_column_privilege(c.oid, p.attnum, 'SELECT'))
-    ) AS readable,
-    row_security_active(c.oid) AS row_security,
+    ), false) AS readable,
+    coalesce(row_security_active(c.oid), false) AS row_security,
     coalesce(pg_relation_size(c.oid), 0) AS heap_bytes,
     CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE coalesce(pg_relation_size(c.reltoastrelid), 0) END AS toast_bytes,
     c.relpages AS analyzed_blocks, c.reltuples AS analyzed_rows,

@@ -38,7 +38,8 @@ pub async fn partitions(
     let mut partitions = Vec::new();
     for relation in &found.relations {
         let parts = relation.bytes.div_ceil(target_bytes.max(1));
-        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        // Less than a block each would be ranges without rows.
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX).min(relation.blocks);
         let ranges = match (slicing, relation.ctid, &relation.key) {
             _ if parts < 2 => vec![Range::All],
             (Slicing::Blocks, true, _) => block_ranges(relation.blocks, parts),
@@ -58,9 +59,8 @@ pub async fn partitions(
     Ok(partitions)
 }
 
-/// `parts` ranges of blocks, or fewer when there are fewer blocks. The last is open-ended.
+/// `parts` ranges of blocks, no more than there are blocks. The last is open-ended.
 fn block_ranges(blocks: u32, parts: u32) -> Vec<Range> {
-    let parts = parts.clamp(1, blocks.max(1));
     // Below u32::MAX because part <= parts.
     let start = |part: u32| (u64::from(blocks) * u64::from(part) / u64::from(parts)) as u32;
     (0..parts)
@@ -184,8 +184,8 @@ mod tests {
         }
 
         #[test]
-        fn block_ranges_join_without_gap(blocks: u32, parts in 1..5000_u32) {
-            let ranges = block_ranges(blocks, parts);
+        fn block_ranges_join_without_gap(blocks in 1..u32::MAX, parts in 1..5000_u32) {
+            let ranges = block_ranges(blocks, parts.min(blocks));
             let mut next = Some(0);
             for range in ranges {
                 let Range::Blocks { from, to } = range else { unreachable!() };

@@ -180,20 +180,23 @@ impl ColumnBuilder {
         }
     }
 
-    /// Appends NULL.
+    /// Appends NULL and returns how many bytes it takes.
     #[inline]
-    pub fn append_null(&mut self) {
+    pub fn append_null(&mut self) -> usize {
         self.valid.append_null();
         match &mut self.values {
-            Values::Bool(values) => values.append(false),
-            Values::Int2(values) => values.push(0),
-            Values::Int4(values) => values.push(0),
-            Values::Int8(values) => values.push(0),
-            Values::Float4(values) => values.push(0.0),
-            Values::Float8(values) => values.push(0.0),
+            Values::Bool(values) => {
+                values.append(false);
+                1
+            }
+            Values::Int2(values) => push(values, 0),
+            Values::Int4(values) => push(values, 0),
+            Values::Int8(values) => push(values, 0),
+            Values::Float4(values) => push(values, 0.0),
+            Values::Float8(values) => push(values, 0.0),
             Values::Bytes { ends, bytes } => {
                 // `append` has checked the last end, which this repeats.
-                ends.push(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
+                push(ends, i32::try_from(bytes.len()).unwrap_or(i32::MAX))
             }
         }
     }

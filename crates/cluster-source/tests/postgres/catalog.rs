@@ -44,7 +44,7 @@ async fn ordinary_and_partitioned_tables_and_nothing_else() {
     rows.sort();
     assert_eq!(rows, (0..30).map(|n| (n, format!("v{n}"))).collect::<Vec<_>>());
 
-    for (name, expected) in [("A", 1), ("child", 1), ("empty_root", 0), ("b", 0)] {
+    for (name, expected) in [("A", 1), ("child", 1), ("empty_root", 0), ("b", 0), ("odd.\"name", 0)] {
         let rows: usize = database.read(name).await.unwrap().iter().map(arrow_array::RecordBatch::num_rows).sum();
         assert_eq!(rows, expected, "{name}");
     }
@@ -104,32 +104,32 @@ async fn tables_the_user_cannot_read_in_full_are_skipped() {
     database
         .execute(
             "CREATE ROLE reader LOGIN PASSWORD 'x'; CREATE SCHEMA hidden;
-             CREATE TABLE granted (n int); CREATE TABLE refused (n int); CREATE TABLE some (a int, b int);
-             CREATE TABLE each (a int, b int); CREATE TABLE hidden.t (n int); CREATE TABLE policy (n int);
+             CREATE TABLE granted (n int); CREATE TABLE refused (n int); CREATE TABLE partly (a int, b int);
+             CREATE TABLE by_column (a int, b int); CREATE TABLE hidden.t (n int); CREATE TABLE policy (n int);
              CREATE TABLE p (n int) PARTITION BY RANGE (n); CREATE TABLE p1 PARTITION OF p DEFAULT;
              GRANT SELECT ON granted, hidden.t, policy, p TO reader;
-             GRANT SELECT (a) ON some TO reader; GRANT SELECT (a, b) ON each TO reader;
+             GRANT SELECT (a) ON partly TO reader; GRANT SELECT (a, b) ON by_column TO reader;
              ALTER TABLE policy ENABLE ROW LEVEL SECURITY; CREATE POLICY all_rows ON policy USING (true);
-             INSERT INTO each SELECT n, n FROM generate_series(1, 50000) n",
+             INSERT INTO by_column SELECT n, n FROM generate_series(1, 50000) n",
         )
         .await;
     let reader = Endpoint { user: "reader".to_owned(), password: "x".to_owned(), ..endpoint() };
     let connection = Source::new(reader, None).connect(&database.name).await.unwrap();
     let catalog = postgres::catalog(&connection, &database.name, |_, _| true).await.unwrap();
     let names: Vec<_> = catalog.tables.iter().map(|found| found.table.name.as_str()).collect();
-    assert_eq!(names, ["each", "granted"]);
+    assert_eq!(names, ["by_column", "granted"]);
     let skipped: HashMap<_, _> = catalog.skipped.iter().map(|s| (s.target.as_str(), s)).collect();
     assert_eq!(skipped.len(), 5, "{skipped:?}");
-    for name in ["public.refused", "public.some", "hidden.t", "public.policy", "public.p"] {
+    for name in ["public.refused", "public.partly", "hidden.t", "public.policy", "public.p"] {
         let skip = skipped[format!("{}.{name}", database.name).as_str()];
         assert_eq!(skip.reason, SkipReason::PermissionsDoNotExist);
         assert_eq!(skip.message.contains("Row-level"), name == "public.policy");
     }
     // Privileges on columns are none on ctid, so such a table is read in one piece.
-    let each = &catalog.tables[0];
-    let partitions = postgres::partitions(&connection, each, postgres::Slicing::Blocks, 8192).await.unwrap();
+    let by_column = &catalog.tables[0];
+    let partitions = postgres::partitions(&connection, by_column, postgres::Slicing::Blocks, 8192).await.unwrap();
     let [partition] = &partitions[..] else { panic!("{partitions:?}") };
-    let batches = crate::server::read(&connection, each, partition).await.unwrap();
+    let batches = crate::server::read(&connection, by_column, partition).await.unwrap();
     assert_eq!(batches.iter().map(arrow_array::RecordBatch::num_rows).sum::<usize>(), 50_000);
     drop(connection);
     database.execute("DROP OWNED BY reader; DROP ROLE reader").await;

@@ -4,6 +4,8 @@ use std::error::Error;
 
 use cluster_source::postgres::{self, Endpoint, Source, databases, tls};
 use cluster_source::{ErrorKind, SourceError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::server::{self, Database, endpoint};
 
@@ -40,6 +42,25 @@ async fn tls_verifies_the_authority_and_the_host_name() {
 }
 
 #[tokio::test]
+async fn a_server_without_tls_is_refused_and_a_silent_end_is_retried() {
+    for (answer, kind) in
+        [(&b"N"[..], ErrorKind::AccessDenied), (b"", ErrorKind::Unavailable), (b"S", ErrorKind::Unavailable)]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.read_exact(&mut [0; 8]).await.unwrap();
+            socket.write_all(answer).await.unwrap();
+        });
+        let there = Endpoint { host: "127.0.0.1".to_owned(), port, ..endpoint() };
+        let error = refusal(&Source::new(there, Some(tls(server::ca_pem().as_bytes()).unwrap())), "postgres").await;
+        assert_eq!(error.kind(), kind, "{error:?}");
+        server.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn refusals_have_kinds() {
     let wrong = Endpoint { password: "wrong".to_owned(), ..endpoint() };
     assert!(!format!("{wrong:?}").contains("wrong"));
@@ -65,7 +86,8 @@ async fn the_server_s_configuration_changes_nothing() {
     database
         .execute(&format!(
             "CREATE TABLE t AS SELECT timestamptz '2020-01-02 03:04:05Z' a, interval '-1 day 2 hours' b, '\\x00ff'::bytea::text c,
-               daterange('2020-01-02', '2020-02-01') d, 0.1::float8 + 0.2 e, 't'::regclass f;
+               daterange('2020-01-02', '2020-02-01') d, 0.1::float8 + 0.2 e;
+             ALTER TABLE t ADD f regclass DEFAULT 't'::regclass;
              ALTER TABLE t ALTER c TYPE bytea USING c::bytea;
              CREATE DOMAIN raw AS bytea; CREATE DOMAIN real8 AS float8;
              ALTER TABLE t ALTER c TYPE raw USING c, ALTER e TYPE real8;

@@ -38,10 +38,12 @@ async fn read_in_partitions(database: &Database, slicing: Slicing, target: u64) 
 async fn covered_once(fill: &str) -> Vec<Vec<usize>> {
     let database = Database::create().await;
     database.execute("CREATE TABLE t (k int8 PRIMARY KEY, s text)").await;
-    database.execute(fill).await;
+    for statement in fill.split(';') {
+        database.execute(statement).await;
+    }
     let mut counts = Vec::new();
     for slicing in [Slicing::Blocks, Slicing::Keys] {
-        for target in [u64::MAX, 64 * 1024, 8 * 1024, 1] {
+        for target in [u64::MAX, 64 * 1024, 8 * 1024] {
             counts.push(read_in_partitions(&database, slicing, target).await);
         }
     }
@@ -58,7 +60,7 @@ async fn gaps_negative_keys_and_skew() {
     .await;
     assert!(counts.iter().any(|parts| parts.len() > 100));
     // With statistics, skewed keys are still cut evenly.
-    let by_key = &counts[5];
+    let by_key = &counts[4];
     assert!(by_key.len() > 10, "{by_key:?}");
     let (most, mean) = (by_key.iter().max().unwrap(), 25_001 / by_key.len());
     assert!(*most < 3 * mean, "{by_key:?}");
@@ -97,7 +99,7 @@ async fn a_table_grown_after_it_was_analyzed() {
          INSERT INTO t SELECT n, repeat('x', 40) FROM generate_series(501, 50000) n",
     )
     .await;
-    for parts in [&counts[1], &counts[5]] {
+    for parts in [&counts[1], &counts[4]] {
         let (most, mean) = (parts.iter().max().unwrap(), 50_000 / parts.len());
         assert!(parts.len() > 20 && *most < 2 * mean, "{parts:?}");
     }
@@ -173,7 +175,7 @@ async fn block_ranges_scan_only_their_blocks_and_large_values_count() {
         let Range::Blocks { from, to } = partition.range else { panic!("{partition:?}") };
         let upper = to.map(|to| format!(" AND ctid < '({to},0)'::tid")).unwrap_or_default();
         let explain = format!("EXPLAIN SELECT * FROM ONLY t WHERE ctid >= '({from},0)'::tid{upper}");
-        let plan: String = database.admin.query_one(&explain, &[]).await.unwrap().get(0);
+        let plan: String = database.admin.query(&explain, &[]).await.unwrap()[0].get(0);
         assert!(plan.starts_with("Tid Range Scan"), "{plan}");
     }
 }

@@ -38,6 +38,36 @@ async fn batches_end_at_either_limit() {
 }
 
 #[tokio::test]
+async fn wide_rows_of_nulls_fill_batches_too() {
+    let database = Database::create().await;
+    let columns: Vec<String> = (0..1000).map(|n| format!("c{n} int8")).collect();
+    database.execute(&format!("CREATE TABLE t ({})", columns.join(","))).await;
+    database.execute("INSERT INTO t (c0) SELECT n FROM generate_series(1, 3000) n").await;
+    let batches = database.read("t").await.unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 3000);
+    assert!(batches.iter().all(|batch| batch.num_rows() <= 1049));
+}
+
+#[test]
+fn a_worker_may_move_between_threads() {
+    fn send<T: Send>(value: T) -> T {
+        value
+    }
+    drop(send(async {
+        let connection = server::source().connect("postgres").await?;
+        let catalog = postgres::catalog(&connection, "postgres", |_, _| true).await?;
+        for found in &catalog.tables {
+            let slicing = postgres::Slicing::of_server(connection.server_version());
+            for partition in postgres::partitions(&connection, found, slicing, 1 << 20).await? {
+                let batches = postgres::read(&connection, &found.table, &partition, BatchOptions::default()).await?;
+                batches.try_collect::<Vec<_>>().await?;
+            }
+        }
+        Ok::<(), SourceError>(())
+    }));
+}
+
+#[tokio::test]
 async fn bytes_read_are_counted() {
     let database = Database::create().await;
     database.execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 1000) n").await;
@@ -76,7 +106,7 @@ async fn values_and_rows_over_the_limit_are_errors() {
     let row = BatchOptions { max_row_bytes: Some(4000), ..BatchOptions::default() };
     let error = read_with(&connection, &found, row).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::RowTooLarge));
-    let exact = BatchOptions { max_value_bytes: Some(3000), max_row_bytes: Some(4008), ..BatchOptions::default() };
+    let exact = BatchOptions { max_value_bytes: Some(3000), max_row_bytes: Some(4010), ..BatchOptions::default() };
     assert_eq!(read_with(&connection, &found, exact).await.unwrap().len(), 1);
 }
 

@@ -152,7 +152,7 @@ async fn interval() {
         "SELECT unnest(array['0', '1 year', '-1 year', '1 mon', '-1 mon', '2 mons', '1 day', '-1 day', '1 sec', '-1 sec', '-0.000001 sec', \
             '1 year -1 mon', '-1 year 1 mon', '1 mon -1 day', '-1 mon 1 day', '-1 day 1 hour', '1 day -1 hour', '-1 mon 1 hour', '1 year 2 mons 3 days 04:05:06.7', \
             '-1 year -2 mons +3 days -04:05:06.789', '100:00:00', '-100:00:00.5', '178000000 years', '-178000000 years', \
-            '2147483647 days', '-2147483648 days', '2147483647 hours', '-2147483648 hours', '13 mons', '-13 mons', '23 mons 31 days 25:61:61.000001']::interval[]) \
+            '2147483647 days', '-2147483648 days', '2147483647 hours', '-2147483648 hours', '13 mons', '-13 mons', '178956970 years 7 mons 2147483647 days 2562047788:00:54.775807', '23 mons 31 days 25:59:59.000001']::interval[]) \
          UNION ALL SELECT make_interval(years => y, months => m, days => d, secs => s) \
             FROM unnest(array[-2, -1, 0, 1, 2]) y, unnest(array[-11, -1, 0, 1, 11]) m, unnest(array[-3, -1, 0, 1, 40]) d, \
                  unnest(array[-90061.5, -59.999999, -1, 0, 0.000001, 1, 3600, 360000]::float8[]) s \
@@ -186,7 +186,7 @@ async fn types_the_server_casts() {
     for (type_name, values) in [
         ("money", "unnest(array['1234.5', '-0.01', '92233720368547758.07'])"),
         ("oid", "unnest(array['0', '1', '4294967295'])"),
-        ("regclass", "unnest(array['pg_catalog.pg_class', 'public.t', '4000000000'])"),
+        ("regclass", "unnest(array['pg_catalog.pg_class', 'public.t'])"),
         ("regtype", "unnest(array['int4', 'text[]'])"),
         ("\"char\"", "unnest(array['a', '', 'ü'])"),
         ("xid", "unnest(array['0', '4294967295'])"),
