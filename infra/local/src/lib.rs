@@ -6,13 +6,12 @@
 //! # Layout
 //!
 //! * `stack` – up, down, and what is running; `supervisor` – the process that hosts it; `process` – finding and ending processes.
-//! * `ministack` – the local cloud; `deploy` – the template in it; `export_api` – the export task actions of the RDS endpoint.
+//! * `ministack` – the local cloud; `deploy` – the template in it.
 //! * `rds` – the RDS control plane.
 //! * `layout` – where things are; `prerequisites` and `venv` – what must be installed; `lint` – checks of template and workflow.
 
 pub mod deploy;
 mod error;
-mod export_api;
 mod layout;
 pub mod lint;
 pub mod ministack;

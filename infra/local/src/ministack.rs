@@ -18,7 +18,7 @@ use crate::process;
 /// The account everything local belongs to.
 pub const ACCOUNT: &str = "111122223333";
 /// The region everything local is in.
-pub const REGION: &str = "us-east-1";
+pub const REGION: &str = "us-west-2";
 /// Its key id and its secret: the local cloud's root.
 pub const CREDENTIALS: (&str, &str) = ("test", "test");
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use aurora_export::endpoint::ExportApi;
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::block_in_place;
@@ -12,7 +14,7 @@ use crate::deploy::{self, Outputs};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::stack::Stack;
-use crate::{export_api, ministack, prerequisites, process, rds};
+use crate::{ministack, prerequisites, process, rds};
 
 /// The least time a cluster's change of state takes: long enough that `creating` is seen, too short to wait for.
 const RDS_DELAY: Duration = Duration::from_millis(300);
@@ -56,9 +58,19 @@ async fn serve_rds(layout: &Layout, endpoint: &str) -> Result<rds::Server> {
         postgres_bin: Some(prerequisites::postgres(&|_| ())?),
         delay: RDS_DELAY,
         secrets: Some(aws_sdk_secretsmanager::Client::new(&ministack::sdk_config(endpoint))),
-        export_tasks: Some(export_api::forward(endpoint)),
+        export_tasks: Some(export_tasks(endpoint)),
     };
     rds::serve(config).await.map_err(|error| Error::Rds(error.into()))
+}
+
+/// Hands the export task actions to the deployed function, as `aurora-export endpoint` does for a stack on AWS.
+fn export_tasks(endpoint: &str) -> rds::ExportTasks {
+    let client = aws_sdk_lambda::Client::new(&ministack::sdk_config(endpoint));
+    let api = ExportApi::new(client, format!("{}-export-api", deploy::STACK));
+    Arc::new(move |_, body| {
+        let api = api.clone();
+        Box::pin(async move { api.answer(&body).await })
+    })
 }
 
 /// Deploys, and lets everybody know.
