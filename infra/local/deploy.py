@@ -33,7 +33,7 @@ def main():
 
     lay_out(args)
     s3 = boto3.client("s3")
-    s3.create_bucket(Bucket=ARTIFACTS)
+    s3.create_bucket(Bucket=ARTIFACTS, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
     template = uploaded(yaml_parse((args.out / "infra/template.yaml").read_text()), args.out / "infra", s3)
     # The local cloud is reached without TLS, and enforces the policy that refuses that.
     del template["Resources"]["WorkBucketPolicy"]

@@ -147,3 +147,32 @@ async fn a_snapshot_is_shared() {
     drop(first);
     assert!(database.connect().await.use_snapshot("no'such").await.is_err());
 }
+
+#[tokio::test]
+async fn locked_tables_are_neither_rewritten_nor_altered() {
+    let database = Database::create().await;
+    database
+        .execute(
+            "CREATE TABLE t AS SELECT generate_series(1, 10) n; CREATE TABLE \"odd \"\"name\" (n int);
+             CREATE TABLE p (n int) PARTITION BY RANGE (n); CREATE TABLE p1 PARTITION OF p DEFAULT",
+        )
+        .await;
+    let connection = database.connect().await;
+    connection.export_snapshot().await.unwrap();
+    let catalog = postgres::catalog(&connection, &database.name, |_, _| true).await.unwrap();
+    catalog.lock(&connection).await.unwrap();
+    database.execute("SET lock_timeout = '50ms'; INSERT INTO t VALUES (11)").await;
+    for change in [
+        "VACUUM FULL t",
+        "TRUNCATE t",
+        "ALTER TABLE t ALTER n TYPE int8",
+        "VACUUM FULL p1",
+        "DROP TABLE \"odd \"\"name\"",
+    ] {
+        let error = database.admin.batch_execute(change).await.unwrap_err();
+        assert_eq!(error.code(), Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE), "{change}");
+    }
+    drop(connection);
+    database.execute("SET lock_timeout = '10s'").await;
+    database.execute("VACUUM FULL t").await;
+}

@@ -45,7 +45,7 @@ impl Stack {
         let http = Builder::new().build_http();
         let config = aws_config::SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
-            .region(aws_config::Region::new("us-east-1"))
+            .region(aws_config::Region::new("us-west-2"))
             .credentials_provider(aws_sdk_rds::config::SharedCredentialsProvider::new(Credentials::for_tests()))
             .retry_config(aws_config::retry::RetryConfig::disabled())
             .http_client(http)
@@ -56,7 +56,7 @@ impl Stack {
             data_dir: data_dir.clone(),
             ca_dir: data_dir.join("ca"),
             account: "111122223333".to_owned(),
-            region: "us-east-1".to_owned(),
+            region: "us-west-2".to_owned(),
             postgres_bin: None,
             delay: Duration::from_millis(100),
             secrets: Some(aws_sdk_secretsmanager::Client::new(&client)),
