@@ -27,6 +27,8 @@ enum Command {
     Down,
     /// Run every check and test: format, clippy, unit, property and end-to-end tests, lint of workflow and template.
     Test,
+    /// Check the state machine and the template without deploying them.
+    Lint,
     /// Host a stack. `up` starts this; people don't.
     #[command(hide = true)]
     StackServer { checkout: PathBuf, state_dir: PathBuf, data_dir: PathBuf },
@@ -61,6 +63,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             println!("The stack is down.");
         }
         Command::Test => test::run(&layout)?,
+        Command::Lint => local_stack::lint::run(&layout, &say)?,
         Command::StackServer { checkout, state_dir, data_dir } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(local_stack::supervisor::run(Layout { checkout, state_dir, data_dir }))?;

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -79,14 +80,18 @@ fn start() -> Server {
     Server { port, ca_pem, _guard: guard }
 }
 
-/// Stops the server and removes its directory once this process holds the guard's standard input no more.
+/// Stops the server and removes its directory once this process holds the guard's standard input no more. A process group
+/// of its own keeps an interrupt from the terminal away from it.
 fn guard(dir: &Path, data: &Path) -> Child {
-    let script = "trap '' INT TERM HUP; cat >/dev/null; pid=$(head -n 1 \"$2/postmaster.pid\" 2>/dev/null) && kill -QUIT \"$pid\"; \
-                  while [ -n \"$pid\" ] && kill -0 \"$pid\" 2>/dev/null; do sleep 0.05; done; rm -rf \"$1\"";
+    let script = r#"cat >/dev/null
+        pid=$(head -n 1 "$2/postmaster.pid") && kill -QUIT "$pid"
+        while [ -e "$2/postmaster.pid" ] && kill -0 "$pid"; do sleep 0.05; done
+        rm -rf "$1""#;
     Command::new("sh")
         .args(["-c", script, "guard"])
         .arg(dir)
         .arg(data)
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
