@@ -127,6 +127,13 @@ impl StepError {
         Self::caused(kind, format!("{what}: {detail}"), error)
     }
 
+    /// The same error with what it is about in front of its message.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// Every message from this error to its root, for logs.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();

@@ -13,6 +13,12 @@ pub const EXPORT_ONLY_BYTES: usize = 200 * 1024;
 /// Clones of one cluster; the next one is a full copy (guide, Limitations).
 pub const CLONES_PER_CLUSTER: usize = 15;
 
+/// A value of this many bytes or more fails the export (guide, Limitations: "close to or greater than 500 MB").
+pub const VALUE_BYTES: usize = 500_000_000;
+
+/// A row of this many bytes or more makes its table a skipped one (guide, Limitations: "close to or greater than 2 GB").
+pub const ROW_BYTES: usize = 2_000_000_000;
+
 /// Characters that make a table with such a column name unreadable for Spark-based readers, so it is skipped (guide,
 /// Limitations).
 pub const COLUMN_NAME_FORBIDDEN: &[char] = &[' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];

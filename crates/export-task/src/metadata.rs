@@ -183,7 +183,7 @@ fn table_info<'a>(status: &TableStatus<'a>) -> TableInfo<'a> {
             }),
             status: Some("COMPLETE"),
             size_gb: Some(bytes as f64 / GIB),
-            target: format!("{}.{}.{}", table.database, table.schema, table.name),
+            target: table.target(),
             warning_message: None,
         },
     }

@@ -22,6 +22,13 @@ pub struct Table {
     pub columns: Vec<Column>,
 }
 
+impl Table {
+    /// `database.schema.table`, as metadata and warnings name it.
+    pub fn target(&self) -> String {
+        format!("{}.{}.{}", self.database, self.schema, self.name)
+    }
+}
+
 /// One column: what it is in the database, how it is read, and what it becomes in Parquet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]

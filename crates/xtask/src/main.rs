@@ -2,10 +2,15 @@
 //!
 //! # Layout
 //!
+//! * `demo`: one export from nothing to rows read back.
+//! * `bench`: memory and speed of the worker on a large table.
 //! * `test`: the whole test suite, as CI runs it.
 
+mod bench;
+mod demo;
 mod test;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,12 +26,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Export a sample shop from nothing to rows read back, on a stack of its own that is stopped in the end.
+    Demo,
     /// Start the whole stack on this machine and leave it running. Source target/local/env to talk to it.
     Up,
     /// Stop the stack and remove its data.
     Down,
     /// Run every check and test: format, clippy, unit, property and end-to-end tests, lint of workflow and template.
     Test,
+    /// Export a large table on a stack of its own; print speed and the workers' peak memory.
+    Bench {
+        /// Size of the table
+        #[arg(long, default_value_t = 5.0)]
+        gigabytes: f64,
+    },
     /// Check the state machine and the template without deploying them.
     Lint,
     /// Host a stack. `up` starts this; people don't.
@@ -36,17 +49,18 @@ enum Command {
 
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", chain(&*error));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
+fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let layout = Layout::here();
     match command {
+        Command::Demo => return demo::run(&layout.checkout),
         Command::Up => {
             let stack = Stack::up(&layout, &say)?;
             let env = stack.env(&layout);
@@ -63,15 +77,23 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             println!("The stack is down.");
         }
         Command::Test => test::run(&layout)?,
+        Command::Bench { gigabytes } => bench::run(&layout.checkout, gigabytes)?,
         Command::Lint => local_stack::lint::run(&layout, &say)?,
         Command::StackServer { checkout, state_dir, data_dir } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(local_stack::supervisor::run(Layout { checkout, state_dir, data_dir }))?;
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
+/// What is being done. A reader who went away is no reason to stop halfway.
 fn say(what: &str) {
-    eprintln!("· {what}");
+    let _ = writeln!(std::io::stderr(), "· {what}");
+}
+
+/// The message of an error with those of its causes.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

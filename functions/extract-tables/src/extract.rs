@@ -6,6 +6,7 @@ use cluster_source::postgres::{self, BatchOptions, Connection, Source};
 use cluster_source::{ErrorKind, SourceError};
 use export_aws::task_store::TaskStore;
 use export_aws::{StepError, now_millis};
+use export_task::limits;
 use export_task::object_key::TaskPath;
 use export_task::plan::{Partition, PartitionResult, Table};
 use export_task::task::TaskRef;
@@ -97,14 +98,19 @@ impl<'a> Extractor<'a> {
             Some((database, connection)) if database == table.database => connection,
             _ => self.source.connect(&table.database).await?,
         };
-        let mut batches = match postgres::read(&connection, table, partition, BatchOptions::default()).await {
+        let options = BatchOptions {
+            max_value_bytes: Some(limits::VALUE_BYTES),
+            max_row_bytes: Some(limits::ROW_BYTES),
+            ..BatchOptions::default()
+        };
+        let mut batches = match postgres::read(&connection, table, partition, options).await {
             Ok(batches) => batches,
-            Err(error) => return skip_or_fail(error),
+            Err(error) => return skip_or_fail(table, error),
         };
         while let Some(batch) = batches.next().await {
             match batch {
                 Ok(batch) => writer.write(&batch).await?,
-                Err(error) => return skip_or_fail(error),
+                Err(error) => return skip_or_fail(table, error),
             }
             if self.checked.elapsed() >= CANCEL_CHECK {
                 self.store.check_not_canceled(&self.task.export_task_identifier).await?;
@@ -118,15 +124,15 @@ impl<'a> Extractor<'a> {
     }
 }
 
-fn skip_or_fail(error: SourceError) -> Result<Read, StepError> {
+/// An error that leaves the table out is an answer; any other names the table it happened on.
+fn skip_or_fail(table: &Table, error: SourceError) -> Result<Read, StepError> {
     match error.kind() {
         ErrorKind::Skip(_) => Ok(Read::Skip(error)),
-        _ => Err(error.into()),
+        _ => Err(StepError::from(error).about(&table.target())),
     }
 }
 
 fn skipped(table: &Table, error: &SourceError) -> Option<SkippedTable> {
     let ErrorKind::Skip(reason) = error.kind() else { return None };
-    let target = format!("{}.{}.{}", table.database, table.schema, table.name);
-    Some(SkippedTable { message: format!("The table was left out: {error}."), target, reason })
+    Some(SkippedTable { message: format!("The table was left out: {error}."), target: table.target(), reason })
 }

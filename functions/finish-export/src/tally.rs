@@ -59,10 +59,7 @@ pub fn tally<'a>(summary: &'a PlanSummary, results: &'a [PartitionResult]) -> Re
         results.sort_by_key(|r| (r.batch, r.index));
         let wanted = planned.batches.iter().flat_map(|(batch, count)| (0..*count).map(move |index| (*batch, index)));
         if !wanted.eq(results.iter().map(|r| (r.batch, r.index))) {
-            return Err(format!(
-                "the results of {}.{}.{} are not one for each of its partitions",
-                table.database, table.schema, table.name
-            ));
+            return Err(format!("the results of {} are not one for each of its partitions", table.target()));
         }
         if let Some(skip) = results.iter().find_map(|r| r.skip.clone()) {
             tally.skipped.push(skip);

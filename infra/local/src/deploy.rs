@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::ministack::{CREDENTIALS, REGION};
-use crate::process;
+use crate::{cargo, process};
 
 /// The name of the stack, and what the names of its functions begin with.
 pub const STACK: &str = "aurora-export";
@@ -28,6 +28,9 @@ pub const FUNCTIONS: [&str; 9] = [
     "publish-event",
     "delete-clone",
 ];
+
+/// Smaller than on AWS, so that the databases of one machine are cut into partitions too.
+const TARGET_PARTITION_MB: u32 = 8;
 
 /// What the two stacks say they made.
 #[derive(Debug, Deserialize)]
@@ -50,6 +53,7 @@ pub(crate) fn deploy(layout: &Layout, endpoint: &str, ca_file: &Path) -> Result<
     command.arg("--out").arg(layout.state_dir.join("stack"));
     command.args(["--stack-name", STACK, "--map-concurrency", &cores.max(2).to_string()]);
     command.args(["--parameter", &format!("Architecture={architecture}")]);
+    command.args(["--parameter", &format!("TargetPartitionMb={TARGET_PARTITION_MB}")]);
     command.envs(client_environment(endpoint));
     let printed = process::run(&mut command)?;
     serde_json::from_str(&printed).map_err(|source| Error::Document { what: "the answer of deploy.py", source })
@@ -73,14 +77,12 @@ pub(crate) fn client_environment(endpoint: &str) -> [(&'static str, String); 5] 
 /// When it does not compile.
 pub fn build(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     progress("building");
-    // The cargo this runs under, if any, so that the toolchain is the same.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.current_dir(&layout.checkout).args(["build", "--quiet", "--bins", "--package", "xtask"]);
+    let mut command = cargo::command();
+    command.current_dir(&layout.checkout).args(["build", "--bins", "--package", "xtask"]);
     for function in FUNCTIONS {
         command.args(["--package", function]);
     }
-    process::run(&mut command).map(drop)
+    cargo::build(&mut command)
 }
 
 /// Changes when a deployed file does, so that a running stack is known to be out of date.

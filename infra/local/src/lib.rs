@@ -8,8 +8,10 @@
 //! * `stack` – up, down, and what is running; `supervisor` – the process that hosts it; `process` – finding and ending processes.
 //! * `ministack` – the local cloud; `deploy` – the template in it.
 //! * `rds` – the RDS control plane.
-//! * `layout` – where things are; `prerequisites` and `venv` – what must be installed; `lint` – checks of template and workflow.
+//! * `layout` – where things are; `prerequisites` and `venv` – what must be installed; `cargo` – building; `lint` – checks of template
+//!   and workflow.
 
+mod cargo;
 pub mod deploy;
 mod error;
 mod layout;

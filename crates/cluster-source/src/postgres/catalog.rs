@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 
+use export_task::limits;
 use export_task::plan::{Column, Relation, Table};
 use export_task::warning::{SkipReason, SkippedTable};
 use futures_util::TryStreamExt;
@@ -17,9 +18,6 @@ use super::sql::qualified;
 use crate::error::SourceError;
 
 const QUERY: &str = include_str!("catalog.sql");
-
-/// Characters no column name may have (guide, Limitations).
-const COLUMN_NAME_FORBIDDEN: &[char] = &[',', ';', '{', '}', '(', ')', '\n', '\t', '=', ' '];
 
 /// What a database holds.
 #[derive(Debug, Default)]
@@ -103,11 +101,7 @@ pub async fn catalog(
         let table = Table { id: 0, database: database.to_owned(), schema, name, directory_suffix: None, columns };
         let members = members(&row, connection.block_size())?;
         match skip(&table, &members) {
-            Some((reason, message)) => catalog.skipped.push(SkippedTable {
-                target: format!("{database}.{}.{}", table.schema, table.name),
-                reason,
-                message,
-            }),
+            Some((reason, message)) => catalog.skipped.push(SkippedTable { target: table.target(), reason, message }),
             None => catalog.tables.push(found(table, members)),
         }
     }
@@ -168,7 +162,7 @@ fn skip(table: &Table, members: &[Member]) -> Option<(SkipReason, String)> {
     if table.columns.is_empty() {
         return Some((SkipReason::NoColumns, "The table has no columns.".to_owned()));
     }
-    if let Some(column) = table.columns.iter().find(|column| column.name.contains(COLUMN_NAME_FORBIDDEN)) {
+    if let Some(column) = table.columns.iter().find(|column| column.name.contains(limits::COLUMN_NAME_FORBIDDEN)) {
         let message = format!(
             "The name of column {:?} contains a space or one of the characters , ; {{ }} ( ) \\n \\t =. Rename the column.",
             column.name

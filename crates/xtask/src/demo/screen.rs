@@ -1,0 +1,154 @@
+//! How the demo looks: the same text everywhere, colours and moving bars only on a terminal.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Commands longer than this continue on the next line.
+const WIDTH: usize = 96;
+
+/// Where the demo is shown.
+#[derive(Clone, Copy)]
+pub struct Screen {
+    /// Somebody watches, so things may move.
+    terminal: bool,
+    colours: bool,
+}
+
+impl Screen {
+    pub fn new() -> Self {
+        let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+        Self { terminal, colours: terminal && std::env::var_os("NO_COLOR").is_none() }
+    }
+
+    /// Whether Python may use colours too.
+    pub fn colours(self) -> bool {
+        self.colours
+    }
+
+    /// A line. A reader who went away is no reason to stop halfway.
+    pub fn line(self, text: &str) {
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+
+    pub fn title(self) {
+        self.line(&self.bold("aurora-export: one export, from nothing to rows read back"));
+    }
+
+    pub fn heading(self, text: &str) {
+        self.line(&format!(
+            "\n{}",
+            self.bold(&format!("── {text} {}", "─".repeat(WIDTH.saturating_sub(text.chars().count() + 4))))
+        ));
+    }
+
+    /// A command as a person would type it.
+    pub fn command(self, words: &[&str]) {
+        let mut lines = vec![String::from("$")];
+        for (at, word) in words.iter().enumerate() {
+            let option_with_value =
+                word.starts_with("--") && words.get(at + 1).is_some_and(|next| !next.starts_with("--"));
+            let length = word.len() + if option_with_value { words[at + 1].len() + 1 } else { 0 };
+            // The last is there, because the first always is.
+            let last = lines.len() - 1;
+            if word.starts_with("--") && lines[last].chars().count() + length + 3 > WIDTH {
+                lines[last].push_str(" \\");
+                lines.push(format!("      {word}"));
+            } else {
+                lines[last].push(' ');
+                lines[last].push_str(word);
+            }
+        }
+        self.line(&self.coloured("36", &lines.join("\n")));
+    }
+
+    /// Something that takes a while.
+    pub fn wait(self, what: &str) -> Wait {
+        let bar = self.terminal.then(|| {
+            let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+            bar.set_style(style("  {spinner} {msg}  {elapsed}"));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Wait { screen: self, bar, began: Instant::now() }
+    }
+
+    /// A bar from 0 to 100.
+    pub fn percent(self) -> Option<ProgressBar> {
+        self.terminal.then(|| {
+            let bar = ProgressBar::new(100);
+            bar.set_style(style("  {msg:<12} {bar:50} {pos:>3} %  {elapsed}"));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        })
+    }
+
+    pub fn bold(self, text: &str) -> String {
+        self.coloured("1", text)
+    }
+
+    fn coloured(self, code: &str, text: &str) -> String {
+        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Something that is waited for.
+pub struct Wait {
+    screen: Screen,
+    bar: Option<ProgressBar>,
+    began: Instant,
+}
+
+impl Wait {
+    /// It is done; a line says so and how long it took.
+    pub fn done(self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.screen.line(&format!("  {what} ({:.1} s)", self.began.elapsed().as_secs_f64()));
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The templates are constants; a wrong one shows the default.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A path as short as it can be said from here.
+pub fn path(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+/// 1234567 → 1,234,567
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,99 @@
+//! What the demo does, in order.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use local_stack::{Layout, Stack};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::screen::{Screen, grouped, path};
+use super::tools::Tools;
+use super::writer::Writer;
+use super::{Result, report, shop, watch};
+
+/// The export task.
+const TASK: &str = "first-export";
+
+/// Where the exported files are copied to.
+fn files(layout: &Layout) -> PathBuf {
+    layout.state_dir.join("export")
+}
+
+/// Everything between a running stack and its end.
+pub async fn tell(layout: &Layout, stack: &Stack, screen: Screen) -> Result<()> {
+    let tools = Tools::new(layout, stack, screen);
+
+    screen.heading("A cluster");
+    let port = shop::create(&tools, screen).await?;
+    let counts = shop::fill(port, screen).await?;
+
+    screen.heading("An export, while customers keep buying");
+    let writer = Writer::start(port).await?;
+    let source = format!("arn:aws:rds:us-east-1:111122223333:cluster:{}", shop::CLUSTER);
+    let start = ["aws", "rds", "start-export-task", "--export-task-identifier", TASK, "--source-arn", &source];
+    let bucket = ["--s3-bucket-name", "\"$EXPORT_BUCKET\"", "--iam-role-arn", "\"$EXPORT_ROLE_ARN\""];
+    let key = ["--kms-key-id", "\"$EXPORT_KMS_KEY_ID\""];
+    tools.show(&[&start[..], &bucket, &key].concat()).await?;
+    let before = (writer.transfers(), writer.orders());
+    let task = watch::to_the_end(&tools, screen, TASK).await?;
+    let written = (writer.transfers() - before.0, writer.orders() - before.1);
+    writer.stop().await?;
+    screen.line(&format!(
+        "  Meanwhile {} transfers between accounts and {} orders were committed.",
+        grouped(written.0),
+        grouped(written.1)
+    ));
+
+    screen.heading("The event, in the queue that is subscribed to the topic");
+    let receive =
+        ["aws", "sqs", "receive-message", "--queue-url", "\"$EXPORT_QUEUE_URL\"", "--wait-time-seconds", "10"];
+    report::event(screen, &tools.show(&receive).await?)?;
+
+    screen.heading("What was exported");
+    let copy = files(layout);
+    match fs::remove_dir_all(&copy) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => (),
+    }
+    let to = path(&copy);
+    tools.show(&["aws", "s3", "sync", "\"s3://$EXPORT_BUCKET\"", &to, "--only-show-errors"]).await?;
+    let exported = copy.join(TASK);
+    report::show(&tools, screen, "tables", &exported, &counts).await?;
+    report::warnings(screen, &task)?;
+    clone_is_gone(&tools, screen).await?;
+
+    screen.heading("First rows, read by DuckDB");
+    report::show(&tools, screen, "rows", &exported, &counts).await
+}
+
+/// The last step of the workflow, after the event.
+async fn clone_is_gone(tools: &Tools, screen: Screen) -> Result<()> {
+    for _ in 0..60 {
+        let described =
+            tools.run(&["aws", "rds", "describe-db-clusters", "--query", "DBClusters[].DBClusterIdentifier"]);
+        if described.await? == json!([shop::CLUSTER]) {
+            screen.line("\n  The clone it was read from is deleted: describe-db-clusters lists shop alone.");
+            return Ok(());
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    Err("the clone was not deleted".into())
+}
+
+/// What is left, and what to do next.
+pub fn farewell(layout: &Layout, screen: Screen, took: Duration) {
+    let (files, python) = (files(layout).join(TASK), layout.venv().join("bin/python"));
+    let orders = path(&files.join("shop/sales.orders/*/*.parquet"));
+    let line = |text: &str| screen.line(text);
+    screen.heading(&format!("Done in {} s, and everything is stopped", took.as_secs()));
+    line(&format!("The exported files are in {}. To look at them:", path(&files)));
+    line(&format!("  {} -c \\\n    'import duckdb; duckdb.sql(\"FROM \\\"{orders}\\\"\").show()'", path(&python)));
+    line("A stack of your own, to create clusters, load and export them:");
+    line("  cargo xtask up");
+    line(&format!("  source {}", path(&Layout::of(&layout.checkout).env_file())));
+    line("  aws rds create-db-cluster …          as above; docs/architecture.md says how it works");
+    line("  cargo xtask down");
+}
