@@ -1,7 +1,6 @@
 //! The whole test suite. CI runs this and nothing else.
 
 use std::error::Error;
-use std::process::Command;
 use std::time::Instant;
 
 use local_stack::{Layout, lint};
@@ -26,7 +25,6 @@ fn step(name: &str) {
 
 fn cargo(layout: &Layout, name: &str, arguments: &[&str]) -> Result<(), Box<dyn Error>> {
     step(name);
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).current_dir(&layout.checkout).args(arguments).status()?;
+    let status = local_stack::cargo::command().current_dir(&layout.checkout).args(arguments).status()?;
     if status.success() { Ok(()) } else { Err(format!("{name} failed").into()) }
 }

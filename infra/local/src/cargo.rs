@@ -6,12 +6,24 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
 
+/// How variables begin that describe the running package.
+const OF_A_PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_NAME", "CARGO_CRATE_NAME"];
+
 /// What cargo says when there is something to see. Its last words, `Finished …`, are not among them.
 const WORTH_SHOWING: [&str; 7] = ["Compiling", "Download", "Updating", "Installing", "Blocking", "warning", "error"];
 
 /// Cargo, the one this runs under if any, so that the toolchain is the same.
-pub(crate) fn command() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+#[must_use]
+pub fn command() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    // What `cargo run` tells this program about itself is not for another cargo: build scripts that look at it (ring's)
+    // would run again, and all that depends on them be compiled again, each time.
+    for (name, _) in std::env::vars_os() {
+        if OF_A_PACKAGE.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Runs a build. What cargo has to say goes to standard error.

@@ -11,7 +11,7 @@
 //! * `layout` – where things are; `prerequisites` and `venv` – what must be installed; `cargo` – building; `lint` – checks of template
 //!   and workflow.
 
-mod cargo;
+pub mod cargo;
 pub mod deploy;
 mod error;
 mod layout;

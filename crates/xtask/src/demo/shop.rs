@@ -29,8 +29,8 @@ const COUNT: &str = "\
     WHERE relkind IN ('r', 'p') AND NOT relispartition AND has_table_privilege(pg_class.oid, 'SELECT')
       AND nspname NOT IN ('pg_catalog', 'information_schema')";
 
-/// Creates the cluster as a person would, and waits until it can be used. Returns its port.
-pub async fn create(tools: &Tools, screen: Screen) -> Result<u16> {
+/// Creates the cluster as a person would, and waits until it can be used. Returns its ARN and its port.
+pub async fn create(tools: &Tools, screen: Screen) -> Result<(String, u16)> {
     let create =
         ["aws", "rds", "create-db-cluster", "--db-cluster-identifier", CLUSTER, "--engine", "aurora-postgresql"];
     let create = [&create[..], &["--master-username", USER, "--master-user-password", PASSWORD]].concat();
@@ -47,7 +47,8 @@ pub async fn create(tools: &Tools, screen: Screen) -> Result<u16> {
             (Some("available"), Some(port)) => {
                 waiting
                     .done(&format!("the cluster {CLUSTER} is available: a real PostgreSQL server at 127.0.0.1:{port}"));
-                return Ok(port);
+                let arn = cluster["DBClusterArn"].as_str().ok_or("the cluster has no ARN")?;
+                return Ok((arn.to_owned(), port));
             }
             (Some("creating" | "available"), _) => sleep(Duration::from_millis(100)).await,
             (status, _) => return Err(format!("the cluster {CLUSTER} is {}", status.unwrap_or("gone")).into()),

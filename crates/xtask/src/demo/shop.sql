@@ -68,7 +68,7 @@ SELECT i,
        (ARRAY['DE', 'FR', 'US', 'JP', 'BR'])[1 + i % 5],
        i % 3 = 0,
        date '1950-01-01' + i % 20000,
-       ARRAY['garden', 'books', 'bikes'][1 : i % 4],
+       (ARRAY['garden', 'books', 'bikes'])[1 : i % 4],
        ('10.' || i % 256 || '.' || i / 256 % 256 || '.1')::inet,
        random() * 100,
        timestamptz '2020-01-01 00:00:00+00' + i * interval '47 minutes'

@@ -27,12 +27,11 @@ pub async fn tell(layout: &Layout, stack: &Stack, screen: Screen) -> Result<()> 
     let tools = Tools::new(layout, stack, screen);
 
     screen.heading("A cluster");
-    let port = shop::create(&tools, screen).await?;
+    let (source, port) = shop::create(&tools, screen).await?;
     let counts = shop::fill(port, screen).await?;
 
     screen.heading("An export, while customers keep buying");
     let writer = Writer::start(port).await?;
-    let source = format!("arn:aws:rds:us-east-1:111122223333:cluster:{}", shop::CLUSTER);
     let start = ["aws", "rds", "start-export-task", "--export-task-identifier", TASK, "--source-arn", &source];
     let bucket = ["--s3-bucket-name", "\"$EXPORT_BUCKET\"", "--iam-role-arn", "\"$EXPORT_ROLE_ARN\""];
     let key = ["--kms-key-id", "\"$EXPORT_KMS_KEY_ID\""];
