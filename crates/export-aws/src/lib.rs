@@ -8,6 +8,7 @@
 //! * [`database`]: how a worker reaches a clone: its secret and its certificate authority.
 //! * [`error`]: [`StepError`], what a Lambda answers when it fails.
 //! * [`export_role`]: S3 as the user's export role.
+//! * [`publish`]: the event that tells how a task ended.
 //! * [`step`]: start-up and the run loop of a Lambda.
 //! * [`task_store`]: the DynamoDB table of tasks, locks and slots.
 //! * [`work_bucket`]: plans and results between the steps.
@@ -17,6 +18,7 @@ pub mod config;
 pub mod database;
 pub mod error;
 pub mod export_role;
+pub mod publish;
 pub mod step;
 pub mod task_store;
 pub mod work_bucket;

@@ -9,7 +9,7 @@ use export_task::task::{ExportTask, Status};
 
 use crate::{Deps, cleanup};
 
-/// A task is left alone this long after its admission: its execution may be about to start.
+/// An admitted task whose execution doesn't exist is left alone this long: it may be about to start.
 const GRACE_MILLIS: i64 = 60_000;
 
 /// Looks after every task that is not cleaned up and whose execution is not running. One task's error doesn't keep the others
@@ -36,9 +36,10 @@ pub async fn sweep(deps: &Deps) -> Result<(), StepError> {
 }
 
 async fn look_after(deps: &Deps, task: &ExportTask) -> Result<(), StepError> {
-    if now_millis() - task.created_at < GRACE_MILLIS || is_running(deps, &task.execution_arn).await? {
+    if is_running(deps, task).await? {
         return Ok(());
     }
+    let mut ended = task.clone();
     if !task.status.is_final() {
         let canceled = task.status == Status::Canceling;
         let failure = (ErrorKind::InternalFailure.name().to_owned(), Failure::Internal.to_string());
@@ -49,15 +50,18 @@ async fn look_after(deps: &Deps, task: &ExportTask) -> Result<(), StepError> {
             failure: (!canceled).then_some(failure),
             warning: None,
         };
-        deps.store.end(task, &ending).await?;
+        ended = deps.store.end(task, &ending).await?;
     }
+    deps.publisher.publish_end(&deps.store, &ended).await?;
     cleanup::step(deps, task).await.map(drop)
 }
 
-async fn is_running(deps: &Deps, execution_arn: &str) -> Result<bool, StepError> {
-    match deps.step_functions.describe_execution().execution_arn(execution_arn).send().await {
+async fn is_running(deps: &Deps, task: &ExportTask) -> Result<bool, StepError> {
+    match deps.step_functions.describe_execution().execution_arn(&task.execution_arn).send().await {
         Ok(execution) => Ok(*execution.status() == ExecutionStatus::Running),
-        Err(e) if e.as_service_error().is_some_and(|e| e.is_execution_does_not_exist()) => Ok(false),
+        Err(e) if e.as_service_error().is_some_and(|e| e.is_execution_does_not_exist()) => {
+            Ok(now_millis() - task.created_at < GRACE_MILLIS)
+        }
         Err(e) => Err(StepError::aws("an execution can't be looked up", e)),
     }
 }

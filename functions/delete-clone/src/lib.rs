@@ -1,6 +1,6 @@
 //! Last step, called again until it answers `deleted`: the clone's instance, the clone (RDS deletes its secret with it) and
 //! the key's grant. Also the janitor: invoked by an event or a schedule it looks after every task whose execution is no
-//! longer running, ends the task if nobody else did, and cleans up after it.
+//! longer running, ends the task if nobody else did, tells the world, and cleans up after it.
 //!
 //! # Layout
 //!
@@ -11,6 +11,7 @@
 pub mod cleanup;
 pub mod janitor;
 
+use export_aws::publish::Publisher;
 use export_aws::task_store::TaskStore;
 use export_aws::{StepError, clients, config};
 use export_task::task::TaskRef;
@@ -28,6 +29,8 @@ pub struct Deps {
     pub kms: aws_sdk_kms::Client,
     /// Tells whether an execution is running.
     pub step_functions: aws_sdk_sfn::Client,
+    /// For tasks whose execution died before it could tell.
+    pub publisher: Publisher,
 }
 
 impl Deps {
@@ -42,6 +45,7 @@ impl Deps {
             rds: aws_sdk_rds::Client::new(&aws),
             kms: aws_sdk_kms::Client::new(&aws),
             step_functions: aws_sdk_sfn::Client::new(&aws),
+            publisher: Publisher::from_env(&aws)?,
         })
     }
 }

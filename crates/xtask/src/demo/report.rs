@@ -58,7 +58,7 @@ pub fn warnings(screen: Screen, task: &Value) -> Result<()> {
         screen.line(&format!("  ! {:<28} {}", text(&table["target"]), text(&table["reason"])));
         let mut line = String::new();
         for word in text(&table["message"]).split(' ') {
-            if line.chars().count() + word.chars().count() > 84 {
+            if line.chars().count() + word.chars().count() > 90 {
                 screen.line(&format!("     {line}"));
                 line.clear();
             }

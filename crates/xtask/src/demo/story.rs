@@ -89,7 +89,8 @@ pub fn farewell(layout: &Layout, screen: Screen, took: Duration) {
     let line = |text: &str| screen.line(text);
     screen.heading(&format!("Done in {} s, and everything is stopped", took.as_secs()));
     line(&format!("The exported files are in {}. To look at them:", path(&files)));
-    line(&format!("  {} -c \\\n    'import duckdb; duckdb.sql(\"FROM \\\"{orders}\\\"\").show()'", path(&python)));
+    let look = "import duckdb, sys; duckdb.read_parquet(sys.argv[1:]).show()";
+    line(&format!("  {} -c '{look}' \\\n      {orders}", path(&python)));
     line("A stack of your own, to create clusters, load and export them:");
     line("  cargo xtask up");
     line(&format!("  source {}", path(&Layout::of(&layout.checkout).env_file())));
