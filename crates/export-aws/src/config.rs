@@ -18,6 +18,10 @@ pub const CLONE_INSTANCE_CLASS: &str = "CLONE_INSTANCE_CLASS";
 pub const CLONE_SECURITY_GROUP_ID: &str = "CLONE_SECURITY_GROUP_ID";
 /// Smallest partition the planner makes, in MB of table (default 64).
 pub const TARGET_PARTITION_MB: &str = "TARGET_PARTITION_MB";
+/// A value of this many bytes or more fails the export (default: AWS's limit of 500 MB).
+pub const MAX_VALUE_BYTES: &str = "MAX_VALUE_BYTES";
+/// A row of this many bytes or more makes its table a skipped one (default: AWS's limit of 2 GB).
+pub const MAX_ROW_BYTES: &str = "MAX_ROW_BYTES";
 /// Path of the certificate authority bundle clones are verified against; by default `rds-ca.pem` beside the binary.
 pub const DATABASE_CA_FILE: &str = "DATABASE_CA_FILE";
 

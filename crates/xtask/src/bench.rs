@@ -57,8 +57,9 @@ impl Bench {
         let size = self.psql(&port, "SELECT pg_size_pretty(pg_table_size('events'))")?;
         println!("table: {rows} rows, {}", size.trim());
         println!("{:<22}{:>8}{:>10}{:>14}{:>14}{:>16}", "", "files", "GiB out", "seconds", "rows/s", "peak MiB/worker");
-        self.export("partitions", rows)?;
-        self.one_partition()?;
+        self.partitions_of("64")?;
+        self.export("partitions of 64 MB", rows)?;
+        self.partitions_of("16384")?;
         self.export("one partition", rows)
     }
 
@@ -105,16 +106,16 @@ impl Bench {
         .map(drop)
     }
 
-    /// Makes the planner cut nothing, and the worker processes new ones.
-    fn one_partition(&self) -> Result<()> {
+    /// Sets the size the planner cuts at, and makes the worker processes new ones.
+    fn partitions_of(&self, megabytes: &str) -> Result<()> {
         let plan = "aurora-export-plan-export";
         let mut variables =
             self.aws(&["lambda", "get-function-configuration", "--function-name", plan])?["Environment"].clone();
-        variables["Variables"]["TARGET_PARTITION_MB"] = "16384".into();
+        variables["Variables"]["TARGET_PARTITION_MB"] = megabytes.into();
         let change = ["lambda", "update-function-configuration", "--function-name"];
         self.aws(&[change.as_slice(), &[plan, "--environment", &variables.to_string()]].concat())?;
-        let worker = "aurora-export-extract-tables";
-        self.aws(&[change.as_slice(), &[worker, "--description", "benchmark of one partition"]].concat()).map(drop)
+        let worker = ["aurora-export-extract-tables", "--description", "benchmark"];
+        self.aws(&[change.as_slice(), &worker].concat()).map(drop)
     }
 
     fn describe_cluster(&self) -> Result<String> {

@@ -72,7 +72,7 @@ async fn until_interrupted(layout: &Layout, screen: Screen) -> Result<Option<()>
     screen.title();
     let up = {
         let layout = layout.clone();
-        move || Stack::up(&layout, &crate::say)
+        move || Stack::up_for_this_process(&layout, &crate::say)
     };
     let mut starting = tokio::task::spawn_blocking(up);
     let started = tokio::select! {

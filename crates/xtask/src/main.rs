@@ -44,7 +44,14 @@ enum Command {
     Lint,
     /// Host a stack. `up` starts this; people don't.
     #[command(hide = true)]
-    StackServer { checkout: PathBuf, state_dir: PathBuf, data_dir: PathBuf },
+    StackServer {
+        checkout: PathBuf,
+        state_dir: PathBuf,
+        data_dir: PathBuf,
+        /// Stop the stack when the standard input ends.
+        #[arg(long)]
+        ends_with_stdin: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -79,9 +86,10 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Test => test::run(&layout)?,
         Command::Bench { gigabytes } => bench::run(&layout.checkout, gigabytes)?,
         Command::Lint => local_stack::lint::run(&layout, &say)?,
-        Command::StackServer { checkout, state_dir, data_dir } => {
+        Command::StackServer { checkout, state_dir, data_dir, ends_with_stdin } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(local_stack::supervisor::run(Layout { checkout, state_dir, data_dir }))?;
+            let layout = Layout { checkout, state_dir, data_dir };
+            runtime.block_on(local_stack::supervisor::run(layout, ends_with_stdin))?;
         }
     }
     Ok(ExitCode::SUCCESS)

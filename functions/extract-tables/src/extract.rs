@@ -6,7 +6,6 @@ use cluster_source::postgres::{self, BatchOptions, Connection, Source};
 use cluster_source::{ErrorKind, SourceError};
 use export_aws::task_store::TaskStore;
 use export_aws::{StepError, now_millis};
-use export_task::limits;
 use export_task::object_key::TaskPath;
 use export_task::plan::{Partition, PartitionResult, Table};
 use export_task::task::TaskRef;
@@ -23,6 +22,7 @@ pub struct Extractor<'a> {
     task: &'a TaskRef,
     source: Source,
     destination: Destination,
+    options: BatchOptions,
     connection: Option<(String, Connection)>,
     checked: Instant,
 }
@@ -37,8 +37,14 @@ enum Read {
 
 impl<'a> Extractor<'a> {
     /// An extractor that has not connected yet.
-    pub fn new(store: &'a TaskStore, task: &'a TaskRef, source: Source, destination: Destination) -> Self {
-        Self { store, task, source, destination, connection: None, checked: Instant::now() }
+    pub fn new(
+        store: &'a TaskStore,
+        task: &'a TaskRef,
+        source: Source,
+        destination: Destination,
+        options: BatchOptions,
+    ) -> Self {
+        Self { store, task, source, destination, options, connection: None, checked: Instant::now() }
     }
 
     /// Extracts one partition. A table that can't be exported is an answer, not an error.
@@ -98,12 +104,7 @@ impl<'a> Extractor<'a> {
             Some((database, connection)) if database == table.database => connection,
             _ => self.source.connect(&table.database).await?,
         };
-        let options = BatchOptions {
-            max_value_bytes: Some(limits::VALUE_BYTES),
-            max_row_bytes: Some(limits::ROW_BYTES),
-            ..BatchOptions::default()
-        };
-        let mut batches = match postgres::read(&connection, table, partition, options).await {
+        let mut batches = match postgres::read(&connection, table, partition, self.options).await {
             Ok(batches) => batches,
             Err(error) => return skip_or_fail(table, error),
         };

@@ -11,10 +11,12 @@ pub mod extract;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
+use cluster_source::postgres::BatchOptions;
 use export_aws::export_role::{self, ExportBucket};
 use export_aws::task_store::TaskStore;
 use export_aws::work_bucket::WorkBucket;
 use export_aws::{ErrorKind, StepError, clients, config, database};
+use export_task::limits;
 use export_task::plan::{Cursor, PartitionResult, UnitRef, WorkUnit};
 use export_task::task::{CloneEndpoint, TaskRef};
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,8 @@ pub struct Deps {
     pub work_bucket: String,
     /// For assuming the export role.
     pub aws: SdkConfig,
+    /// Batches as the reader likes them, values and rows within AWS's limits.
+    pub options: BatchOptions,
 }
 
 impl Deps {
@@ -52,6 +56,12 @@ impl Deps {
             s3: clients::s3(&aws),
             work_bucket: config::required(config::WORK_BUCKET)?,
             aws,
+            options: BatchOptions {
+                // The limits are the first size that is too large, the reader's the last that is not.
+                max_value_bytes: Some(config::number(config::MAX_VALUE_BYTES, limits::VALUE_BYTES)?.saturating_sub(1)),
+                max_row_bytes: Some(config::number(config::MAX_ROW_BYTES, limits::ROW_BYTES)?.saturating_sub(1)),
+                ..BatchOptions::default()
+            },
         })
     }
 }
@@ -136,7 +146,7 @@ async fn partitions(
     let source = database::source(&deps.secrets, &input.clone).await?;
     let s3 = export_role::assume_again(&deps.aws, &input.task).await?;
     let bucket = ExportBucket::new(s3, &input.task);
-    let mut extractor = Extractor::new(&deps.store, &input.task, source, bucket.destination());
+    let mut extractor = Extractor::new(&deps.store, &input.task, source, bucket.destination(), deps.options);
     let mut results = Vec::new();
     let mut slowest = Duration::ZERO;
     for partition in unit.partitions.iter().skip(from as usize) {

@@ -54,20 +54,31 @@ pub(crate) fn deploy(layout: &Layout, endpoint: &str, ca_file: &Path) -> Result<
     command.args(["--stack-name", STACK, "--map-concurrency", &cores.max(2).to_string()]);
     command.args(["--parameter", &format!("Architecture={architecture}")]);
     command.args(["--parameter", &format!("TargetPartitionMb={TARGET_PARTITION_MB}")]);
+    forget_account(&mut command);
     command.envs(client_environment(endpoint));
     let printed = process::run(&mut command)?;
     serde_json::from_str(&printed).map_err(|source| Error::Document { what: "the answer of deploy.py", source })
 }
 
 /// What an AWS client needs to talk to the local cloud.
-pub(crate) fn client_environment(endpoint: &str) -> [(&'static str, String); 5] {
+pub(crate) fn client_environment(endpoint: &str) -> [(&'static str, String); 7] {
     [
         ("AWS_ENDPOINT_URL", endpoint.to_owned()),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_DEFAULT_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", CREDENTIALS.0.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", CREDENTIALS.1.to_owned()),
+        // What a person has configured for AWS is not meant for this, nor is a proxy.
+        ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+        ("no_proxy", "127.0.0.1,localhost".to_owned()),
     ]
+}
+
+/// Takes from a command whatever its environment would say about another AWS account: profile, session, endpoints.
+pub fn forget_account(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+        command.env_remove(name);
+    }
 }
 
 /// Builds what is deployed, and the program that hosts the stack.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::mem;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,6 +21,15 @@ use crate::{deploy, ministack, prerequisites, process, rds, venv};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long it may take to stop by itself.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// When a stack ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// When it is told to.
+    Told,
+    /// With the process that started it.
+    WithThisProcess,
+}
 
 /// A running stack.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,17 +54,32 @@ impl Stack {
     ///
     /// When something is missing that cannot be installed, does not compile, or does not start.
     pub fn up(layout: &Layout, progress: &dyn Fn(&str)) -> Result<Self> {
+        Self::up_until(layout, End::Told, progress)
+    }
+
+    /// As [`up`](Self::up), but a stack this starts ends with this process, however that ends: what a test needs, which has no last word.
+    ///
+    /// # Errors
+    ///
+    /// As [`up`](Self::up).
+    pub fn up_for_this_process(layout: &Layout, progress: &dyn Fn(&str)) -> Result<Self> {
+        Self::up_until(layout, End::WithThisProcess, progress)
+    }
+
+    fn up_until(layout: &Layout, end: End, progress: &dyn Fn(&str)) -> Result<Self> {
         let _lock = lock(&layout.state_dir.join("lock"))?;
+        // First, so that nobody who has to install something hears of it after ten minutes of building.
+        let python = prerequisites::python(progress)?;
+        prerequisites::postgres(progress)?;
         deploy::build(layout, progress)?;
         let fingerprint = deploy::fingerprint(layout)?;
         if let Some(stack) = Self::running(layout).filter(|stack| stack.fingerprint == fingerprint) {
             return Ok(stack);
         }
         stop(layout)?;
-        venv::ensure(layout, &prerequisites::python(progress)?, progress)?;
-        prerequisites::postgres(progress)?;
+        venv::ensure(layout, &python, progress)?;
         progress("starting the local stack");
-        start(layout)
+        start(layout, end)
     }
 
     /// The stack of a layout if it runs and answers.
@@ -94,6 +119,8 @@ impl Stack {
     /// Writes what the supervisor has started: the environment file, then the state file, whose presence says that all is ready.
     pub(crate) fn save(&self, layout: &Layout) -> Result<()> {
         let mut script = String::from("# Source this to talk to the local stack.\n");
+        // They would speak of another account.
+        script.push_str("unset AWS_PROFILE AWS_SESSION_TOKEN\n");
         for (name, value) in &self.variables {
             script.push_str(&format!("export {name}='{}'\n", value.replace('\'', r"'\''")));
         }
@@ -109,7 +136,7 @@ impl Stack {
 }
 
 /// Starts the supervisor and waits until it has started everything.
-fn start(layout: &Layout) -> Result<Stack> {
+fn start(layout: &Layout, end: End) -> Result<Stack> {
     let log = layout.log("supervisor");
     if let Some(directory) = log.parent() {
         fs::create_dir_all(directory).map_err(Error::file(directory))?;
@@ -121,17 +148,22 @@ fn start(layout: &Layout) -> Result<Stack> {
     command.arg("stack-server").args([&layout.checkout, &layout.state_dir, &layout.data_dir]);
     // Its own group, so that it outlives the terminal and a Ctrl-C there.
     command.process_group(0).stdin(Stdio::null()).stdout(output).stderr(errors);
+    if end == End::WithThisProcess {
+        command.arg("--ends-with-stdin").stdin(Stdio::piped());
+    }
     process::mark(&mut command, layout);
     let mut child = command.spawn().map_err(|source| Error::Run { program: program.display().to_string(), source })?;
     let pid = child.id();
+    // Kept open by nobody but the kernel, which closes it when this process ends.
+    mem::forget(child.stdin.take());
     // Somebody must take note of its end while this process lives.
-    let end = thread::spawn(move || child.wait());
+    let ended = thread::spawn(move || child.wait());
 
-    process::wait_until(PATIENCE, || layout.state_file().exists() || end.is_finished());
+    process::wait_until(PATIENCE, || layout.state_file().exists() || ended.is_finished());
     if let Some(stack) = Stack::running(layout) {
         return Ok(stack);
     }
-    let ended = end.is_finished();
+    let ended = ended.is_finished();
     process::terminate(pid, GRACE);
     stop(layout)?;
     let said = fs::read_to_string(&log).unwrap_or_default();
@@ -150,6 +182,11 @@ fn stop(layout: &Layout) -> Result<()> {
     // What follows finds nothing to do after an orderly end.
     rds::sweep(&layout.data_dir).map_err(|error| Error::Rds(error.into()))?;
     process::sweep(layout)?;
+    remove(layout)
+}
+
+/// Removes everything of a stack that has ended but its logs.
+pub(crate) fn remove(layout: &Layout) -> Result<()> {
     for directory in [&layout.data_dir, &layout.state_dir.join("tmp"), &layout.state_dir.join("stack")] {
         gone(directory, fs::remove_dir_all(directory))?;
     }

@@ -1,30 +1,35 @@
 //! The process that hosts a stack: `cargo xtask stack-server`, started by [`Stack::up`](crate::Stack::up), not by people.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{io, thread};
 
 use aurora_export::endpoint::ExportApi;
 use tokio::process::Child;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::block_in_place;
 
 use crate::deploy::{self, Outputs};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::stack::Stack;
+use crate::stack::{self, Stack};
 use crate::{ministack, prerequisites, process, rds};
 
 /// The least time a cluster's change of state takes: long enough that `creating` is seen, too short to wait for.
 const RDS_DELAY: Duration = Duration::from_millis(300);
 
-/// Starts a stack, says so in its state file, and stops it on SIGTERM. Needs a runtime with more than one thread.
+/// Starts a stack, says so in its state file, and stops it on SIGTERM; with `ends_with_stdin` also at the end of the standard input, that is when
+/// the process at its other end is gone, and then leaves nothing of it but logs. Needs a runtime with more than one thread.
 ///
 /// # Errors
 ///
 /// When a part of the stack does not start, or dies.
-pub async fn run(layout: Layout) -> Result<()> {
+pub async fn run(layout: Layout, ends_with_stdin: bool) -> Result<()> {
+    let mut abandoned = ends_with_stdin.then(end_of_stdin);
     let mut terminate =
         signal(SignalKind::terminate()).map_err(|source| Error::System { what: "a signal handler", source })?;
     let port = ministack::free_port()?;
@@ -34,7 +39,7 @@ pub async fn run(layout: Layout) -> Result<()> {
         Ok(mut cloud) => {
             let ready = block_in_place(|| ready(&layout, port, &control));
             let ended = match ready {
-                Ok(()) => wait(&mut cloud, &layout, &mut terminate).await,
+                Ok(()) => wait(&mut cloud, &layout, &mut terminate, abandoned.as_mut()).await,
                 failed => failed,
             };
             // First, so that no function still works on what is about to go.
@@ -45,7 +50,21 @@ pub async fn run(layout: Layout) -> Result<()> {
     };
     let stopped = control.shutdown().await.map_err(|error| Error::Rds(error.into()));
     block_in_place(|| process::sweep(&layout))?;
+    if ends_with_stdin {
+        stack::remove(&layout)?;
+    }
     ended.and(stopped)
+}
+
+/// Answers when the standard input has ended. A thread of its own, because nothing can interrupt the reading.
+fn end_of_stdin() -> oneshot::Receiver<()> {
+    let (ended, receiver) = oneshot::channel();
+    thread::spawn(move || {
+        // Nothing is ever written, and an error is an end too.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        ended.send(())
+    });
+    receiver
 }
 
 async fn serve_rds(layout: &Layout, endpoint: &str) -> Result<rds::Server> {
@@ -109,10 +128,22 @@ fn variables(endpoint: &str, control: &rds::Server, outputs: &Outputs) -> BTreeM
     variables
 }
 
-/// Until told to end, or until the local cloud ends by itself.
-async fn wait(cloud: &mut Child, layout: &Layout, terminate: &mut tokio::signal::unix::Signal) -> Result<()> {
+/// Until told to end, or abandoned, or until the local cloud ends by itself.
+async fn wait(
+    cloud: &mut Child,
+    layout: &Layout,
+    terminate: &mut Signal,
+    abandoned: Option<&mut oneshot::Receiver<()>>,
+) -> Result<()> {
+    let abandoned = async {
+        match abandoned {
+            Some(abandoned) => drop(abandoned.await),
+            None => pending().await,
+        }
+    };
     tokio::select! {
         _ = terminate.recv() => Ok(()),
+        () = abandoned => Ok(()),
         _ = cloud.wait() => Err(Error::NotStarted { reason: "ministack ended".to_owned(), log: layout.log("ministack") }),
     }
 }

@@ -78,7 +78,7 @@ impl Screen {
     /// A bar from 0 to 100.
     pub fn percent(self) -> Option<ProgressBar> {
         self.terminal.then(|| {
-            let bar = ProgressBar::new(100);
+            let bar = ProgressBar::new(100).with_message("STARTING");
             bar.set_style(style("  {msg:<12} {bar:50} {pos:>3} %  {elapsed}"));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar

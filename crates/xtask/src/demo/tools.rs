@@ -1,8 +1,10 @@
 //! The AWS CLI and Python, with the environment of the stack.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Stdio;
 
+use local_stack::deploy::forget_account;
 use local_stack::{Layout, Stack};
 use serde_json::Value;
 use tokio::process::Command;
@@ -13,7 +15,7 @@ use super::screen::Screen;
 /// What the demo runs programs with.
 pub struct Tools {
     layout: Layout,
-    env: std::collections::BTreeMap<String, String>,
+    env: BTreeMap<String, String>,
     screen: Screen,
 }
 
@@ -47,11 +49,10 @@ impl Tools {
         command
     }
 
-    fn command(&self, program: &PathBuf) -> Command {
+    fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
+        forget_account(command.as_std_mut());
         command.envs(&self.env);
-        // Of an account that has nothing to do with this.
-        command.env_remove("AWS_PROFILE").env_remove("AWS_SESSION_TOKEN");
         // Its own group: Ctrl-C is for the demo, which ends it.
         command.process_group(0).kill_on_drop(true).stdin(Stdio::null());
         command

@@ -1,0 +1,94 @@
+//! The user's bucket is written with the user's key, under the user's role, and in no other way.
+
+use serde_json::json;
+
+use crate::harness::aws::{list, text};
+use crate::harness::cluster::Cluster;
+use crate::harness::shared;
+use crate::harness::task::Task;
+
+const FUNCTIONS: [&str; 9] = [
+    "export-api",
+    "validate-request",
+    "check-preconditions",
+    "clone-cluster",
+    "plan-export",
+    "extract-tables",
+    "finish-export",
+    "publish-event",
+    "delete-clone",
+];
+
+#[test]
+fn every_object_is_encrypted_with_the_tasks_key() {
+    let env = shared();
+    let cluster = Cluster::create(
+        env,
+        "keys",
+        "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS h FROM generate_series(1, 60000) g; CREATE TABLE e (a int)",
+    );
+    // A key of its own, so that no default would do. By its id: of an alias the local cloud asks whether the alias may be
+    // used, where AWS asks about its key.
+    let created = env.aws("kms", "create_key", json!({"Description": "keys"}));
+    let (key, id) = (text(&created["KeyMetadata"], "Arn").to_owned(), text(&created["KeyMetadata"], "KeyId"));
+    let task = Task::start(&cluster, "keys", json!({"KmsKeyId": id, "S3Prefix": "encrypted"}));
+    task.complete();
+    let objects = task.objects();
+    for ending in [".gz.parquet", "/_SUCCESS", "export_info_keys.json", "export_tables_info_keys_from_1_to_2.json"] {
+        assert!(objects.iter().any(|object| object.ends_with(ending)), "{ending}: {objects:?}");
+    }
+    for object in &objects {
+        let head = env.aws("s3", "head_object", json!({"Bucket": task.bucket, "Key": object}));
+        assert_eq!(text(&head, "ServerSideEncryption"), "aws:kms", "{object}");
+        assert_eq!(text(&head, "SSEKMSKeyId"), key, "{object}");
+    }
+    assert_eq!(task.leaves_nothing(), "SUCCEEDED");
+}
+
+#[test]
+fn only_the_export_role_may_write_to_the_bucket() {
+    let env = shared();
+    let bucket = env.var("EXPORT_BUCKET");
+    let resources = [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/any/thing")];
+    let actions = ["s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:ListBucket", "s3:AbortMultipartUpload"];
+    for function in FUNCTIONS {
+        let name = crate::harness::function(function);
+        let role = env.aws("lambda", "get_function_configuration", json!({"FunctionName": name}));
+        let asked = json!({"PolicySourceArn": text(&role, "Role"), "ActionNames": actions, "ResourceArns": resources});
+        let answer = env.aws("iam", "simulate_principal_policy", asked);
+        let results = list(&answer, "EvaluationResults");
+        assert!(!results.is_empty());
+        for result in results {
+            assert_ne!(text(result, "EvalDecision"), "allowed", "{function}: {result}");
+        }
+    }
+
+    // What the stack can't do itself, it doesn't do for a role that can't either.
+    let arn = env.role("powerless", &[]);
+    let cluster = Cluster::create(env, "powerless", "CREATE TABLE t AS SELECT 1 AS a");
+    let task = Task::start(&cluster, "powerless", json!({"IamRoleArn": arn}));
+    let cause = task.failed();
+    assert_eq!(
+        cause,
+        format!(
+            "The IAM role {arn} isn't authorized to call s3:GetBucketLocation on the S3 bucket {bucket}. Review your permissions and retry the export."
+        )
+    );
+    assert_eq!(task.leaves_nothing(), "FAILED");
+    assert_eq!(task.objects(), Vec::<String>::new());
+    drop(task);
+
+    // All but writing.
+    let arn = env.role("read-only", &["s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject*", "s3:DeleteObject*"]);
+    let task = Task::start(&cluster, "read-only", json!({"IamRoleArn": arn}));
+    let (cause, last) = (task.failed(), task.describe());
+    let key = text(&last, "KmsKeyId");
+    assert_eq!(
+        cause,
+        format!(
+            "The RDS export failed to write the export task's metadata to the S3 bucket {bucket} using the IAM role {arn} with the KMS key {key}. Error code: AccessDenied"
+        )
+    );
+    assert_eq!(task.leaves_nothing(), "FAILED");
+    assert_eq!(task.objects(), Vec::<String>::new());
+}

@@ -1,0 +1,110 @@
+//! Clusters: real PostgreSQL servers behind the local RDS.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio_postgres::{Client, NoTls};
+
+use super::aws::{list, text};
+use super::{Env, wait_for};
+
+const USER: &str = "master";
+const PASSWORD: &str = "correct-horse-1";
+
+/// A cluster of one test. Goes with the test.
+pub struct Cluster {
+    pub env: &'static Env,
+    pub id: String,
+    pub arn: String,
+    pub port: u16,
+}
+
+impl Cluster {
+    /// A new cluster with a database `shop`, loaded by `sql`.
+    pub fn create(env: &'static Env, id: &str, sql: &str) -> Self {
+        env.aws(
+            "rds",
+            "create_db_cluster",
+            json!({"DBClusterIdentifier": id, "Engine": "aurora-postgresql", "MasterUsername": USER,
+                "MasterUserPassword": PASSWORD, "DatabaseName": "shop"}),
+        );
+        let cluster = Self::available(env, id);
+        cluster.sql("shop", sql);
+        cluster
+    }
+
+    /// A cluster that was created already, once it is available.
+    pub fn available(env: &'static Env, id: &str) -> Self {
+        let found = wait_for("an available cluster", Duration::from_secs(60), || {
+            let answer = env.aws("rds", "describe_db_clusters", json!({"DBClusterIdentifier": id}));
+            let cluster = list(&answer, "DBClusters")[0].clone();
+            (cluster["Status"] == "available").then_some(cluster)
+        });
+        let port = u16::try_from(found["Port"].as_u64().unwrap()).unwrap();
+        Self { env, id: id.to_owned(), arn: text(&found, "DBClusterArn").to_owned(), port }
+    }
+
+    /// How the AWS CLI is told to create a cluster like these.
+    pub fn cli_arguments(id: &str) -> [&str; 12] {
+        [
+            "rds",
+            "create-db-cluster",
+            "--db-cluster-identifier",
+            id,
+            "--engine",
+            "aurora-postgresql",
+            "--master-username",
+            USER,
+            "--master-user-password",
+            PASSWORD,
+            "--database-name",
+            "shop",
+        ]
+    }
+
+    /// Runs statements as the master user.
+    pub fn sql(&self, database: &str, sql: &str) {
+        let port = self.port;
+        run(async { connect(port, database).await.batch_execute(sql).await }).unwrap_or_else(|error| {
+            panic!("{}: {:?}", database, error.as_db_error().map_or(error.to_string(), |e| e.message().to_owned()))
+        });
+    }
+
+    /// How psycopg connects.
+    pub fn dsn(&self) -> String {
+        format!("host=127.0.0.1 port={} user={USER} password={PASSWORD}", self.port)
+    }
+
+    /// The members every request needs.
+    pub fn request(&self, task: &str) -> Value {
+        json!({
+            "ExportTaskIdentifier": task,
+            "SourceArn": self.arn,
+            "S3BucketName": self.env.var("EXPORT_BUCKET"),
+            "IamRoleArn": self.env.var("EXPORT_ROLE_ARN"),
+            "KmsKeyId": self.env.var("EXPORT_KMS_KEY_ID"),
+        })
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // A failed test may have left it in any state; it goes with the stack then.
+        let request = json!({"DBClusterIdentifier": self.id, "SkipFinalSnapshot": true});
+        let _ = self.env.try_aws("rds", "delete_db_cluster", request);
+    }
+}
+
+/// A connection as the master user.
+pub async fn connect(port: u16, database: &str) -> Client {
+    let config = format!("host=127.0.0.1 port={port} user={USER} password={PASSWORD} dbname='{database}'");
+    let (client, connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Runs a future to its end on a runtime of its own.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}

@@ -1,0 +1,172 @@
+//! Export tasks: start, watch, read back.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::aws::{AwsError, list, text};
+use super::cluster::Cluster;
+use super::{Env, wait_for};
+
+/// How long any export of these tests may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A task that was started.
+pub struct Task {
+    pub env: &'static Env,
+    pub id: String,
+    pub cluster_arn: String,
+    pub bucket: String,
+    /// `[prefix/]<task>/`
+    pub path: String,
+}
+
+/// How a task went.
+pub struct Watched {
+    /// Every change that was seen: status and `PercentProgress`.
+    pub seen: Vec<(String, i64)>,
+    /// The last answer.
+    pub last: Value,
+}
+
+impl Task {
+    /// A task that somebody is about to start with `request`, once the account has room for it.
+    pub fn of(env: &'static Env, request: &Value) -> Self {
+        env.take_slot();
+        let id = text(request, "ExportTaskIdentifier").to_owned();
+        let path = match request["S3Prefix"].as_str() {
+            Some(prefix) => format!("{prefix}/{id}/"),
+            None => format!("{id}/"),
+        };
+        let (arn, bucket) = (text(request, "SourceArn").to_owned(), text(request, "S3BucketName").to_owned());
+        Self { env, id, cluster_arn: arn, bucket, path }
+    }
+
+    /// Starts a task of a cluster. `more` is added to the five members there must be, or replaces them.
+    pub fn start(cluster: &Cluster, id: &str, more: Value) -> Self {
+        Self::try_start(cluster, id, more).unwrap_or_else(|error| panic!("{id}: {error}"))
+    }
+
+    /// As [`start`](Self::start), for tasks that may be refused.
+    pub fn try_start(cluster: &Cluster, id: &str, more: Value) -> Result<Self, AwsError> {
+        let mut request = cluster.request(id);
+        request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        let task = Self::of(cluster.env, &request);
+        cluster.env.try_aws("rds", "start_export_task", request)?;
+        Ok(task)
+    }
+
+    /// What `DescribeExportTasks` says now.
+    pub fn describe(&self) -> Value {
+        let answer = self.env.aws("rds", "describe_export_tasks", json!({"ExportTaskIdentifier": self.id}));
+        list(&answer, "ExportTasks")[0].clone()
+    }
+
+    /// Watches until the task has ended.
+    pub fn watch(&self) -> Watched {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen: Vec<(String, i64)> = Vec::new();
+        loop {
+            let last = self.describe();
+            let state = (text(&last, "Status").to_owned(), last["PercentProgress"].as_i64().unwrap());
+            if seen.last() != Some(&state) {
+                seen.push(state);
+            }
+            if matches!(text(&last, "Status"), "COMPLETE" | "FAILED" | "CANCELED") {
+                return Watched { seen, last };
+            }
+            assert!(Instant::now() < deadline, "{} did not end: {last}", self.id);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Watches until the task has ended with every row exported.
+    pub fn complete(&self) -> Watched {
+        let watched = self.watch();
+        assert_eq!(text(&watched.last, "Status"), "COMPLETE", "{}", watched.last);
+        watched
+    }
+
+    /// Watches until the task has failed, and says why it did.
+    pub fn failed(&self) -> String {
+        let last = self.watch().last;
+        assert_eq!(text(&last, "Status"), "FAILED", "{last}");
+        text(&last, "FailureCause").to_owned()
+    }
+
+    /// Waits until a task has begun to extract, with this much done.
+    pub fn extracting(&self, percent: i64) {
+        wait_for("an export under way", PATIENCE, || {
+            let now = self.describe();
+            let status = text(&now, "Status");
+            assert!(matches!(status, "STARTING" | "IN_PROGRESS"), "{now}");
+            (status == "IN_PROGRESS" && now["PercentProgress"].as_i64().unwrap() >= percent).then_some(())
+        });
+    }
+
+    /// The task's record in the task store.
+    pub fn record(&self) -> Option<Value> {
+        let key = json!({"Kind": {"S": "TASK"}, "Id": {"S": self.id}});
+        let table = self.env.output("TaskTableName");
+        let answer =
+            self.env.aws("dynamodb", "get_item", json!({"TableName": table, "Key": key, "ConsistentRead": true}));
+        answer.get("Item").cloned()
+    }
+
+    /// Waits for the end of the execution, which comes after the task's, and says what it was.
+    pub fn execution_status(&self) -> String {
+        let arn = self.record().unwrap()["ExecutionArn"]["S"].as_str().unwrap().to_owned();
+        wait_for("the end of the execution", Duration::from_secs(60), || {
+            let execution = self.env.aws("stepfunctions", "describe_execution", json!({"executionArn": arn}));
+            let status = text(&execution, "status");
+            (status != "RUNNING").then(|| status.to_owned())
+        })
+    }
+
+    /// Copies everything that was exported and returns the directory.
+    pub fn download(&self) -> PathBuf {
+        let directory = self.env.scratch(&self.id);
+        let request = json!({"bucket": self.bucket, "prefix": self.path, "directory": directory});
+        self.env.aws("s3", "download", request);
+        directory
+    }
+
+    /// Every object below the task's prefix.
+    pub fn objects(&self) -> Vec<String> {
+        let answer = self.env.aws("s3", "list_objects_v2", json!({"Bucket": self.bucket, "Prefix": self.path}));
+        list(&answer, "Contents").iter().map(|object| text(object, "Key").to_owned()).collect()
+    }
+
+    /// A JSON document of the export, by its name below the task's prefix.
+    pub fn document(&self, name: &str) -> Value {
+        let key = format!("{}{name}", self.path);
+        let answer = self.env.aws("s3", "get_object", json!({"Bucket": self.bucket, "Key": key}));
+        serde_json::from_str(text(&answer, "Body")).unwrap()
+    }
+
+    /// Reads the export back with pyarrow and DuckDB: the tables are these, and equal the database's row for row.
+    /// Returns the number of rows.
+    pub fn equals(&self, cluster: &Cluster, tables: &[[&str; 3]]) -> u64 {
+        compare(cluster, &self.download(), tables)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.env.give_slot();
+    }
+}
+
+/// Compares a copy of an export with the database; the number of rows.
+pub fn compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> u64 {
+    try_compare(cluster, directory, tables).unwrap_or_else(|differences| panic!("{differences}"))
+}
+
+/// As [`compare`], or what the differences are.
+pub fn try_compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> Result<u64, String> {
+    let (dsn, tables) = (cluster.dsn(), json!(tables).to_string());
+    let directory = directory.to_str().unwrap();
+    let arguments = ["--database", &dsn, "--directory", directory, "--tables", &tables];
+    cluster.env.python("compare.py", &arguments).map(|answer| answer["rows"].as_u64().unwrap())
+}

@@ -1,0 +1,67 @@
+"""Calls AWS for the tests: one JSON request a line in, one JSON answer a line out, until the input ends.
+
+A request names a service, an operation of boto3 and its parameters; `{"$file": path}` stands for a file's bytes.
+`download` copies every object below a prefix into a directory.
+"""
+
+import json
+import pathlib
+import sys
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+
+CONFIG = Config(retries={"total_max_attempts": 1}, read_timeout=120, s3={"addressing_style": "path"})
+clients = {}
+
+
+def client(service):
+    if service not in clients:
+        clients[service] = boto3.client(service, config=CONFIG)
+    return clients[service]
+
+
+def answer(request):
+    if request["operation"] == "download":
+        return download(**request["parameters"])
+    operation = getattr(client(request["service"]), request["operation"])
+    if operation.__name__ != "invoke" and client(request["service"]).can_paginate(request["operation"]):
+        operation = client(request["service"]).get_paginator(request["operation"]).paginate
+        return operation(**request["parameters"]).build_full_result()
+    return operation(**request["parameters"])
+
+
+def download(bucket, prefix, directory):
+    directory = pathlib.Path(directory)
+    for page in client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", []):
+            path = directory / found["Key"].removeprefix(prefix)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            client("s3").download_file(bucket, found["Key"], str(path))
+
+
+def plain(value):
+    """What JSON has no word for."""
+    if isinstance(value, StreamingBody):
+        return value.read().decode()
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, set):
+        return sorted(value)
+    return str(value)
+
+
+def bytes_of_files(document):
+    return pathlib.Path(document["$file"]).read_bytes() if set(document) == {"$file"} else document
+
+
+for line in sys.stdin:
+    try:
+        result = {"ok": answer(json.loads(line, object_hook=bytes_of_files))}
+    except ClientError as error:
+        result = {"error": {"code": error.response["Error"]["Code"], "message": error.response["Error"].get("Message", "")}}
+    except Exception as error:
+        result = {"error": {"code": type(error).__name__, "message": str(error)}}
+    print(json.dumps(result, default=plain), flush=True)
