@@ -87,6 +87,9 @@ fn the_janitor_ends_and_cleans_up_what_a_stopped_execution_left() {
     task.extracting(1);
     let arn = task.record().unwrap()["ExecutionArn"]["S"].clone();
     env.aws("stepfunctions", "stop_execution", json!({"executionArn": arn}));
+    // The template's rule has the janitor end the task.
+    wait_for("the rule", Duration::from_secs(40), || task.record().unwrap().get("PublishedAt").map(drop));
+    // One step a sweep, as the template's schedule does every quarter of an hour.
     wait_for("the janitor's work", Duration::from_secs(40), || {
         let name = function("delete-clone");
         let swept = env.aws("lambda", "invoke", json!({"FunctionName": name, "Payload": "{}"}));

@@ -8,12 +8,14 @@
 //! * `rows` – every type, every kind of table, and one point in time.
 //! * `refusals` – requests that are refused, destinations that can't be used, cancellation.
 //! * `destination` – under which role and key the bucket is written.
+//! * `handlers` – the functions' handlers, called in this process.
 //! * `faults` – killed workers, steps that throw, executions that are stopped.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod clients;
 mod destination;
 mod faults;
+mod handlers;
 mod harness;
 mod refusals;
 mod rows;

@@ -14,7 +14,7 @@ pub fn run(layout: &Layout) -> Result<(), Box<dyn Error>> {
     cargo(layout, "clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
     // Before the tests, because those on the stack run these binaries.
     cargo(layout, "build", &["build", "--workspace", "--all-targets"])?;
-    cargo(layout, "tests", &["test", "--workspace"])?;
+    cargo(layout, "tests", &["test", "--workspace", "--all-targets"])?;
     println!("All checks and tests passed in {} s.", began.elapsed().as_secs());
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The janitor: tasks whose execution was aborted, timed out or died.
 
+use std::time::Duration;
+
 use aws_sdk_sfn::types::ExecutionStatus;
 use export_aws::task_store::Ending;
 use export_aws::{ErrorKind, StepError, now_millis};
@@ -11,6 +13,10 @@ use crate::{Deps, cleanup};
 
 /// An admitted task whose execution doesn't exist is left alone this long: it may be about to start.
 const GRACE_MILLIS: i64 = 60_000;
+
+/// Steps of a clean-up taken in one sweep, and the time between them: together well within one invocation.
+const STEPS: u32 = 10;
+const WAIT: Duration = Duration::from_secs(3);
 
 /// Looks after every task that is not cleaned up and whose execution is not running. One task's error doesn't keep the others
 /// waiting; the first is answered at the end, so that it shows.
@@ -53,7 +59,14 @@ async fn look_after(deps: &Deps, task: &ExportTask) -> Result<(), StepError> {
         ended = deps.store.end(task, &ending).await?;
     }
     deps.publisher.publish_end(&deps.store, &ended).await?;
-    cleanup::step(deps, task).await.map(drop)
+    for _ in 0..STEPS {
+        if cleanup::step(deps, &ended).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(WAIT).await;
+    }
+    // RDS takes longer than an invocation may: the next sweep goes on.
+    Ok(())
 }
 
 async fn is_running(deps: &Deps, task: &ExportTask) -> Result<bool, StepError> {

@@ -87,7 +87,7 @@ pub fn endpoint(port: u16) -> String {
 }
 
 /// For clients of the local cloud in this process.
-pub(crate) fn sdk_config(endpoint: &str) -> SdkConfig {
+pub fn sdk_config(endpoint: &str) -> SdkConfig {
     let credentials = Credentials::new(CREDENTIALS.0, CREDENTIALS.1, None, None, "local");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

@@ -110,16 +110,18 @@ impl Env {
         path
     }
 
-    /// A program in a shell that only sourced the environment file.
-    pub fn command(&self, program: &str) -> Command {
+    fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().envs(&self.variables).env("HOME", self.layout.state_dir.join("tmp")).stdin(Stdio::null());
+        command.env_clear().envs(&self.variables).env("HOME", self.scratch("home")).stdin(Stdio::null());
         command
     }
 
-    /// The AWS CLI; its output as JSON, or what it said on its error output.
+    /// The AWS CLI, in a shell that only sourced the environment file; its output as JSON, or what it said on its error output.
     pub fn try_cli(&self, arguments: &[&str]) -> Result<Value, String> {
-        let done = self.command("aws").args(arguments).args(["--output", "json"]).output().unwrap();
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", ". \"$0\" && exec aws \"$@\" --output json"]).arg(self.layout.env_file()).args(arguments);
+        shell.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", self.scratch("home"));
+        let done = shell.stdin(Stdio::null()).output().unwrap();
         if !done.status.success() {
             return Err(String::from_utf8_lossy(&done.stderr).into_owned());
         }

@@ -1,0 +1,305 @@
+//! The handlers, called without a runtime: what each does for the same call twice, for a task that is canceled, and for what
+//! isn't there. Each test has a task table of its own, so that no limit or lock is another test's.
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use export_aws::publish::Publisher;
+use export_aws::task_store::{Ending, TaskStore};
+use export_aws::{ErrorKind, StepError};
+use export_task::request::StartExportTask;
+use export_task::task::{CloneEndpoint, ExportTask, Status, TaskRef};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::harness::cluster::run;
+use crate::harness::{Env, shared};
+
+/// A task table and clients for it.
+struct Bench {
+    env: &'static Env,
+    aws: SdkConfig,
+    store: TaskStore,
+}
+
+impl Bench {
+    fn new(table: &str) -> Self {
+        let env = shared();
+        let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+        let keys = json!([{"AttributeName": "Kind", "KeyType": "HASH"}, {"AttributeName": "Id", "KeyType": "RANGE"}]);
+        let definition = json!({"TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": keys,
+            "AttributeDefinitions": [attribute("Kind"), attribute("Id")]});
+        env.aws("dynamodb", "create_table", definition);
+        let aws = local_stack::ministack::sdk_config(env.var("AWS_ENDPOINT_URL"));
+        let store = TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), table.to_owned());
+        Self { env, aws, store }
+    }
+
+    fn rds(&self) -> aws_sdk_rds::Client {
+        let endpoint = self.env.var("AWS_ENDPOINT_URL_RDS");
+        aws_sdk_rds::Client::from_conf(aws_sdk_rds::config::Builder::from(&self.aws).endpoint_url(endpoint).build())
+    }
+
+    fn publisher(&self) -> Publisher {
+        Publisher::new(aws_sdk_sns::Client::new(&self.aws), self.env.var("EXPORT_TOPIC_ARN").to_owned())
+    }
+
+    fn request(&self, task: &str, cluster: &str) -> Value {
+        json!({
+            "ExportTaskIdentifier": task,
+            "SourceArn": format!("arn:aws:rds:{}:111122223333:cluster:{cluster}", self.env.var("AWS_REGION")),
+            "S3BucketName": self.env.var("EXPORT_BUCKET"),
+            "IamRoleArn": self.env.var("EXPORT_ROLE_ARN"),
+            "KmsKeyId": self.env.var("EXPORT_KMS_KEY_ID"),
+        })
+    }
+
+    /// Calls validate-request.
+    async fn admit(&self, task: &str, cluster: &str, execution: &str, limit: u32) -> Result<TaskRef, StepError> {
+        let deps = validate_request::Deps { store: self.store.clone(), limit };
+        let request = self.request(task, cluster);
+        let input = validate_request::Input { request, execution_arn: format!("arn:execution:{execution}") };
+        validate_request::handle(&deps, input).await
+    }
+
+    /// Calls finish-export for a workflow that failed.
+    async fn fail(&self, task: &TaskRef, error: &str, cause: &str) -> Result<finish_export::Output, StepError> {
+        let deps = finish_export::Deps {
+            store: self.store.clone(),
+            s3: aws_sdk_s3::Client::new(&self.aws),
+            work_bucket: self.env.output("WorkBucketName").to_owned(),
+            aws: self.aws.clone(),
+        };
+        let input = json!({"Task": task, "Outcome": "FAILED", "Error": {"Error": error, "Cause": cause}});
+        finish_export::handle(&deps, serde_json::from_value(input).unwrap()).await
+    }
+}
+
+fn code<T: std::fmt::Debug>(result: Result<T, StepError>) -> &'static str {
+    result.unwrap_err().kind.name()
+}
+
+#[test]
+fn validate_request_admits_once_and_only_what_the_limits_allow() {
+    let bench = Bench::new("handlers-validate");
+    run(async {
+        let first = bench.admit("a", "one", "1", 5).await.unwrap();
+        assert_eq!(bench.admit("a", "one", "1", 5).await.unwrap(), first);
+        assert_eq!(code(bench.admit("a", "two", "2", 5).await), "ExportTaskAlreadyExists");
+        assert_eq!(code(bench.admit("b", "one", "3", 5).await), "InvalidExportSourceState");
+        assert_eq!(code(bench.admit("b-", "two", "4", 5).await), "InvalidParameterValue");
+
+        // One slot of four is taken. Nobody is let in twice, nobody is kept out who fits.
+        let names: Vec<String> = (0..20).map(|n| format!("race-{n}")).collect();
+        let raced = join_all(names.iter().map(|name| bench.admit(name, name, name, 4))).await;
+        assert_eq!(raced.iter().filter(|r| r.is_ok()).count(), 3, "{raced:?}");
+        let refused = raced.into_iter().filter_map(Result::err).map(|e| e.kind.name());
+        assert!(refused.into_iter().all(|name| name == "ExportTaskLimitReachedFault"));
+
+        let same = join_all((0..20).map(|n| bench.admit("same", "three", if n % 2 == 0 { "x" } else { "y" }, 9))).await;
+        assert_eq!(same.iter().filter(|r| r.is_ok()).count(), 10, "{same:?}");
+    });
+}
+
+#[test]
+fn a_task_that_ends_frees_its_cluster_and_its_slot() {
+    let bench = Bench::new("handlers-end");
+    run(async {
+        let task = bench.admit("ends", "one", "1", 1).await.unwrap();
+        assert_eq!(code(bench.admit("next", "two", "2", 1).await), "ExportTaskLimitReachedFault");
+        let cause = json!({"errorType": "PreconditionFailed", "errorMessage": "KMS key check failed."}).to_string();
+        let ended = bench.fail(&task, "PreconditionFailed", &cause).await.unwrap();
+        assert_eq!(
+            (ended.status, ended.error.as_str(), ended.cause.as_str()),
+            ("FAILED", "PreconditionFailed", "KMS key check failed.")
+        );
+        assert_eq!(bench.fail(&task, "Other", "{}").await.unwrap(), ended);
+        assert_eq!(bench.store.get("ends").await.unwrap().failure_cause.as_deref(), Some("KMS key check failed."));
+        let next = bench.admit("next", "one", "2", 1).await.unwrap();
+
+        // What is not meant for users is told in the guide's words.
+        let unknown = bench.fail(&next, "Runtime.ExitError", "{\"errorMessage\": \"secret\"}").await.unwrap();
+        assert_eq!(
+            (unknown.error.as_str(), unknown.cause.as_str()),
+            ("InternalFailure", "An unknown internal error occurred.")
+        );
+    });
+}
+
+#[test]
+fn a_canceled_task_ends_every_step() {
+    let bench = Bench::new("handlers-cancel");
+    run(async {
+        let task = bench.admit("canceled", "one", "1", 5).await.unwrap();
+        assert_eq!(bench.store.cancel("canceled").await.unwrap().status, Status::Canceling);
+        assert_eq!(code(bench.store.cancel("canceled").await), "InvalidExportTaskStateFault");
+        assert_eq!(code(bench.store.cancel("nobody").await), "ExportTaskNotFound");
+
+        let (store, aws) = (bench.store.clone(), bench.aws.clone());
+        let secrets = aws_sdk_secretsmanager::Client::new(&aws);
+        let s3 = aws_sdk_s3::Client::new(&aws);
+        let work_bucket = bench.env.output("WorkBucketName").to_owned();
+        let clone = CloneEndpoint {
+            status: "available".into(),
+            host: None,
+            port: None,
+            engine: String::new(),
+            secret_arn: None,
+        };
+
+        let kms = aws_sdk_kms::Client::new(&aws);
+        let deps = check_preconditions::Deps { store: store.clone(), rds: bench.rds(), kms, aws: aws.clone() };
+        let checked = check_preconditions::handle(&deps, check_preconditions::Input { task: task.clone() }).await;
+        assert_eq!(code(checked), "ExportCanceled");
+
+        let deps = clone_cluster::Deps {
+            store: store.clone(),
+            rds: bench.rds(),
+            instance_class: "db.r6g.large".into(),
+            security_group: None,
+        };
+        let cloned = clone_cluster::handle(&deps, clone_cluster::Input { task: task.clone() }).await;
+        assert_eq!(code(cloned), "ExportCanceled");
+
+        let deps = plan_export::Deps {
+            store: store.clone(),
+            secrets: secrets.clone(),
+            s3: s3.clone(),
+            work_bucket: work_bucket.clone(),
+            target_bytes: 1 << 20,
+        };
+        let planned = plan_export::handle(&deps, plan_export::Input { task: task.clone(), clone: clone.clone() }).await;
+        assert_eq!(code(planned), "ExportCanceled");
+
+        let options = cluster_source::postgres::BatchOptions::default();
+        let deps = extract_tables::Deps { store: store.clone(), secrets, s3, work_bucket, aws, options };
+        let unit = json!({"Task": task, "Clone": clone, "Unit": {"Unit": 0, "Offset": 0, "Length": 1}});
+        let deadline = SystemTime::now() + Duration::from_secs(60);
+        let extracted = extract_tables::handle(&deps, serde_json::from_value(unit).unwrap(), deadline).await;
+        assert_eq!(code(extracted), "ExportCanceled");
+        assert_eq!(store.get("canceled").await.unwrap().failure_code, None);
+
+        let ended = bench.fail(&task, "ExportCanceled", "{}").await.unwrap();
+        assert_eq!((ended.status, ended.error.as_str()), ("CANCELED", ""));
+    });
+}
+
+#[test]
+fn what_is_not_there_is_told_in_the_guides_words() {
+    let bench = Bench::new("handlers-missing");
+    run(async {
+        let task = bench.admit("missing", "no-such-cluster", "1", 5).await.unwrap();
+        let message = "Failed to find or access the source DB cluster: no-such-cluster";
+        let kms = aws_sdk_kms::Client::new(&bench.aws);
+        let deps =
+            check_preconditions::Deps { store: bench.store.clone(), rds: bench.rds(), kms, aws: bench.aws.clone() };
+        let error =
+            check_preconditions::handle(&deps, check_preconditions::Input { task: task.clone() }).await.unwrap_err();
+        assert_eq!((error.kind, error.to_string().as_str()), (ErrorKind::PreconditionFailed, message));
+
+        let deps = clone_cluster::Deps {
+            store: bench.store.clone(),
+            rds: bench.rds(),
+            instance_class: "db.r6g.large".into(),
+            security_group: None,
+        };
+        let error = clone_cluster::handle(&deps, clone_cluster::Input { task }).await.unwrap_err();
+        assert_eq!((error.kind, error.to_string().as_str()), (ErrorKind::CloneFailed, message));
+    });
+}
+
+#[test]
+fn the_end_is_published_once_and_a_clone_that_never_was_is_gone_at_once() {
+    let bench = Bench::new("handlers-publish");
+    run(async {
+        let task = bench.admit("published", "one", "1", 5).await.unwrap();
+        let deps = publish_event::Deps { store: bench.store.clone(), publisher: bench.publisher() };
+        let publish = || publish_event::handle(&deps, publish_event::Input { task: task.clone() });
+        assert_eq!(code(publish().await), "InternalFailure");
+        bench.fail(&task, "InternalFailure", "{}").await.unwrap();
+        assert_eq!(publish().await.unwrap().event_id, "RDS-EVENT-0234");
+        let at = bench.store.get("published").await.unwrap().published_at;
+        assert_eq!(publish().await.unwrap().event_id, "RDS-EVENT-0234");
+        assert_eq!(bench.store.get("published").await.unwrap().published_at, at);
+
+        let deps = delete_clone::Deps {
+            store: bench.store.clone(),
+            rds: bench.rds(),
+            kms: aws_sdk_kms::Client::new(&bench.aws),
+            step_functions: aws_sdk_sfn::Client::new(&bench.aws),
+            publisher: bench.publisher(),
+        };
+        assert_eq!(delete_clone::handle(&deps, json!({"Task": task})).await.unwrap().status, "deleted");
+        assert!(bench.store.get("published").await.unwrap().cleaned_up_at.is_some());
+        assert_eq!(delete_clone::handle(&deps, json!({"source": "aws.events"})).await.unwrap().status, "swept");
+    });
+}
+
+#[test]
+fn export_api_answers_http_with_documents_and_invocations_with_errors() {
+    let bench = Bench::new("handlers-api");
+    let deps = export_api::Deps {
+        store: bench.store.clone(),
+        step_functions: aws_sdk_sfn::Client::new(&bench.aws),
+        // No such machine: what is admitted must be taken back.
+        state_machine_arn: format!("arn:aws:states:{}:111122223333:stateMachine:none", bench.env.var("AWS_REGION")),
+        limit: 5,
+        rds: bench.rds(),
+    };
+    run(async {
+        let body = "Action=DescribeExportTasks&ExportTaskIdentifier=nobody";
+        let event = json!({"version": "2.0", "requestContext": {}, "body": body, "isBase64Encoded": false});
+        let answer = export_api::handle(&deps, event).await.unwrap();
+        assert_eq!(answer["statusCode"], 404);
+        assert!(answer["body"].as_str().unwrap().contains("<Code>ExportTaskNotFound</Code>"), "{answer}");
+
+        let cancel = json!({"Action": "CancelExportTask", "ExportTaskIdentifier": "nobody"});
+        assert_eq!(code(export_api::handle(&deps, cancel).await), "ExportTaskNotFound");
+        let start = bench.request("t", "no-such-cluster");
+        assert_eq!(code(export_api::handle(&deps, start).await), "DBClusterNotFoundFault");
+
+        let page = export_api::handle(&deps, json!({"Action": "DescribeExportTasks"})).await.unwrap();
+        assert_eq!(page, json!({"ExportTasks": []}));
+    });
+}
+
+#[test]
+fn pages_are_stable_and_an_admission_can_be_taken_back() {
+    let bench = Bench::new("handlers-pages");
+    run(async {
+        for n in 0..45 {
+            let request = bench.request(&format!("task-{n:02}"), &format!("cluster-{n}"));
+            let request = StartExportTask::from_json(request).unwrap().validate().unwrap();
+            let task = ExportTask::new(request, format!("arn:execution:{n}"), 0);
+            bench.store.admit(&task, 100).await.unwrap();
+            if n % 5 == 0 {
+                let ending =
+                    Ending { status: Status::Failed, at: 1, extracted_bytes: None, failure: None, warning: None };
+                bench.store.end(&task, &ending).await.unwrap();
+            }
+            if n == 44 {
+                bench.store.withdraw(&task).await.unwrap();
+                bench.store.admit(&task, 100).await.unwrap();
+            }
+        }
+        let mut query = export_task::filter::Describe { max_records: 20, ..Default::default() };
+        let mut seen = Vec::new();
+        loop {
+            let (tasks, last) = bench.store.describe(&query).await.unwrap();
+            seen.extend(tasks.into_iter().map(|t| t.request.export_task_identifier));
+            if last.is_none() {
+                break;
+            }
+            query.after = last;
+        }
+        assert_eq!(seen, (0..45).map(|n| format!("task-{n:02}")).collect::<Vec<_>>());
+
+        use export_task::filter::{Describe, FilterName};
+        let failed = Describe {
+            filters: vec![(FilterName::Status, vec!["failed".into()])],
+            max_records: 20,
+            ..Default::default()
+        };
+        assert_eq!(bench.store.describe(&failed).await.unwrap().0.len(), 9);
+    });
+}
