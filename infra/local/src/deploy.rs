@@ -89,10 +89,9 @@ pub fn forget_account(command: &mut Command) {
 pub fn build(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     progress("building");
     let mut command = cargo::command();
-    command.current_dir(&layout.checkout).args(["build", "--bins", "--package", "xtask"]);
-    for function in FUNCTIONS {
-        command.args(["--package", function]);
-    }
+    // The whole workspace, as `cargo xtask` itself and the tests are built: a selection of packages has other features, and
+    // would compile half of the dependencies again.
+    command.current_dir(&layout.checkout).args(["build", "--workspace", "--bins"]);
     cargo::build(&mut command)
 }
 
