@@ -27,11 +27,11 @@ fn every_object_is_encrypted_with_the_tasks_key() {
         "keys",
         "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS h FROM generate_series(1, 60000) g; CREATE TABLE e (a int)",
     );
-    // A key of its own, so that no default would do. By its id: of an alias the local cloud asks whether the alias may be
-    // used, where AWS asks about its key.
+    // A key of its own, so that no default would do, named by an alias, as people do.
     let created = env.aws("kms", "create_key", json!({"Description": "keys"}));
     let (key, id) = (text(&created["KeyMetadata"], "Arn").to_owned(), text(&created["KeyMetadata"], "KeyId"));
-    let task = Task::start(&cluster, "keys", json!({"KmsKeyId": id, "S3Prefix": "encrypted"}));
+    env.aws("kms", "create_alias", json!({"AliasName": "alias/keys", "TargetKeyId": id}));
+    let task = Task::start(&cluster, "keys", json!({"KmsKeyId": "alias/keys", "S3Prefix": "encrypted"}));
     task.complete();
     let objects = task.objects();
     for ending in [".gz.parquet", "/_SUCCESS", "export_info_keys.json", "export_tables_info_keys_from_1_to_2.json"] {
