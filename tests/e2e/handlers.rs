@@ -228,6 +228,8 @@ fn the_end_is_published_once_and_a_clone_that_never_was_is_gone_at_once() {
             kms: aws_sdk_kms::Client::new(&bench.aws),
             step_functions: aws_sdk_sfn::Client::new(&bench.aws),
             publisher: bench.publisher(),
+            lambda: aws_sdk_lambda::Client::new(&bench.aws),
+            finish_function: "aurora-export-finish-export".into(),
         };
         assert_eq!(delete_clone::handle(&deps, json!({"Task": task})).await.unwrap().status, "deleted");
         assert!(bench.store.get("published").await.unwrap().cleaned_up_at.is_some());

@@ -11,8 +11,8 @@ use aws_sdk_lambda::primitives::Blob;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{Response, StatusCode};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rds_query::xml::{self, Fault};
@@ -53,18 +53,15 @@ impl ExportApi {
 
     /// Hands one request's body over and returns the answer, always a document of the RDS Query protocol.
     pub async fn answer(&self, body: &[u8]) -> Response<Body> {
-        let (status, document) = match self.invoke(body).await {
+        let (status, body) = match self.invoke(body).await {
             Ok(answer) => (StatusCode::from_u16(answer.status_code).unwrap_or(StatusCode::BAD_GATEWAY), answer.body),
             Err(error) => {
                 tracing::error!(%error, "no answer");
-                let document = xml::error(Fault::Receiver, "ServiceUnavailable", &error.to_string(), "endpoint");
-                (StatusCode::SERVICE_UNAVAILABLE, document)
+                let body = xml::error(Fault::Receiver, "ServiceUnavailable", &error.to_string(), "endpoint");
+                (StatusCode::SERVICE_UNAVAILABLE, body)
             }
         };
-        let mut response = Response::new(Body::from(document));
-        *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, axum::http::HeaderValue::from_static(xml::CONTENT_TYPE));
-        response
+        document(status, body)
     }
 
     async fn invoke(&self, body: &[u8]) -> Result<Answer, Unanswered> {
@@ -84,6 +81,27 @@ impl ExportApi {
     }
 }
 
+/// Whether a request comes from an AWS client rather than from a web page somebody has open: those can send forms to
+/// loopback ports, but neither sign them nor hide where they come from.
+pub fn is_from_aws_client(headers: &HeaderMap) -> bool {
+    let signed =
+        headers.get(AUTHORIZATION).and_then(|a| a.to_str().ok()).is_some_and(|a| a.starts_with("AWS4-HMAC-SHA256 "));
+    signed && !headers.contains_key(ORIGIN)
+}
+
+/// The answer to any other request.
+pub fn refusal() -> Response<Body> {
+    let message = "Request is missing Authentication Token";
+    document(StatusCode::FORBIDDEN, xml::error(Fault::Sender, "MissingAuthenticationToken", message, "endpoint"))
+}
+
+fn document(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(xml::CONTENT_TYPE));
+    response
+}
+
 /// Serves the API on `listen` until the process ends; says on standard output where.
 ///
 /// # Errors
@@ -95,11 +113,31 @@ pub async fn serve(listen: SocketAddr, api: ExportApi) -> std::io::Result<()> {
     }
     let listener = tokio::net::TcpListener::bind(listen).await?;
     println!("export AWS_ENDPOINT_URL_RDS=http://{}", listener.local_addr()?);
-    let answer = |State(api): State<Arc<ExportApi>>, body: Bytes| async move { api.answer(&body).await };
+    let answer = |State(api): State<Arc<ExportApi>>, headers: HeaderMap, body: Bytes| async move {
+        if is_from_aws_client(&headers) { api.answer(&body).await } else { refusal() }
+    };
     let router = Router::new()
         .fallback(answer)
         // The function answers for what is too large by AWS's rules; this only keeps memory bounded.
         .layer(DefaultBodyLimit::max(rds_query::MAX_BODY + 1))
         .with_state(Arc::new(api));
     axum::serve(listener, router).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn web_pages_are_refused() {
+        let mut headers = HeaderMap::new();
+        assert!(!is_from_aws_client(&headers));
+        headers.insert(
+            AUTHORIZATION,
+            HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=test/20261121/us-west-2/rds/aws4_request"),
+        );
+        assert!(is_from_aws_client(&headers));
+        headers.insert(ORIGIN, HeaderValue::from_static("https://example.com"));
+        assert!(!is_from_aws_client(&headers));
+    }
 }

@@ -10,6 +10,8 @@ pub const WORK_BUCKET: &str = "WORK_BUCKET";
 pub const STATE_MACHINE_ARN: &str = "STATE_MACHINE_ARN";
 /// ARN of the topic that task events go to.
 pub const TOPIC_ARN: &str = "TOPIC_ARN";
+/// Name or ARN of the `finish-export` function, for the janitor.
+pub const FINISH_EXPORT_FUNCTION: &str = "FINISH_EXPORT_FUNCTION";
 /// Tasks that may run at once (default 5, as AWS allows).
 pub const MAX_CONCURRENT_TASKS: &str = "MAX_CONCURRENT_TASKS";
 /// Instance class of clones.

@@ -63,6 +63,7 @@ pub async fn assume_again(config: &SdkConfig, task: &TaskRef) -> Result<aws_sdk_
 fn session_policy(task: &TaskRef) -> String {
     let partition = &task.source_arn.partition;
     let bucket = format!("arn:{partition}:s3:::{}", task.s3_bucket);
+    // Bucket names hold no characters that mean anything in a policy; prefixes may.
     let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
     json!({
         "Version": "2012-10-17",
@@ -70,7 +71,7 @@ fn session_policy(task: &TaskRef) -> String {
             {
                 "Effect": "Allow",
                 "Action": ["s3:PutObject*", "s3:GetObject*", "s3:DeleteObject*", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
-                "Resource": format!("{bucket}/{}/*", path.base()),
+                "Resource": format!("{bucket}/{}/*", literal(path.base())),
             },
             {
                 "Effect": "Allow",
@@ -86,6 +87,19 @@ fn session_policy(task: &TaskRef) -> String {
         ],
     })
     .to_string()
+    .chars()
+    .map(|c| if c.is_ascii() { c.to_string() } else { escaped(c) })
+    .collect()
+}
+
+/// A text that means itself in a policy's resource.
+fn literal(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, '*' | '?' | '$') { format!("${{{c}}}") } else { c.to_string() }).collect()
+}
+
+/// A character as JSON escapes it: STS takes no policy with characters beyond Latin-1.
+fn escaped(c: char) -> String {
+    c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
 /// The user's bucket, for the small objects: metadata documents, markers, and what is to be removed.

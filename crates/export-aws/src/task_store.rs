@@ -88,7 +88,14 @@ impl TaskStore {
                 .await
                 .map_err(|e| StepError::aws("the tasks can't be listed", e))?;
             for item in page.items.unwrap_or_default() {
-                let task = read(item)?;
+                let task = match read(item) {
+                    Ok(task) => task,
+                    // One record nobody can read must not hide all others.
+                    Err(error) => {
+                        tracing::error!(error = error.chain(), "a task record was passed over");
+                        continue;
+                    }
+                };
                 if query.selects(&task) {
                     if tasks.len() == query.max_records {
                         let marker = tasks.last().map(|t| t.request.export_task_identifier.clone());

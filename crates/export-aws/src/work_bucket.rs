@@ -113,6 +113,10 @@ impl WorkBucket {
         match put.body(body).content_type("application/json").send().await {
             Ok(_) => Ok(true),
             Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 412) => Ok(false),
+            // Two attempts wrote at the same moment; the next try sees whose result stands.
+            Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 409) => {
+                Err(StepError::caused(crate::ErrorKind::ServiceUnavailable, "two attempts wrote one result at once", e))
+            }
             Err(e) => Err(StepError::aws("a result can't be written to the work bucket", e)),
         }
     }

@@ -34,7 +34,7 @@ pub enum ApiError {
     /// The task has ended or is ending.
     #[error("{0}")]
     InvalidExportTaskState(String),
-    /// The cluster is exporting already, or is in a state that can't be exported.
+    /// The cluster is exporting already.
     #[error("{0}")]
     InvalidExportSourceState(String),
     /// No such cluster.
@@ -43,9 +43,6 @@ pub enum ApiError {
     /// The list of what to export is malformed or names what doesn't exist.
     #[error("{0}")]
     InvalidExportOnly(String),
-    /// Something on our side.
-    #[error("{0}")]
-    InternalFailure(String),
 }
 
 impl ApiError {
@@ -64,7 +61,6 @@ impl ApiError {
             Self::InvalidExportSourceState(_) => "InvalidExportSourceState",
             Self::DbClusterNotFound(_) => "DBClusterNotFoundFault",
             Self::InvalidExportOnly(_) => "InvalidExportOnly",
-            Self::InternalFailure(_) => "InternalFailure",
         }
     }
 
@@ -72,7 +68,6 @@ impl ApiError {
     pub fn http_status(&self) -> u16 {
         match self {
             Self::ExportTaskNotFound(_) | Self::DbClusterNotFound(_) | Self::MalformedQueryString(_) => 404,
-            Self::InternalFailure(_) => 500,
             _ => 400,
         }
     }

@@ -1,6 +1,8 @@
 //! The `ExportOnly` grammar: `database`, `database.schema`, `database.schema.table` for PostgreSQL; `database`,
 //! `database.table` for MySQL (API reference, StartExportTask).
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
@@ -8,8 +10,30 @@ use crate::limits;
 
 /// What a task exports: everything, or the union of the listed parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ExportOnly(Vec<String>);
+#[serde(from = "Vec<String>", into = "Vec<String>")]
+pub struct ExportOnly {
+    /// As given, without repetitions.
+    entries: Vec<String>,
+    /// The same, for looking up.
+    set: HashSet<String>,
+    /// The databases of the entries.
+    databases: HashSet<String>,
+}
+
+impl From<Vec<String>> for ExportOnly {
+    fn from(mut entries: Vec<String>) -> Self {
+        let mut set = HashSet::new();
+        entries.retain(|e| set.insert(e.clone()));
+        let databases = entries.iter().filter_map(|e| e.split('.').next()).map(str::to_owned).collect();
+        Self { entries, set, databases }
+    }
+}
+
+impl From<ExportOnly> for Vec<String> {
+    fn from(only: ExportOnly) -> Self {
+        only.entries
+    }
+}
 
 impl ExportOnly {
     /// Checks the list's size and each entry's shape and characters (guide, Limitations: partial export is refused for
@@ -36,41 +60,71 @@ impl ExportOnly {
                 )));
             }
         }
-        let mut unique: Vec<String> = Vec::with_capacity(entries.len());
-        for entry in entries {
-            if !unique.contains(entry) {
-                unique.push(entry.clone());
-            }
-        }
-        Ok(Self(unique))
+        Ok(entries.to_vec().into())
     }
 
     /// The entries, as given.
     pub fn entries(&self) -> &[String] {
-        &self.0
-    }
-
-    /// Whether the whole cluster is exported.
-    pub fn is_everything(&self) -> bool {
-        self.0.is_empty()
+        &self.entries
     }
 
     /// Whether anything in `database` is selected.
     pub fn selects_database(&self, database: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|e| e.split('.').next() == Some(database))
+        self.entries.is_empty() || self.databases.contains(database)
     }
 
-    /// Whether the table is selected.
+    /// Whether the table is selected: by an entry of its own, its schema's or its database's.
     pub fn selects_table(&self, database: &str, schema: &str, table: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|e| matches(e, &[database, schema, table]))
+        self.entries.is_empty() || names(&[database, schema, table]).iter().any(|name| self.set.contains(name))
     }
 
     /// The entries that select none of `tables` (`[database, schema, table]`): names that don't exist.
-    pub fn unmatched<'a>(&'a self, tables: &[[&str; 3]]) -> Vec<&'a str> {
-        self.0.iter().filter(|e| !tables.iter().any(|t| matches(e, t))).map(String::as_str).collect()
+    pub fn unmatched<'a, 't>(&'a self, tables: impl Iterator<Item = [&'t str; 3]>) -> Vec<&'a str> {
+        let mut left: HashSet<&str> = self.set.iter().map(String::as_str).collect();
+        for table in tables {
+            for name in names(&table) {
+                left.remove(name.as_str());
+            }
+        }
+        self.entries.iter().map(String::as_str).filter(|e| left.contains(e)).collect()
     }
 }
 
-fn matches(entry: &str, name: &[&str; 3]) -> bool {
-    entry.split('.').zip(name).all(|(wanted, actual)| wanted == *actual)
+/// The entries that would select a table.
+fn names(table: &[&str; 3]) -> [String; 3] {
+    [table[..1].join("."), table[..2].join("."), table.join(".")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(entries: &[&str]) -> ExportOnly {
+        ExportOnly::parse(&entries.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn selects_by_database_schema_and_table() {
+        let mixed = only(&["a", "b.s", "c.s.t", "c.s.t"]);
+        assert_eq!(mixed.entries().len(), 3);
+        assert!(
+            mixed.selects_table("a", "x", "y")
+                && mixed.selects_table("b", "s", "y")
+                && mixed.selects_table("c", "s", "t")
+        );
+        assert!(
+            !mixed.selects_table("b", "x", "y")
+                && !mixed.selects_table("c", "s", "u")
+                && !mixed.selects_table("d", "s", "t")
+        );
+        assert!(mixed.selects_database("c") && !mixed.selects_database("d"));
+        assert!(only(&[]).selects_table("d", "s", "t"));
+    }
+
+    #[test]
+    fn names_what_does_not_exist() {
+        let mixed = only(&["a", "b.s", "c.s.t", "B"]);
+        let tables = [["a", "x", "y"], ["b", "t", "u"], ["c", "s", "t"]];
+        assert_eq!(mixed.unmatched(tables.into_iter()), ["b.s", "B"]);
+    }
 }

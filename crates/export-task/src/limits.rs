@@ -10,9 +10,6 @@ pub const IDENTIFIER_CHARS: usize = 60;
 /// Bytes of the `ExportOnly` list (newer edition of the guide).
 pub const EXPORT_ONLY_BYTES: usize = 200 * 1024;
 
-/// Clones of one cluster; the next one is a full copy (guide, Limitations).
-pub const CLONES_PER_CLUSTER: usize = 15;
-
 /// A value of this many bytes or more fails the export (guide, Limitations: "close to or greater than 500 MB").
 pub const VALUE_BYTES: usize = 500_000_000;
 

@@ -64,8 +64,7 @@ impl StartExportTask {
         serde_json::from_value(document).map_err(|e| ApiError::InvalidParameterValue(format!("Invalid request: {e}")))
     }
 
-    /// Checks the request for a task in `account` and `region`, where this stack runs: clusters elsewhere can't be cloned from
-    /// here.
+    /// Checks every rule that needs no call to AWS.
     ///
     /// # Errors
     /// `MissingParameter`, `InvalidParameterValue`, `InvalidExportOnly`.

@@ -118,13 +118,17 @@ pub struct ExportTask {
     pub cleaned_up_at: Option<i64>,
 }
 
-/// Identifier of a task's clone: within the 63 characters a cluster identifier may have, and telling what it is for.
-pub fn clone_identifier(task: &str) -> String {
-    // 13 + 49 characters; the UUID keeps two long task names apart.
-    let hash = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, task.as_bytes()).simple().to_string();
+/// Identifier of a task's clone: within the 63 characters a cluster identifier may have, telling what it is for, and no
+/// other execution's, be it of another stack with a task of the same name.
+fn clone_identifier(task: &str, execution_arn: &str) -> String {
+    let whose = format!("{task}\0{execution_arn}");
+    let hash = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, whose.as_bytes()).simple().to_string();
     let name: String = task.to_ascii_lowercase().chars().take(36).collect();
     format!("{CLONE_PREFIX}{}-{}", name.trim_end_matches('-'), &hash[..12])
 }
+
+/// Key of the tag by which a clone and its instance name their task.
+pub const TASK_TAG: &str = "aurora-export:task";
 
 /// What every clone's identifier begins with; the stack's roles may create and delete nothing else.
 pub const CLONE_PREFIX: &str = "export-clone-";
@@ -133,7 +137,7 @@ impl ExportTask {
     /// A task as it is admitted.
     pub fn new(request: ExportRequest, execution_arn: String, now: i64) -> Self {
         Self {
-            clone_identifier: clone_identifier(&request.export_task_identifier),
+            clone_identifier: clone_identifier(&request.export_task_identifier, &execution_arn),
             request,
             status: Status::Starting,
             execution_arn,
@@ -261,7 +265,8 @@ mod tests {
     proptest! {
         #[test]
         fn clone_identifiers_are_cluster_identifiers(task in "[a-zA-Z](-?[a-zA-Z0-9]){0,29}") {
-            let id = clone_identifier(&task);
+            let id = clone_identifier(&task, "arn:execution");
+            prop_assert_ne!(&id, &clone_identifier(&task, "arn:other"));
             prop_assert!(id.len() <= 63 && id.starts_with(CLONE_PREFIX) && !id.contains("--") && !id.ends_with('-'));
             prop_assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
         }

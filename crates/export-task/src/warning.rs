@@ -76,24 +76,30 @@ struct General<'a> {
     target: &'a str,
 }
 
-/// The most tables a `WarningMessage` names, so that it stays far below DynamoDB's item limit. `export_tables_info` names
-/// all of them.
-pub const TABLES_NAMED: usize = 500;
+/// The most bytes of names and reasons a `WarningMessage` holds, so that a task's record stays far below what the task store
+/// takes. `export_tables_info` names every table.
+pub const MESSAGE_BYTES: usize = 64 * 1024;
 
 /// The `WarningMessage` document, or `None` when nothing was left out.
 pub fn message(skipped: &[SkippedTable], unreadable_databases: &[String]) -> Option<String> {
     if skipped.is_empty() && unreadable_databases.is_empty() {
         return None;
     }
+    let mut left = MESSAGE_BYTES;
+    let mut fits = |bytes: usize| {
+        left = left.saturating_sub(bytes);
+        left > 0
+    };
     let document = Document {
         skipped_tables: skipped
             .iter()
-            .take(TABLES_NAMED)
+            .take_while(|s| fits(s.target.len() + s.message.len() + 60))
             .map(|s| Entry { target: &s.target, reason: s.reason, message: &s.message })
             .collect(),
         skipped_objectives: [],
         general: unreadable_databases
             .iter()
+            .take_while(|d| fits(d.len() + 80))
             .map(|d| General { reason: "FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE", target: d })
             .collect(),
     };

@@ -1,5 +1,7 @@
 //! The documents that leave the system, byte for byte.
 
+#![allow(clippy::unwrap_used)]
+
 use export_task::event;
 use export_task::metadata::{self, TableStatus};
 use export_task::plan::{Column, ParquetType, Table};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use export_aws::export_role::{self, ExportBucket};
-use export_aws::{StepError, error};
+use export_aws::{ErrorKind, StepError, error};
 use export_task::failure::Failure;
 use export_task::metadata;
 use export_task::object_key::TaskPath;
@@ -31,7 +31,25 @@ pub async fn check(aws: &SdkConfig, task: &TaskRef, record: &ExportTask) -> Resu
         }
     };
     region(&s3, task).await?;
-    write_metadata(&ExportBucket::new(s3, task), task, record).await
+    let bucket = ExportBucket::new(s3, task);
+    write_metadata(&bucket, task, record).await?;
+    nothing_else(&bucket, task).await
+}
+
+/// The task's directory holds nothing but this task's first object (written now, or by an earlier attempt). The end of a task
+/// removes part files that are not its own, so a directory another export wrote must not become this one's.
+async fn nothing_else(bucket: &ExportBucket, task: &TaskRef) -> Result<(), StepError> {
+    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
+    let own = path.export_info();
+    if bucket.list(&path.listing_prefix()).await?.iter().all(|key| *key == own) {
+        return Ok(());
+    }
+    let message = format!(
+        "The S3 bucket {} already holds objects below {}. Use another task identifier or another prefix.",
+        task.s3_bucket,
+        path.listing_prefix()
+    );
+    Err(StepError::new(ErrorKind::PreconditionFailed, message))
 }
 
 async fn region(s3: &aws_sdk_s3::Client, task: &TaskRef) -> Result<(), StepError> {

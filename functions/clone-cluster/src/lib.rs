@@ -16,7 +16,7 @@ use aws_sdk_rds::types::{DbCluster, Tag};
 use export_aws::task_store::TaskStore;
 use export_aws::{ErrorKind, StepError, clients, config, error, now_millis};
 use export_task::failure::Failure;
-use export_task::task::{CloneEndpoint, TaskRef};
+use export_task::task::{CloneEndpoint, TASK_TAG, TaskRef};
 use serde::Deserialize;
 
 /// What the step needs.
@@ -67,20 +67,19 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<CloneEndpoint, StepErro
         let Some(source) = find(&deps.rds, &task.source_arn.cluster).await? else {
             return Err(failed(task));
         };
-        let at = now_millis();
+        deps.store.set_snapshot_time(&task.export_task_identifier, now_millis()).await?;
         restore::start(deps, task, &source).await?;
-        // Rows are as of some moment between this request and the clone's creation.
-        deps.store.set_snapshot_time(&task.export_task_identifier, at).await?;
         return Ok(creating(&source));
     };
     match clone.status() {
         Some("available") => {}
-        Some(status) if status.contains("fail") || status == "deleting" || status.starts_with("inaccessible") => {
-            return Err(failed(task));
-        }
+        Some(status) if is_lost(status) => return Err(failed(task)),
         _ => return Ok(creating(&clone)),
     }
-    let secret = clone.master_user_secret();
+    // A clone may still name its source's secret; that one is not the clone's, and not for us to read.
+    let source = find(&deps.rds, &task.source_arn.cluster).await?;
+    let sources_secret = source.as_ref().and_then(|s| s.master_user_secret()).and_then(|s| s.secret_arn());
+    let secret = clone.master_user_secret().filter(|s| s.secret_arn() != sources_secret || sources_secret.is_none());
     if secret.is_none() {
         deps.rds
             .modify_db_cluster()
@@ -146,12 +145,24 @@ async fn instance_available(deps: &Deps, task: &TaskRef) -> Result<bool, StepErr
         .send()
         .await
         .map_err(|e| StepError::aws("the clone's instance can't be looked up", e))?;
-    Ok(answer.db_instances().iter().any(|i| i.db_instance_status() == Some("available")))
+    match answer.db_instances().first().and_then(|i| i.db_instance_status()) {
+        Some("available") => Ok(true),
+        Some(status) if is_lost(status) => Err(failed(task)),
+        _ => Ok(false),
+    }
+}
+
+/// Whether a cluster or an instance of this status will never become available by itself.
+fn is_lost(status: &str) -> bool {
+    matches!(
+        status,
+        "failed" | "cloning-failed" | "migration-failed" | "restore-error" | "deleting" | "deleted" | "stopped"
+    ) || ["incompatible-", "inaccessible-", "insufficient-"].iter().any(|lost| status.starts_with(lost))
 }
 
 /// The tag by which a clone is known to belong to a task.
 fn task_tag(task: &TaskRef) -> Tag {
-    Tag::builder().key("aurora-export:task").value(&task.export_task_identifier).build()
+    Tag::builder().key(TASK_TAG).value(&task.export_task_identifier).build()
 }
 
 fn creating(cluster: &DbCluster) -> CloneEndpoint {

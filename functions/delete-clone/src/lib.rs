@@ -31,6 +31,10 @@ pub struct Deps {
     pub step_functions: aws_sdk_sfn::Client,
     /// For tasks whose execution died before it could tell.
     pub publisher: Publisher,
+    /// Calls `finish-export` for tasks whose execution died before it could.
+    pub lambda: aws_sdk_lambda::Client,
+    /// Name or ARN of `finish-export`.
+    pub finish_function: String,
 }
 
 impl Deps {
@@ -46,6 +50,8 @@ impl Deps {
             kms: aws_sdk_kms::Client::new(&aws),
             step_functions: aws_sdk_sfn::Client::new(&aws),
             publisher: Publisher::from_env(&aws)?,
+            lambda: aws_sdk_lambda::Client::new(&aws),
+            finish_function: config::required(config::FINISH_EXPORT_FUNCTION)?,
         })
     }
 }

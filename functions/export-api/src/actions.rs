@@ -172,7 +172,10 @@ async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> 
         .send()
         .await;
     if let Err(error) = started {
-        deps.store.withdraw(&task).await?;
+        // After a lost answer the execution may be running; then the task is its, or the janitor's if it is not.
+        if !export_aws::error::is_transient(&error) {
+            deps.store.withdraw(&task).await?;
+        }
         return Err(StepError::aws("the export could not be started", error));
     }
     tracing::info!(export_task_identifier = identifier, execution_arn = task.execution_arn, "started");

@@ -1,5 +1,7 @@
 //! What clients send and what they are answered, without any service behind it.
 
+#![allow(clippy::unwrap_used)]
+
 use export_api::actions::{Operation, Outcome};
 use export_api::query;
 use export_task::filter::{Describe, FilterName, SourceType};

@@ -66,10 +66,7 @@ impl<'a> Extractor<'a> {
         let read = match self.rows(table, partition, &mut writer).await {
             Ok(read) => read,
             Err(error) => {
-                // What was begun must not stay; the error that ended it is the one to tell.
-                if let Err(abort) = writer.abort().await {
-                    tracing::warn!(error = %abort, "an unfinished part file could not be removed");
-                }
+                abort(writer).await;
                 return Err(error);
             }
         };
@@ -91,7 +88,7 @@ impl<'a> Extractor<'a> {
                 result.source_bytes = bytes;
             }
             Read::Skip(error) => {
-                writer.abort().await?;
+                abort(writer).await;
                 result.skip = skipped(table, &error);
             }
         }
@@ -122,6 +119,14 @@ impl<'a> Extractor<'a> {
         drop(batches);
         self.connection = Some((table.database.clone(), connection));
         Ok(Read::Whole(bytes))
+    }
+}
+
+/// What was begun must not stay; but what ended it is what counts, so a failure to remove it is only logged. The end of the
+/// task tries again.
+async fn abort(writer: PartWriter) {
+    if let Err(error) = writer.abort().await {
+        tracing::warn!(%error, "an unfinished part file could not be removed");
     }
 }
 

@@ -100,8 +100,8 @@ pub async fn handle(deps: &Deps, input: Input, deadline: SystemTime) -> Result<O
     let result = work(deps, &input, deadline).await;
     if let Err(error) = &result {
         // The map answers its parent with one error for all its children, so the reason is left where the end of the
-        // workflow finds it.
-        if !error.kind.is_retryable() && error.kind != ErrorKind::ExportCanceled {
+        // workflow finds it, should this be the last attempt.
+        if error.kind != ErrorKind::ExportCanceled {
             let id = &input.task.export_task_identifier;
             deps.store.note_failure(id, error.kind.name(), &error.to_string()).await?;
         }

@@ -1,5 +1,7 @@
 //! Checks and closing documents of a complete export.
 
+use std::collections::HashSet;
+
 use export_aws::export_role::ExportBucket;
 use export_aws::work_bucket::WorkBucket;
 use export_aws::{ErrorKind, StepError};
@@ -41,10 +43,9 @@ pub async fn close(work: &WorkBucket, bucket: &ExportBucket, task: &TaskRef) -> 
         tracing::warn!(error = error.chain(), "unfinished uploads could not be removed");
     }
     let present = bucket.list(&path.listing_prefix()).await?;
-    for file in &tally.files {
-        if !present.iter().any(|key| key == file) {
-            return Err(StepError::new(ErrorKind::PlanIncomplete, "a part file that was written is not in the bucket"));
-        }
+    let keys: HashSet<&str> = present.iter().map(String::as_str).collect();
+    if !tally.files.is_subset(&keys) {
+        return Err(StepError::new(ErrorKind::PlanIncomplete, "a part file that was written is not in the bucket"));
     }
     let part_files = present.iter().filter(|key| key.ends_with(".parquet"));
     let stale: Vec<&String> = part_files.filter(|key| !tally.files.contains(key.as_str())).collect();

@@ -189,19 +189,18 @@ async fn write_info(deps: &Deps, task: &TaskRef, last: &ExportTask) -> Result<()
 /// Code and message of the failure: what a worker noted, else what the workflow caught. Only our own errors carry a message
 /// meant for the user; anything else is the guide's "unknown internal error", with the details in the logs.
 fn reason(task: &ExportTask, caught: Option<&Caught>) -> (String, String) {
-    if let (Some(code), Some(cause)) = (&task.failure_code, &task.failure_cause) {
-        return (code.clone(), cause.clone());
-    }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct LambdaError {
         error_message: String,
     }
+    let noted =
+        task.failure_code.clone().zip(task.failure_cause.clone()).filter(|(code, _)| TOLD.contains(&code.as_str()));
     let told = caught.filter(|c| TOLD.contains(&c.error.as_str())).and_then(|c| {
         let error: LambdaError = serde_json::from_str(&c.cause).ok()?;
         Some((c.error.clone(), error.error_message))
     });
-    told.unwrap_or_else(|| (ErrorKind::InternalFailure.name().into(), Failure::Internal.to_string()))
+    noted.or(told).unwrap_or_else(|| (ErrorKind::InternalFailure.name().into(), Failure::Internal.to_string()))
 }
 
 /// Errors whose message is meant for the user.

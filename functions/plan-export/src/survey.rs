@@ -83,8 +83,7 @@ impl Survey {
         // A skipped table's names hold no dots when a partial export can name it.
         let skipped = self.skipped.iter().filter_map(|s| s.target.split('.').collect::<Vec<_>>().try_into().ok());
         let unreadable = self.unreadable_databases.iter().map(|d| [d.as_str(), "", ""]);
-        let names: Vec<[&str; 3]> = exported.chain(skipped).chain(unreadable).collect();
-        only.unmatched(&names)
+        only.unmatched(exported.chain(skipped).chain(unreadable))
     }
 
     /// What `finish-export` checks the results against.

@@ -54,6 +54,8 @@ pub(crate) fn deploy(layout: &Layout, endpoint: &str, ca_file: &Path) -> Result<
     command.args(["--stack-name", STACK, "--map-concurrency", &cores.max(2).to_string()]);
     command.args(["--parameter", &format!("Architecture={architecture}")]);
     command.args(["--parameter", &format!("TargetPartitionMb={TARGET_PARTITION_MB}")]);
+    // The databases are on this machine.
+    command.args(["--parameter", "VpcId=", "--parameter", "SubnetIds="]);
     forget_account(&mut command);
     command.envs(client_environment(endpoint));
     let printed = process::run(&mut command)?;

@@ -39,6 +39,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aurora_export::endpoint;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, State};
@@ -229,6 +230,9 @@ type Shared = State<(Arc<ControlPlane>, Option<ExportTasks>)>;
 
 /// Answers an RDS Query call.
 async fn query(State((control, export_tasks)): Shared, headers: HeaderMap, body: Bytes) -> Response {
+    if !endpoint::is_from_aws_client(&headers) {
+        return endpoint::refusal();
+    }
     let id = uuid::Uuid::new_v4().to_string();
     let request = match Request::parse(&body) {
         Ok(request) => request,

@@ -25,10 +25,11 @@ pub struct Ending {
 }
 
 impl TaskStore {
-    /// Sets one attribute of a task.
+    /// Sets one attribute of a task that exists.
     async fn set(&self, id: &str, name: &str, value: aws_sdk_dynamodb::types::AttributeValue) -> Result<(), StepError> {
         self.update(id)
             .update_expression("SET #name = :value")
+            .condition_expression("attribute_exists(Kind)")
             .expression_attribute_names("#name", name)
             .expression_attribute_values(":value", value)
             .send()
@@ -46,12 +47,19 @@ impl TaskStore {
         self.set(id, "GrantId", text(grant_id)).await
     }
 
-    /// Keeps the point in time that the clone was taken at.
+    /// Keeps when the clone was first asked for: rows are as of that moment or a little later.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
     pub async fn set_snapshot_time(&self, id: &str, at: i64) -> Result<(), StepError> {
-        self.set(id, "SnapshotTime", number(at)).await
+        self.update(id)
+            .update_expression("SET SnapshotTime = if_not_exists(SnapshotTime, :at)")
+            .condition_expression("attribute_exists(Kind)")
+            .expression_attribute_values(":at", number(at))
+            .send()
+            .await
+            .map_err(|e| StepError::aws("the task can't be updated", e))?;
+        Ok(())
     }
 
     /// Marks the end of a task as published.
@@ -100,6 +108,7 @@ impl TaskStore {
     pub async fn add_progress(&self, id: &str, finished_bytes: u64, extracted_bytes: u64) -> Result<(), StepError> {
         self.update(id)
             .update_expression("ADD FinishedBytes :finished, ExtractedBytes :extracted")
+            .condition_expression("attribute_exists(Kind)")
             .expression_attribute_values(":finished", number(finished_bytes))
             .expression_attribute_values(":extracted", number(extracted_bytes))
             .send()
@@ -108,23 +117,21 @@ impl TaskStore {
         Ok(())
     }
 
-    /// Notes why a task is about to fail, for steps whose own error doesn't reach the end of the workflow. The first note
-    /// stands.
+    /// Notes why a task may be about to fail, for steps whose own error doesn't reach the end of the workflow. The last note
+    /// stands; it counts only if the task fails.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
     pub async fn note_failure(&self, id: &str, code: &str, cause: &str) -> Result<(), StepError> {
-        let update = self
-            .update(id)
+        self.update(id)
             .update_expression("SET FailureCode = :code, FailureCause = :cause")
-            .condition_expression("attribute_not_exists(FailureCode)")
+            .condition_expression("attribute_exists(Kind)")
             .expression_attribute_values(":code", text(code))
-            .expression_attribute_values(":cause", text(cause));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(e) if is_refused(e.as_service_error()) => Ok(()),
-            Err(e) => Err(StepError::aws("the task can't be updated", e)),
-        }
+            .expression_attribute_values(":cause", text(cause))
+            .send()
+            .await
+            .map_err(|e| StepError::aws("the task can't be updated", e))?;
+        Ok(())
     }
 
     /// Asks a task to stop and returns it.

@@ -157,7 +157,6 @@ async fn a_disabled_key_is_a_refusal() {
     s3.fail(|_| Some((400, "KMS.DisabledException")));
     let error = s3.destination().put("task/x", Bytes::new()).await.unwrap_err();
     assert!(matches!(error, SinkError::DestinationDenied(_)), "{error}");
-    assert_eq!(error.error_type(), "DestinationDenied");
 }
 
 #[tokio::test]
