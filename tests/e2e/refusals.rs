@@ -51,6 +51,20 @@ fn a_destination_that_cannot_be_used_fails_the_task_in_the_guides_words() {
     );
     fails(env, &cluster, "no-role", json!({"IamRoleArn": role}), &assumed);
 
+    // What another export wrote is not touched.
+    let bucket = env.var("EXPORT_BUCKET");
+    let (key, info) = ("taken/other/shop/public.t/1/part.gz.parquet", "taken/other/export_info_other.json");
+    for key in [key, info] {
+        env.aws("s3", "put_object", json!({"Bucket": bucket, "Key": key, "Body": "mine"}));
+    }
+    let taken = format!(
+        "The S3 bucket {bucket} already holds objects below taken/other/. Use another task identifier or another prefix."
+    );
+    fails(env, &cluster, "other", json!({"S3Prefix": "taken"}), &taken);
+    for key in [key, info] {
+        assert_eq!(env.aws("s3", "get_object", json!({"Bucket": bucket, "Key": key}))["Body"], "mine");
+    }
+
     let task = Task::start(&cluster, "names-nothing", json!({"ExportOnly": ["shop.public.t", "shop.public.nowhere"]}));
     let cause = task.failed();
     assert!(cause.contains("shop.public.nowhere") && !cause.contains("shop.public.t,"), "{cause}");

@@ -16,6 +16,15 @@ use crate::harness::wait_for;
 const ODD: &str = "semi;colon'quote\"";
 
 #[test]
+fn a_cluster_without_tables_is_a_complete_export() {
+    let cluster = Cluster::create(shared(), "void", "SELECT 1");
+    let task = Task::start(&cluster, "void", json!({}));
+    task.complete();
+    assert_eq!(task.objects(), ["void/export_info_void.json"]);
+    assert_eq!(task.leaves_nothing(), "SUCCEEDED");
+}
+
+#[test]
 fn every_type_and_every_kind_of_table_arrives_row_for_row() {
     let env = shared();
     let cluster = Cluster::create(env, "types", include_str!("rows.sql"));

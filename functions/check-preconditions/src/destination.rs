@@ -32,22 +32,37 @@ pub async fn check(aws: &SdkConfig, task: &TaskRef, record: &ExportTask) -> Resu
     };
     region(&s3, task).await?;
     let bucket = ExportBucket::new(s3, task);
+    let listed = bucket.list(&path(task).listing_prefix()).await;
+    if let Ok(keys) = &listed {
+        nothing_else(keys, task)?;
+    }
+    // That the role may not list is told after that it may not write, which it is for.
     write_metadata(&bucket, task, record).await?;
-    nothing_else(&bucket, task).await
+    listed.map(drop).map_err(|error| match error.kind {
+        ErrorKind::DestinationDenied => StepError::precondition(&Failure::NotAuthorized {
+            role: task.iam_role_arn.clone(),
+            action: "s3:ListBucket".into(),
+            bucket: task.s3_bucket.clone(),
+        }),
+        _ => error,
+    })
 }
 
-/// The task's directory holds nothing but this task's first object (written now, or by an earlier attempt). The end of a task
-/// removes part files that are not its own, so a directory another export wrote must not become this one's.
-async fn nothing_else(bucket: &ExportBucket, task: &TaskRef) -> Result<(), StepError> {
-    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
-    let own = path.export_info();
-    if bucket.list(&path.listing_prefix()).await?.iter().all(|key| *key == own) {
+fn path(task: &TaskRef) -> TaskPath {
+    TaskPath::new(&task.s3_prefix, &task.export_task_identifier)
+}
+
+/// The task's directory holds nothing, or the first object of an earlier attempt. The end of a task removes part files that are
+/// not its own, so a directory another export wrote must not become this one's.
+fn nothing_else(keys: &[String], task: &TaskRef) -> Result<(), StepError> {
+    let own = path(task).export_info();
+    if keys.iter().all(|key| *key == own) {
         return Ok(());
     }
     let message = format!(
         "The S3 bucket {} already holds objects below {}. Use another task identifier or another prefix.",
         task.s3_bucket,
-        path.listing_prefix()
+        path(task).listing_prefix()
     );
     Err(StepError::new(ErrorKind::PreconditionFailed, message))
 }
@@ -81,7 +96,7 @@ async fn region(s3: &aws_sdk_s3::Client, task: &TaskRef) -> Result<(), StepError
 }
 
 async fn write_metadata(bucket: &ExportBucket, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
-    let key = TaskPath::new(&task.s3_prefix, &task.export_task_identifier).export_info();
+    let key = path(task).export_info();
     let body = metadata::export_info(record)?;
     let mut attempt = 1;
     loop {

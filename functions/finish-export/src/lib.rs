@@ -160,30 +160,31 @@ async fn fail(deps: &Deps, input: &Input, task: ExportTask) -> Result<ExportTask
         );
     }
     let ending = Ending { status, at: now_millis(), extracted_bytes: None, failure, warning: None };
-    // Uploads of killed workers are removed as far as the role still allows; the task must end either way.
-    if let Err(error) = abort_uploads(deps, &input.task).await {
-        tracing::warn!(error = error.chain(), "unfinished uploads could not be removed");
-    }
-    let mut last = task.clone();
-    last.status = status;
-    last.task_end_time = Some(ending.at);
-    last.failure_cause = ending.failure.as_ref().map(|(_, cause)| cause.clone());
-    if let Err(error) = write_info(deps, &input.task, &last).await {
-        tracing::warn!(error = error.chain(), "the closing metadata could not be written");
+    // Before the preconditions were met nothing was written, and what is in the directory may be somebody else's.
+    if ending.failure.as_ref().is_none_or(|(code, _)| code != ErrorKind::PreconditionFailed.name()) {
+        // The role may be gone by now; the task must end either way.
+        if let Err(error) = close_directory(deps, &input.task, &task, &ending).await {
+            tracing::warn!(error = error.chain(), "the task's directory could not be closed");
+        }
     }
     deps.store.end(&task, &ending).await
 }
 
-async fn abort_uploads(deps: &Deps, task: &TaskRef) -> Result<(), StepError> {
-    let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, task).await?, task);
-    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
+/// Writes the closing `export_info` and removes the uploads of killed workers.
+async fn close_directory(
+    deps: &Deps,
+    reference: &TaskRef,
+    task: &ExportTask,
+    ending: &Ending,
+) -> Result<(), StepError> {
+    let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, reference).await?, reference);
+    let path = TaskPath::new(&reference.s3_prefix, &reference.export_task_identifier);
+    let mut last = task.clone();
+    last.status = ending.status;
+    last.task_end_time = Some(ending.at);
+    last.failure_cause = ending.failure.as_ref().map(|(_, cause)| cause.clone());
+    bucket.put(&path.export_info(), metadata::export_info(&last)?).await?;
     bucket.abort_uploads(&path.listing_prefix()).await.map(drop)
-}
-
-async fn write_info(deps: &Deps, task: &TaskRef, last: &ExportTask) -> Result<(), StepError> {
-    let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, task).await?, task);
-    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
-    Ok(bucket.put(&path.export_info(), metadata::export_info(last)?).await?)
 }
 
 /// Code and message of the failure: what a worker noted, else what the workflow caught. Only our own errors carry a message
