@@ -1,23 +1,12 @@
 //! The user's bucket is written with the user's key, under the user's role, and in no other way.
 
+use local_stack::deploy::FUNCTIONS;
 use serde_json::json;
 
 use crate::harness::aws::{list, text};
 use crate::harness::cluster::Cluster;
 use crate::harness::shared;
 use crate::harness::task::Task;
-
-const FUNCTIONS: [&str; 9] = [
-    "export-api",
-    "validate-request",
-    "check-preconditions",
-    "clone-cluster",
-    "plan-export",
-    "extract-tables",
-    "finish-export",
-    "publish-event",
-    "delete-clone",
-];
 
 #[test]
 fn every_object_is_encrypted_with_the_tasks_key() {
