@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cast;
 mod catalog;
 mod connect;
 mod partition;
