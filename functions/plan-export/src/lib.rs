@@ -77,7 +77,10 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
     let survey = Survey::take(&source, &only, deps.target_bytes).await?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
-        let message = format!("The export names what doesn't exist in the DB cluster: {}.", unmatched.join(", "));
+        let message = format!(
+            "The export names what doesn't exist or holds no table in the DB cluster: {}.",
+            unmatched.join(", ")
+        );
         return Err(ApiError::InvalidExportOnly(message).into());
     }
     let bytes = survey.partitions.iter().map(|p| p.bytes).sum();

@@ -9,3 +9,4 @@ mod partition;
 mod server;
 mod stream;
 mod text;
+mod versions;
