@@ -19,8 +19,8 @@ use tokio_postgres::NoTls;
 
 /// The version that Debian stable has.
 const BIN: &str = "/usr/lib/postgresql/15/bin";
-/// Names the root directory of another system, such as `cargo xtask test --postgres-newest` makes one, whose server is
-/// tested instead. Only root can enter it.
+/// Names the root directory of another system whose server is tested instead, for instance one made by
+/// `debootstrap --variant=minbase --include=postgresql-18 sid DIRECTORY`. Only root can enter it.
 const ROOT_VARIABLE: &str = "POSTGRES_ROOT";
 /// Runs the rest of its arguments in the root directory `$0`, which gets the devices and the directory for temporary files
 /// of this one, in a mount namespace that ends with the program.
