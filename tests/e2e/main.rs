@@ -9,6 +9,7 @@
 //! * `refusals` – requests that are refused, destinations that can't be used, cancellation.
 //! * `destination` – under which role and key the bucket is written.
 //! * `handlers` – the functions' handlers, called in this process.
+//! * `limits` – values and rows that are too large, and exports of parts of a cluster.
 //! * `faults` – killed workers, steps that throw, executions that are stopped.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -17,5 +18,6 @@ mod destination;
 mod faults;
 mod handlers;
 mod harness;
+mod limits;
 mod refusals;
 mod rows;

@@ -90,6 +90,32 @@ fn every_type_and_every_kind_of_table_arrives_row_for_row() {
 }
 
 #[test]
+fn every_name_and_shape_of_table_arrives_in_a_directory_of_its_own() {
+    let env = shared();
+    let cluster = Cluster::create(env, "names", include_str!("names.sql"));
+    let task = Task::start(&cluster, "names", json!({"S3Prefix": "odd names/100%"}));
+    let last = task.complete().last;
+    assert!(last.get("WarningMessage").is_none(), "{last}");
+    let names = run(async {
+        let client = connect(cluster.port, "shop").await;
+        let tables =
+            "SELECT schemaname::text, tablename::text FROM pg_tables WHERE schemaname IN ('public', 'a', 'a.b')";
+        client
+            .query(tables, &[])
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| [row.get(0), row.get(1)])
+            .collect::<Vec<[String; 2]>>()
+    });
+    assert_eq!(names.len(), 27);
+    let tables: Vec<[&str; 3]> = names.iter().map(|[schema, name]| ["shop", schema, name]).collect();
+    assert_eq!(task.equals(&cluster, &tables), 197);
+    assert!(task.objects().iter().all(|key| key.starts_with("odd_names/100%/names/")));
+    assert_eq!(task.leaves_nothing(), "SUCCEEDED");
+}
+
+#[test]
 fn the_comparison_notices_the_smallest_difference() {
     let env = shared();
     let cluster = Cluster::create(

@@ -20,7 +20,7 @@ pub const ROW_BYTES: usize = 2_000_000_000;
 /// Limitations).
 pub const COLUMN_NAME_FORBIDDEN: &[char] = &[' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];
 
-/// Characters of a path that become underscores (guide, Limitations).
+/// Characters of a path that become underscores (guide, Limitations). Control characters do too, see `object_key`.
 pub const PATH_REPLACED: &[char] = &['\\', '`', '"', ' '];
 
 /// Records `DescribeExportTasks` returns at least and at most (API reference).

@@ -22,6 +22,9 @@ use survey::Survey;
 /// The most children that run at once, whatever the clone could bear.
 const MAX_CONCURRENCY: u32 = 200;
 
+/// The most names a refusal lists: it becomes a state of the workflow and a task's `FailureCause`, a list may have 200 KB.
+const UNMATCHED_NAMED: usize = 20;
+
 /// What the step needs.
 #[derive(Debug)]
 pub struct Deps {
@@ -77,7 +80,11 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
     let survey = Survey::take(&source, &only, deps.target_bytes).await?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
-        let message = format!("The export names what doesn't exist in the DB cluster: {}.", unmatched.join(", "));
+        let mut names = unmatched[..unmatched.len().min(UNMATCHED_NAMED)].join(", ");
+        if unmatched.len() > UNMATCHED_NAMED {
+            names = format!("{names} and {} more", unmatched.len() - UNMATCHED_NAMED);
+        }
+        let message = format!("The export names what doesn't exist or holds no table in the DB cluster: {names}.");
         return Err(ApiError::InvalidExportOnly(message).into());
     }
     let bytes = survey.partitions.iter().map(|p| p.bytes).sum();

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod events;
 pub mod fault;
 pub mod leftovers;
+pub mod setting;
 pub mod task;
 
 use std::collections::BTreeMap;
@@ -75,16 +76,22 @@ impl Env {
             _owner: owner,
             layout,
         };
-        env.set_partition_size(partition_mb);
+        env.set_variables(&function("plan-export"), &json!({"TARGET_PARTITION_MB": partition_mb.to_string()}));
         env
     }
 
-    fn set_partition_size(&self, mb: u32) {
-        let name = function("plan-export");
-        let known = self.aws("lambda", "get_function_configuration", json!({"FunctionName": name}));
-        let mut variables = known["Environment"]["Variables"].clone();
-        variables["TARGET_PARTITION_MB"] = json!(mb.to_string());
-        let environment = json!({"FunctionName": name, "Environment": {"Variables": variables}});
+    /// Gives variables of a function's environment other values; the environment as it was.
+    fn set_variables(&self, function: &str, values: &Value) -> Value {
+        let known = self.aws("lambda", "get_function_configuration", json!({"FunctionName": function}));
+        let before = known["Environment"]["Variables"].clone();
+        let mut after = before.clone();
+        after.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
+        self.replace_variables(function, &after);
+        before
+    }
+
+    fn replace_variables(&self, function: &str, variables: &Value) {
+        let environment = json!({"FunctionName": function, "Environment": {"Variables": variables}});
         self.aws("lambda", "update_function_configuration", environment);
     }
 

@@ -36,7 +36,8 @@ impl Task {
         env.take_slot();
         let id = text(request, "ExportTaskIdentifier").to_owned();
         let path = match request["S3Prefix"].as_str() {
-            Some(prefix) => format!("{prefix}/{id}/"),
+            // A space in a key is an underscore.
+            Some(prefix) => format!("{}/{id}/", prefix.replace(' ', "_")),
             None => format!("{id}/"),
         };
         let (arn, bucket) = (text(request, "SourceArn").to_owned(), text(request, "S3BucketName").to_owned());

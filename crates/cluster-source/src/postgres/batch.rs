@@ -12,8 +12,11 @@ use super::copy_binary::{self, Fields, Item};
 use super::types::ColumnBuilder;
 use crate::error::SourceError;
 
-/// More bytes than this in one batch could, with one more value of up to 1 GB, pass what 32-bit offsets can express.
+/// More bytes than this in one batch could, with one more value of [`MOST_VALUE_BYTES`], pass what 32-bit offsets can express.
 const MOST_BATCH_BYTES: usize = 512 * 1024 * 1024;
+
+/// More than the server can send as one value.
+const MOST_VALUE_BYTES: usize = 1024 * 1024 * 1024;
 
 /// When a batch is full, and what is too large to be exported at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +25,7 @@ pub struct BatchOptions {
     pub max_rows: usize,
     /// A batch ends with the row that takes its values to this many bytes.
     pub max_bytes: usize,
-    /// A larger value, as the server sends it, is [`SourceError::ValueTooLarge`].
+    /// A larger value, as the server sends it (a bit string: as it is printed), is [`SourceError::ValueTooLarge`].
     pub max_value_bytes: Option<usize>,
     /// A larger row, as the server sends it, is [`SourceError::RowTooLarge`].
     pub max_row_bytes: Option<usize>,
@@ -131,10 +134,10 @@ impl Batcher {
         if let Some(limit) = self.options.max_row_bytes.filter(|limit| length > *limit) {
             return Err(SourceError::RowTooLarge { bytes: length as u64, limit: limit as u64 });
         }
-        let max_value_bytes = self.options.max_value_bytes.unwrap_or(usize::MAX);
+        let max_value_bytes = self.options.max_value_bytes.unwrap_or(MOST_VALUE_BYTES);
         for (column, field) in self.columns.iter_mut().zip(fields) {
             match field {
-                Some(value) if value.len() > max_value_bytes => {
+                Some(value) if column.size(value) > max_value_bytes => {
                     return Err(SourceError::ValueTooLarge { column: Some(column.name().to_owned()) });
                 }
                 Some(value) => self.bytes += column.append(value)?,
@@ -185,6 +188,9 @@ mod tests {
         ("interval", ParquetType::String),
         ("uuid", ParquetType::String),
         ("jsonb", ParquetType::String),
+        ("inet", ParquetType::String),
+        ("macaddr", ParquetType::String),
+        ("bit", ParquetType::String),
         ("cast", ParquetType::String),
     ];
 

@@ -42,6 +42,10 @@ relations AS (
      WHERE x.indrelid = c.oid AND x.indisunique AND x.indisvalid AND x.indnkeyatts = 1
        AND x.indpred IS NULL AND x.indexprs IS NULL AND k.attnotnull
        AND k.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+       -- Since version 18 NOT NULL may say nothing about the rows there are.
+       AND NOT EXISTS (
+         SELECT FROM pg_constraint o
+         WHERE o.conrelid = k.attrelid AND o.contype = 'n' AND NOT o.convalidated AND k.attnum = ANY (o.conkey))
      ORDER BY x.indisprimary DESC, x.indexrelid LIMIT 1) AS key
   FROM members m JOIN pg_class c ON c.oid = m.oid
     JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam

@@ -6,18 +6,21 @@
 //! `None`, never a panic.
 //!
 //! Types that are not listed are cast by the server. `char(n)` is not cast: `::text` would strip the trailing blanks that the
-//! server sends, prints and hands to every client. Nor is `oid`, `inet` or `xml` native: their binary form differs from
-//! their text.
+//! server sends, prints and hands to every client. Nor is `oid` or `xml` native: few columns
+//! are, and their binary form differs from their text.
 
+mod bit;
 mod bool;
 mod date;
 mod float4;
 mod float8;
+mod inet;
 mod int2;
 mod int4;
 mod int8;
 mod interval;
 mod jsonb;
+mod macaddr;
 mod numeric;
 mod print;
 mod time;
@@ -84,6 +87,10 @@ decodes! {
     Interval "interval" String 1186;
     Uuid "uuid" String 2950;
     Jsonb "jsonb" String 3802;
+    // Types that come in two lengths are sent and printed alike.
+    Inet "inet" String 869 650;
+    Macaddr "macaddr" String 829 774;
+    Bit "bit" String 1560 1562;
     // Everything else: the server casts it to text.
     Cast "cast" String;
 }
@@ -134,6 +141,11 @@ impl ColumnBuilder {
         &self.name
     }
 
+    /// How large a value is, for its limit: as it is sent, or as it is printed where that is much larger.
+    pub fn size(&self, raw: &[u8]) -> usize {
+        if self.decode == Decode::Bit { bit::printed_size(raw).unwrap_or(0) } else { raw.len() }
+    }
+
     /// Appends a value and returns how many bytes it takes.
     #[inline]
     pub fn append(&mut self, raw: &[u8]) -> Result<usize, SourceError> {
@@ -159,6 +171,9 @@ impl ColumnBuilder {
                     Decode::Interval => interval::write(raw, self.server_version, bytes),
                     Decode::Uuid => uuid::write(raw, bytes),
                     Decode::Jsonb => jsonb::write(raw, bytes),
+                    Decode::Inet => inet::write(raw, bytes),
+                    Decode::Macaddr => macaddr::write(raw, bytes),
+                    Decode::Bit => bit::write(raw, bytes),
                     _ => {
                         bytes.extend_from_slice(raw);
                         Some(())

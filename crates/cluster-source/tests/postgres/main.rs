@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cast;
 mod catalog;
 mod connect;
 mod partition;
 mod server;
 mod stream;
 mod text;
+mod versions;

@@ -108,6 +108,14 @@ async fn values_and_rows_over_the_limit_are_errors() {
     assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::RowTooLarge));
     let exact = BatchOptions { max_value_bytes: Some(3000), max_row_bytes: Some(4010), ..BatchOptions::default() };
     assert_eq!(read_with(&connection, &found, exact).await.unwrap().len(), 1);
+
+    // Bits count as the text they become.
+    database.execute("CREATE TABLE bits AS SELECT repeat('1', 1000)::varbit v").await;
+    let found = database.table("bits").await;
+    let limit = |bytes| BatchOptions { max_value_bytes: Some(bytes), ..BatchOptions::default() };
+    let error = read_with(&connection, &found, limit(999)).await.unwrap_err();
+    assert!(matches!(error, SourceError::ValueTooLarge { .. }), "{error:?}");
+    assert_eq!(read_with(&connection, &found, limit(1000)).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

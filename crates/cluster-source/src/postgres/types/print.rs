@@ -1,5 +1,21 @@
 //! Numbers as the server prints them, shared by the types made of them.
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Two hexadecimal digits.
+#[inline]
+pub(super) fn hex_byte(byte: u8) -> [u8; 2] {
+    [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]
+}
+
+/// Hexadecimal digits without leading zeros.
+pub(super) fn hex(n: u16, out: &mut Vec<u8>) {
+    let [high, low] = n.to_be_bytes();
+    let ([a, b], [c, d]) = (hex_byte(high), hex_byte(low));
+    let zeros = n.leading_zeros().min(15) as usize / 4;
+    out.extend_from_slice(&[a, b, c, d][zeros..]);
+}
+
 /// `00` to `99`.
 const PAIRS: &[u8; 200] = b"00010203040506070809101112131415161718192021222324252627282930313233343536373839\
 404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";

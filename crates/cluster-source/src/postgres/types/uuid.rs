@@ -1,6 +1,6 @@
 //! `uuid`: 16 bytes.
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+use super::print;
 
 pub(super) fn write(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let raw: &[u8; 16] = raw.try_into().ok()?;
@@ -10,8 +10,7 @@ pub(super) fn write(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
         if matches!(i, 4 | 6 | 8 | 10) {
             at += 1;
         }
-        text[at] = HEX[usize::from(byte >> 4)];
-        text[at + 1] = HEX[usize::from(byte & 15)];
+        text[at..at + 2].copy_from_slice(&print::hex_byte(*byte));
         at += 2;
     }
     out.extend_from_slice(&text);

@@ -1,0 +1,71 @@
+//! `inet` and `cidr`: family, bits of the mask, a flag that says which of both, the address's length, and the address.
+//! `::text` always names the mask.
+
+use super::print;
+
+const IPV4: u8 = 2;
+const IPV6: u8 = 3;
+
+pub(super) fn write(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let ([family, bits, _, length], address) = raw.split_first_chunk()?;
+    if usize::from(*length) != address.len() || usize::from(*bits) > address.len() * 8 {
+        return None;
+    }
+    match *family {
+        IPV4 => ipv4(*address.as_array()?, out),
+        IPV6 => ipv6(address.as_array()?, out),
+        _ => return None,
+    }
+    out.push(b'/');
+    print::padded(u64::from(*bits), 1, out);
+    Some(())
+}
+
+fn ipv4(address: [u8; 4], out: &mut Vec<u8>) {
+    for (i, byte) in address.into_iter().enumerate() {
+        if i > 0 {
+            out.push(b'.');
+        }
+        print::padded(u64::from(byte), 1, out);
+    }
+}
+
+/// Groups without leading zeros, `::` for the first of the longest runs of at least two zero groups, and what looks like
+/// an IPv4 address within an IPv6 one printed as such: the server's rules, which are not quite those of `std`.
+fn ipv6(address: &[u8; 16], out: &mut Vec<u8>) {
+    let mut groups = [0; 8];
+    for (group, pair) in groups.iter_mut().zip(address.as_chunks().0) {
+        *group = u16::from_be_bytes(*pair);
+    }
+    let (start, end) = longest_zeros(&groups);
+    let mut i = 0;
+    while i < groups.len() {
+        if i == start && start < end {
+            out.extend_from_slice(if end == groups.len() { b"::" } else { b":" });
+            i = end;
+            continue;
+        }
+        if i > 0 {
+            out.push(b':');
+        }
+        if i == 6 && start == 0 && (end == 6 || (end == 5 && groups[5] == 0xFFFF)) {
+            let [.., a, b, c, d] = *address;
+            return ipv4([a, b, c, d], out);
+        }
+        print::hex(groups[i], out);
+        i += 1;
+    }
+}
+
+/// The first of the longest runs of zero groups as a half-open range; empty when none is longer than one.
+fn longest_zeros(groups: &[u16; 8]) -> (usize, usize) {
+    let (mut best, mut start) = ((0, 0), 0);
+    for (i, group) in groups.iter().enumerate() {
+        if *group != 0 {
+            start = i + 1;
+        } else if i + 1 - start > (best.1 - best.0).max(1) {
+            best = (start, i + 1);
+        }
+    }
+    best
+}
