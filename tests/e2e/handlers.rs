@@ -171,7 +171,7 @@ fn a_canceled_task_ends_every_step() {
         let planned = plan_export::handle(&deps, plan_export::Input { task: task.clone(), clone: clone.clone() }).await;
         assert_eq!(code(planned), "ExportCanceled");
 
-        let options = cluster_source::postgres::BatchOptions::default();
+        let options = cluster_source::BatchOptions::default();
         let deps = extract_tables::Deps { store: store.clone(), secrets, s3, work_bucket, aws, options };
         let unit = json!({"Task": task, "Clone": clone, "Unit": {"Unit": 0, "Offset": 0, "Length": 1}});
         let deadline = SystemTime::now() + Duration::from_secs(60);

@@ -1,15 +1,26 @@
 //! Reading a cluster: connections, catalog, partitions and rows as Arrow record batches. Knows database servers and Arrow,
 //! nothing of AWS. Every value arrives unchanged or an error says why it can't, and memory is bounded by
-//! [`postgres::BatchOptions`], not by the table.
+//! [`BatchOptions`], not by the table.
 //!
 //! # Layout
 //!
+//! * [`batch`]: the schema and the size of batches, for any engine.
+//! * [`endpoint`]: where a server is and how it is trusted.
 //! * [`error`]: what can go wrong, and which of it is worth a retry.
 //! * [`partition`]: packing partitions into work units, for any engine.
 //! * [`postgres`]: Aurora PostgreSQL.
+//! * [`source`]: one interface for every engine.
+//! * [`survey`]: everything a server holds, cut into partitions.
 
+pub mod batch;
+pub mod endpoint;
 pub mod error;
 pub mod partition;
 pub mod postgres;
+pub mod source;
+pub mod survey;
 
+pub use batch::{BatchOptions, arrow_schema};
+pub use endpoint::{Endpoint, tls};
 pub use error::{ErrorKind, SourceError};
+pub use source::{Batches, Connection, Source};

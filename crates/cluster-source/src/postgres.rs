@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //!
-//! * `connect`: endpoints, TLS, session settings.
+//! * `connect`: connections and their session settings.
 //! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
 //! * `partition`: ranges of about equal size that together cover every row once.
 //! * `sql`: quoting, and the one statement that reads rows.
@@ -23,9 +23,7 @@ mod sql;
 mod stream;
 mod types;
 
-pub use batch::BatchOptions;
 pub use catalog::{Catalog, FoundRelation, FoundTable, catalog};
-pub use columns::arrow_schema;
-pub use connect::{Connection, Endpoint, Source, databases, max_connections, tls};
+pub use connect::{Connection, FIRST_DATABASE, Source, databases, max_connections};
 pub use partition::{Slicing, partitions};
 pub use stream::{Batches, read};

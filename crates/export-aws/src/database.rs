@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use aws_sdk_secretsmanager::Client;
-use cluster_source::postgres::{self, Endpoint, Source};
+use cluster_source::{Endpoint, Source, tls};
+use export_task::engine::Engine;
 use export_task::task::CloneEndpoint;
 use serde::Deserialize;
 
@@ -25,10 +26,12 @@ pub async fn source(secrets: &Client, clone: &CloneEndpoint) -> Result<Source, S
     let (Some(host), Some(port), Some(secret)) = (&clone.host, clone.port, &clone.secret_arn) else {
         return Err(StepError::internal("the clone has no endpoint yet"));
     };
+    let unknown = || StepError::internal("the clone has an engine that can't be read");
+    let engine = Engine::of_name(&clone.engine).ok_or_else(unknown)?;
     let login = login(secrets, secret).await?;
-    let tls = postgres::tls(&certificate_authority()?)?;
+    let tls = tls(&certificate_authority()?)?;
     let endpoint = Endpoint { host: host.clone(), port, user: login.username, password: login.password };
-    Ok(Source::new(endpoint, Some(tls)))
+    Ok(Source::new(engine, endpoint, Some(tls))?)
 }
 
 /// Reads a clone's master login.

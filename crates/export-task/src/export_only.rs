@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Engine;
 use crate::error::ApiError;
 use crate::limits;
 
@@ -74,15 +75,15 @@ impl ExportOnly {
     }
 
     /// Whether the table is selected: by an entry of its own, its schema's or its database's.
-    pub fn selects_table(&self, database: &str, schema: &str, table: &str) -> bool {
-        self.entries.is_empty() || names(&[database, schema, table]).iter().any(|name| self.set.contains(name))
+    pub fn selects_table(&self, engine: Engine, database: &str, schema: &str, table: &str) -> bool {
+        self.entries.is_empty() || names(engine, [database, schema, table]).iter().any(|name| self.set.contains(name))
     }
 
     /// The entries that select none of `tables` (`[database, schema, table]`): names that don't exist.
-    pub fn unmatched<'a, 't>(&'a self, tables: impl Iterator<Item = [&'t str; 3]>) -> Vec<&'a str> {
+    pub fn unmatched<'a, 't>(&'a self, engine: Engine, tables: impl Iterator<Item = [&'t str; 3]>) -> Vec<&'a str> {
         let mut left: HashSet<&str> = self.set.iter().map(String::as_str).collect();
         for table in tables {
-            for name in names(&table) {
+            for name in names(engine, table) {
                 left.remove(name.as_str());
             }
         }
@@ -90,9 +91,14 @@ impl ExportOnly {
     }
 }
 
-/// The entries that would select a table.
-fn names(table: &[&str; 3]) -> [String; 3] {
-    [table[..1].join("."), table[..2].join("."), table.join(".")]
+/// The entries that would select a table. MySQL has no schemas, or rather calls its databases so.
+fn names(engine: Engine, [database, schema, table]: [&str; 3]) -> Vec<String> {
+    match engine {
+        Engine::Postgresql => {
+            vec![database.to_owned(), format!("{database}.{schema}"), format!("{database}.{schema}.{table}")]
+        }
+        Engine::Mysql => vec![database.to_owned(), format!("{database}.{table}")],
+    }
 }
 
 #[cfg(test)]
@@ -108,23 +114,32 @@ mod tests {
         let mixed = only(&["a", "b.s", "c.s.t", "c.s.t"]);
         assert_eq!(mixed.entries().len(), 3);
         assert!(
-            mixed.selects_table("a", "x", "y")
-                && mixed.selects_table("b", "s", "y")
-                && mixed.selects_table("c", "s", "t")
+            mixed.selects_table(Engine::Postgresql, "a", "x", "y")
+                && mixed.selects_table(Engine::Postgresql, "b", "s", "y")
+                && mixed.selects_table(Engine::Postgresql, "c", "s", "t")
         );
         assert!(
-            !mixed.selects_table("b", "x", "y")
-                && !mixed.selects_table("c", "s", "u")
-                && !mixed.selects_table("d", "s", "t")
+            !mixed.selects_table(Engine::Postgresql, "b", "x", "y")
+                && !mixed.selects_table(Engine::Postgresql, "c", "s", "u")
+                && !mixed.selects_table(Engine::Postgresql, "d", "s", "t")
         );
         assert!(mixed.selects_database("c") && !mixed.selects_database("d"));
-        assert!(only(&[]).selects_table("d", "s", "t"));
+        assert!(only(&[]).selects_table(Engine::Postgresql, "d", "s", "t"));
     }
 
     #[test]
     fn names_what_does_not_exist() {
         let mixed = only(&["a", "b.s", "c.s.t", "B"]);
         let tables = [["a", "x", "y"], ["b", "t", "u"], ["c", "s", "t"]];
-        assert_eq!(mixed.unmatched(tables.into_iter()), ["b.s", "B"]);
+        assert_eq!(mixed.unmatched(Engine::Postgresql, tables.into_iter()), ["b.s", "B"]);
+    }
+
+    #[test]
+    fn a_mysql_table_is_named_by_its_database() {
+        let mixed = only(&["a", "b.t", "c.c.t"]);
+        let selects = |database, table| mixed.selects_table(Engine::Mysql, database, database, table);
+        assert!(selects("a", "x") && selects("b", "t"));
+        assert!(!selects("b", "u") && !selects("c", "t"));
+        assert_eq!(mixed.unmatched(Engine::Mysql, [["a", "a", "x"], ["b", "b", "t"]].into_iter()), ["c.c.t"]);
     }
 }

@@ -6,6 +6,7 @@
 //! # Layout
 //!
 //! * [`arn`]: the cluster ARN a task exports from.
+//! * [`engine`]: the two kinds of clusters.
 //! * [`error`]: the API's error codes, HTTP statuses and messages.
 //! * [`event`]: the RDS event document and the three event ids of a cluster export.
 //! * [`export_only`]: the `ExportOnly` grammar and what it selects.
@@ -17,11 +18,13 @@
 //! * [`object_key`]: the one place that builds keys in the user's bucket.
 //! * [`plan`]: tables, columns, partitions, work units and their results.
 //! * [`request`]: raw requests and validated ones.
+//! * [`tally`]: results against the plan: what is missing, what is double, what each table came to.
 //! * [`task`]: the task record and its status machine.
 //! * [`time`]: the three ways a time is written.
 //! * [`warning`]: skipped tables and the `WarningMessage` document.
 
 pub mod arn;
+pub mod engine;
 pub mod error;
 pub mod event;
 pub mod export_only;
@@ -33,6 +36,7 @@ pub mod metadata;
 pub mod object_key;
 pub mod plan;
 pub mod request;
+pub mod tally;
 pub mod task;
 pub mod time;
 pub mod warning;

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cluster_source::postgres::{self, BatchOptions, Connection, Source};
-use cluster_source::{ErrorKind, SourceError};
+use cluster_source::{BatchOptions, Connection, ErrorKind, Source, SourceError, arrow_schema};
 use export_aws::task_store::TaskStore;
 use export_aws::{StepError, now_millis};
 use export_task::object_key::TaskPath;
@@ -59,7 +58,7 @@ impl<'a> Extractor<'a> {
         let settings = Settings { write_empty: batch == 1 && index == 0, ..Settings::default() };
         let mut writer = PartWriter::new(
             self.destination.clone(),
-            postgres::arrow_schema(table),
+            arrow_schema(table),
             move |file| path.part(&named, batch, index, file),
             settings,
         );
@@ -97,11 +96,11 @@ impl<'a> Extractor<'a> {
     }
 
     async fn rows(&mut self, table: &Table, partition: &Partition, writer: &mut PartWriter) -> Result<Read, StepError> {
-        let connection = match self.connection.take() {
+        let mut connection = match self.connection.take() {
             Some((database, connection)) if database == table.database => connection,
-            _ => self.source.connect(&table.database).await?,
+            _ => self.source.connect(Some(&table.database)).await?,
         };
-        let mut batches = match postgres::read(&connection, table, partition, self.options).await {
+        let mut batches = match connection.read(table, partition, self.options).await {
             Ok(batches) => batches,
             Err(error) => return skip_or_fail(table, error),
         };

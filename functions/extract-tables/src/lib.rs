@@ -11,7 +11,7 @@ pub mod extract;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
-use cluster_source::postgres::BatchOptions;
+use cluster_source::BatchOptions;
 use export_aws::export_role::{self, ExportBucket};
 use export_aws::task_store::TaskStore;
 use export_aws::work_bucket::WorkBucket;

@@ -7,11 +7,10 @@ use export_aws::work_bucket::WorkBucket;
 use export_aws::{ErrorKind, StepError};
 use export_task::metadata::{self, TABLES_PER_DOCUMENT, TableStatus};
 use export_task::object_key::TaskPath;
+use export_task::tally::tally;
 use export_task::task::TaskRef;
 use export_task::warning;
 use futures_util::{StreamExt, TryStreamExt, stream};
-
-use crate::tally::tally;
 
 /// Requests to the user's bucket at once.
 const REQUESTS_AT_ONCE: usize = 16;

@@ -6,10 +6,8 @@
 //!
 //! * [`handle`]: the step.
 //! * [`complete`]: checks and closing documents of a complete export.
-//! * [`tally`]: results against the plan, without any input or output.
 
 pub mod complete;
-pub mod tally;
 
 use aws_config::SdkConfig;
 use export_aws::export_role::{self, ExportBucket};

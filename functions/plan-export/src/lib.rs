@@ -4,11 +4,9 @@
 //! # Layout
 //!
 //! * [`handle`]: the step.
-//! * [`survey`]: databases, tables and partitions.
-
-pub mod survey;
 
 use cluster_source::partition::pack;
+use cluster_source::survey::Survey;
 use export_aws::task_store::TaskStore;
 use export_aws::work_bucket::WorkBucket;
 use export_aws::{StepError, clients, config, database, now_millis};
@@ -16,8 +14,6 @@ use export_task::error::ApiError;
 use export_task::plan::{Plan, Table, WorkUnit};
 use export_task::task::{CloneEndpoint, TaskRef};
 use serde::Deserialize;
-
-use survey::Survey;
 
 /// The most children that run at once, whatever the clone could bear.
 const MAX_CONCURRENCY: u32 = 200;

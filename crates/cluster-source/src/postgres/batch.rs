@@ -7,9 +7,9 @@ use arrow_schema::SchemaRef;
 use bytes::{Buf, Bytes, BytesMut};
 use export_task::plan::Table;
 
-use super::columns::arrow_schema;
 use super::copy_binary::{self, Fields, Item};
 use super::types::ColumnBuilder;
+use crate::batch::{BatchOptions, arrow_schema};
 use crate::error::SourceError;
 
 /// More bytes than this in one batch could, with one more value of [`MOST_VALUE_BYTES`], pass what 32-bit offsets can express.
@@ -17,25 +17,6 @@ const MOST_BATCH_BYTES: usize = 512 * 1024 * 1024;
 
 /// More than the server can send as one value.
 const MOST_VALUE_BYTES: usize = 1024 * 1024 * 1024;
-
-/// When a batch is full, and what is too large to be exported at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchOptions {
-    /// The most rows in a batch.
-    pub max_rows: usize,
-    /// A batch ends with the row that takes its values to this many bytes.
-    pub max_bytes: usize,
-    /// A larger value, as the server sends it (a bit string: as it is printed), is [`SourceError::ValueTooLarge`].
-    pub max_value_bytes: Option<usize>,
-    /// A larger row, as the server sends it, is [`SourceError::RowTooLarge`].
-    pub max_row_bytes: Option<usize>,
-}
-
-impl Default for BatchOptions {
-    fn default() -> Self {
-        Self { max_rows: 8192, max_bytes: 8 * 1024 * 1024, max_value_bytes: None, max_row_bytes: None }
-    }
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expect {

@@ -1,9 +1,6 @@
 //! One column: how the catalog describes it, how it is read, what it becomes.
 
-use std::sync::Arc;
-
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use export_task::plan::{Column, ParquetType, Table};
+use export_task::plan::{Column, ParquetType};
 
 use super::types::Decode;
 
@@ -80,24 +77,5 @@ impl Described {
             }
             _ => (0, 0, 0),
         }
-    }
-}
-
-/// The Arrow schema of a table's batches. Every column is nullable, as in AWS's files.
-pub fn arrow_schema(table: &Table) -> SchemaRef {
-    let field = |column: &Column| Field::new(&column.name, data_type(column.parquet), true);
-    Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()))
-}
-
-fn data_type(parquet: ParquetType) -> DataType {
-    match parquet {
-        ParquetType::Boolean => DataType::Boolean,
-        ParquetType::Int16 => DataType::Int16,
-        ParquetType::Int32 => DataType::Int32,
-        ParquetType::Int64 => DataType::Int64,
-        ParquetType::Float => DataType::Float32,
-        ParquetType::Double => DataType::Float64,
-        ParquetType::String => DataType::Utf8,
-        ParquetType::Binary => DataType::Binary,
     }
 }

@@ -1,17 +1,14 @@
 //! Endpoints, verified TLS, and connections whose session settings never depend on the server's configuration.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls::ClientConfig;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::endpoint::Endpoint;
 use crate::error::SourceError;
 
 /// Start-up options win over `ALTER ROLE … SET` and `ALTER DATABASE … SET`, so that the same value always prints the same.
@@ -36,56 +33,13 @@ const SESSION: &[(&str, &str)] = &[
     ("jit", "off"),
 ];
 
+/// The database every server has, which lists the others.
+pub const FIRST_DATABASE: &str = "postgres";
+
 /// Databases that hold no data of a user: `rdsadmin` is AWS's own.
 const DATABASES: &str = "SELECT datname FROM pg_catalog.pg_database \
      WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2 \
      AND datname NOT IN ('template0', 'template1', 'rdsadmin') ORDER BY datname";
-
-/// Where a server listens and who logs in.
-#[derive(Clone)]
-pub struct Endpoint {
-    /// Host name or address; with TLS, the name the certificate must be for.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Role to log in as.
-    pub user: String,
-    /// The role's password.
-    pub password: String,
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("host", &self.host)
-            .field("port", &self.port)
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A TLS client that trusts the certificate authorities in `ca_pem`, and only those.
-///
-/// # Errors
-/// [`SourceError::CertificateAuthorities`] when `ca_pem` holds no certificate or one that can't be read.
-pub fn tls(ca_pem: &[u8]) -> Result<ClientConfig, SourceError> {
-    fn unreadable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SourceError {
-        SourceError::CertificateAuthorities { source: source.into() }
-    }
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(ca_pem) {
-        roots.add(certificate.map_err(unreadable)?).map_err(unreadable)?;
-    }
-    if roots.is_empty() {
-        return Err(unreadable("no certificate found"));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unreadable)?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
-}
 
 /// A server, ready to connect to any of its databases.
 #[derive(Clone)]
@@ -95,7 +49,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source at `endpoint`. With a TLS client (see [`tls`]) every connection is encrypted and the server's certificate
+    /// A source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted and the server's certificate
     /// and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
     pub fn new(endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
         let options: Vec<String> = SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();

@@ -8,9 +8,10 @@ use export_task::plan::{Partition, Table};
 use futures_util::Stream;
 use tokio_postgres::CopyOutStream;
 
-use super::batch::{BatchOptions, Batcher};
+use super::batch::Batcher;
 use super::connect::Connection;
 use super::sql;
+use crate::batch::BatchOptions;
 use crate::error::SourceError;
 
 /// Starts reading the rows of a partition.

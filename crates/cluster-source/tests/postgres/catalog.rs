@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use cluster_source::postgres::{self, Endpoint, Source};
+use cluster_source::Endpoint;
+use cluster_source::postgres::{self, Source};
 use export_task::warning::SkipReason;
 
 use crate::server::{Database, endpoint};

@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-use cluster_source::postgres::{self, Endpoint, Source, databases, tls};
+use cluster_source::postgres::{self, Source, databases};
+use cluster_source::{Endpoint, tls};
 use cluster_source::{ErrorKind, SourceError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

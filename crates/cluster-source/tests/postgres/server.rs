@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use cluster_source::SourceError;
-use cluster_source::postgres::{self, BatchOptions, Catalog, Connection, Endpoint, FoundTable, Source};
+use cluster_source::postgres::{self, Catalog, Connection, FoundTable, Source};
+use cluster_source::{BatchOptions, Endpoint};
 use export_task::plan::{Partition, Range};
 use futures_util::TryStreamExt;
 use tokio_postgres::NoTls;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use arrow_array::{Array, RecordBatch};
-use cluster_source::postgres::{self, BatchOptions, Connection, FoundTable};
+use cluster_source::BatchOptions;
+use cluster_source::postgres::{self, Connection, FoundTable};
 use cluster_source::{ErrorKind, SourceError};
 use export_task::warning::SkipReason;
 use futures_util::{StreamExt, TryStreamExt};

@@ -1,14 +1,15 @@
-//! Databases, tables and partitions of a clone.
+//! Databases, tables and partitions of a server: what an export is planned from.
 
 use std::collections::HashSet;
 
-use cluster_source::postgres::{self, FoundTable, Slicing, Source};
-use cluster_source::{ErrorKind, SourceError};
-use export_aws::StepError;
+use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
 use export_task::object_key;
 use export_task::plan::{Partition, PlanSummary, PlannedTable, Table};
 use export_task::warning::SkippedTable;
+
+use crate::error::{ErrorKind, SourceError};
+use crate::source::{Catalog, FoundTable, Source};
 
 /// The largest partition: what a worker reads well within one invocation.
 const MAX_PARTITION_BYTES: u64 = 1 << 30;
@@ -16,12 +17,11 @@ const MAX_PARTITION_BYTES: u64 = 1 << 30;
 /// Partitions grow with the cluster until there are about this many.
 const PARTITIONS_WANTED: u64 = 4000;
 
-/// The database every server has, which lists the others.
-const FIRST_DATABASE: &str = "postgres";
-
-/// What the clone holds and how it is cut.
+/// What the server holds and how it is cut.
 #[derive(Debug)]
 pub struct Survey {
+    /// The server's engine.
+    pub engine: Engine,
     /// Tables to be exported; a table's id is its position.
     pub tables: Vec<Table>,
     /// Every partition of them, by table, batch and index.
@@ -32,7 +32,7 @@ pub struct Survey {
     pub unreadable_databases: Vec<String>,
     /// Size of a partition.
     pub partition_bytes: u64,
-    /// Connections the clone can bear.
+    /// Connections the server can bear.
     pub connections: u32,
 }
 
@@ -40,12 +40,12 @@ impl Survey {
     /// Reads the catalog of every selected database, one after the other.
     ///
     /// # Errors
-    /// `SourceUnavailable`, `SourceThrottled`, `SourceAccessDenied`, `InternalFailure`.
-    pub async fn take(source: &Source, only: &ExportOnly, target_bytes: u64) -> Result<Self, StepError> {
-        let first = source.connect(FIRST_DATABASE).await?;
+    /// [`SourceError`].
+    pub async fn take(source: &Source, only: &ExportOnly, target_bytes: u64) -> Result<Self, SourceError> {
+        let first = source.connect(None).await?;
         // Half of what the server allows leaves room for its own and for reconnecting workers.
-        let connections = postgres::max_connections(&first).await? / 2;
-        let databases = postgres::databases(&first).await?;
+        let connections = first.max_connections().await? / 2;
+        let databases = first.databases().await?;
         let mut found: Vec<FoundTable> = Vec::new();
         let (mut skipped, mut unreadable_databases) = (Vec::new(), Vec::new());
         for database in databases.iter().filter(|d| only.selects_database(d)) {
@@ -56,25 +56,33 @@ impl Survey {
                 }
                 // A database the master user may not connect to is reported, not fatal.
                 Err(e) if e.kind() == ErrorKind::AccessDenied => unreadable_databases.push(database.clone()),
-                Err(e) => return Err(e.into()),
+                Err(e) => return Err(e),
             }
         }
         number(&mut found);
-        let bytes: u64 = found.iter().flat_map(|t| &t.relations).map(|r| r.bytes).sum();
+        let bytes: u64 = found.iter().map(FoundTable::bytes).sum();
         let partition_bytes = (bytes / PARTITIONS_WANTED).clamp(target_bytes, MAX_PARTITION_BYTES.max(target_bytes));
         let mut partitions = Vec::new();
         let mut connection = first;
-        let mut connected = FIRST_DATABASE.to_owned();
-        for table in &found {
-            if connected != table.table.database {
-                connection = source.connect(&table.table.database).await?;
-                connected.clone_from(&table.table.database);
+        let mut connected = None;
+        for found in &found {
+            let database = found.table().database.as_str();
+            if connected != Some(database) {
+                connection = source.connect(Some(database)).await?;
+                connected = Some(database);
             }
-            let slicing = Slicing::of_server(connection.server_version());
-            partitions.extend(postgres::partitions(&connection, table, slicing, partition_bytes).await?);
+            partitions.extend(connection.partitions(found, partition_bytes).await?);
         }
-        let tables = found.into_iter().map(|f| f.table).collect();
-        Ok(Self { tables, partitions, skipped, unreadable_databases, partition_bytes, connections })
+        let tables = found.into_iter().map(FoundTable::into_table).collect();
+        Ok(Self {
+            engine: source.engine(),
+            tables,
+            partitions,
+            skipped,
+            unreadable_databases,
+            partition_bytes,
+            connections,
+        })
     }
 
     /// The entries of a partial export that name nothing, neither exported nor skipped.
@@ -83,7 +91,7 @@ impl Survey {
         // A skipped table's names hold no dots when a partial export can name it.
         let skipped = self.skipped.iter().filter_map(|s| s.target.split('.').collect::<Vec<_>>().try_into().ok());
         let unreadable = self.unreadable_databases.iter().map(|d| [d.as_str(), "", ""]);
-        only.unmatched(exported.chain(skipped).chain(unreadable))
+        only.unmatched(self.engine, exported.chain(skipped).chain(unreadable))
     }
 
     /// What `finish-export` checks the results against.
@@ -105,15 +113,16 @@ impl Survey {
     }
 }
 
-async fn catalog(source: &Source, database: &str, only: &ExportOnly) -> Result<postgres::Catalog, SourceError> {
-    let connection = source.connect(database).await?;
-    postgres::catalog(&connection, database, |schema, table| only.selects_table(database, schema, table)).await
+async fn catalog(source: &Source, database: &str, only: &ExportOnly) -> Result<Catalog, SourceError> {
+    let connection = source.connect(Some(database)).await?;
+    let engine = source.engine();
+    connection.catalog(database, |schema, table| only.selects_table(engine, database, schema, table)).await
 }
 
 /// Numbers the tables and sets those apart whose directories would be the same.
 fn number(found: &mut [FoundTable]) {
     let mut taken = HashSet::new();
-    for (table, id) in found.iter_mut().map(|f| &mut f.table).zip(0_u32..) {
+    for (table, id) in found.iter_mut().map(FoundTable::table_mut).zip(0_u32..) {
         table.id = id;
         let mut path = object_key::table_path(table);
         let mut next = 2_u32;

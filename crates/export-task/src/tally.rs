@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use export_task::metadata::TableStatus;
-use export_task::plan::{PartitionResult, PlanSummary, Table};
-use export_task::warning::SkippedTable;
+use crate::metadata::TableStatus;
+use crate::plan::{PartitionResult, PlanSummary, Table};
+use crate::warning::SkippedTable;
 
 /// What a plan's tables came to.
 #[derive(Debug)]
@@ -86,8 +86,8 @@ pub fn tally<'a>(summary: &'a PlanSummary, results: &'a [PartitionResult]) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use export_task::plan::{PartFile, PlannedTable};
-    use export_task::warning::SkipReason;
+    use crate::plan::{PartFile, PlannedTable};
+    use crate::warning::SkipReason;
 
     fn summary() -> PlanSummary {
         let table = |id: u32| Table {

@@ -1,0 +1,44 @@
+//! What every engine's batches look like, and when one is full.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use export_task::plan::{Column, ParquetType, Table};
+
+/// When a batch is full, and what is too large to be exported at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchOptions {
+    /// The most rows in a batch.
+    pub max_rows: usize,
+    /// A batch ends with the row that takes its values to this many bytes.
+    pub max_bytes: usize,
+    /// A larger value, as the server sends it (a bit string: as it is printed), is `ValueTooLarge`.
+    pub max_value_bytes: Option<usize>,
+    /// A larger row, as the server sends it, is `RowTooLarge`.
+    pub max_row_bytes: Option<usize>,
+}
+
+impl Default for BatchOptions {
+    fn default() -> Self {
+        Self { max_rows: 8192, max_bytes: 8 * 1024 * 1024, max_value_bytes: None, max_row_bytes: None }
+    }
+}
+
+/// The Arrow schema of a table's batches. Every column is nullable, as in AWS's files.
+pub fn arrow_schema(table: &Table) -> SchemaRef {
+    let field = |column: &Column| Field::new(&column.name, data_type(column.parquet), true);
+    Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+fn data_type(parquet: ParquetType) -> DataType {
+    match parquet {
+        ParquetType::Boolean => DataType::Boolean,
+        ParquetType::Int16 => DataType::Int16,
+        ParquetType::Int32 => DataType::Int32,
+        ParquetType::Int64 => DataType::Int64,
+        ParquetType::Float => DataType::Float32,
+        ParquetType::Double => DataType::Float64,
+        ParquetType::String => DataType::Utf8,
+        ParquetType::Binary => DataType::Binary,
+    }
+}

@@ -1,0 +1,203 @@
+//! One interface for every engine. Each variant only passes on to its engine's module.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use arrow_array::RecordBatch;
+use export_task::engine::Engine;
+use export_task::plan::{Partition, Table};
+use export_task::warning::SkippedTable;
+use futures_util::Stream;
+use rustls::ClientConfig;
+
+use crate::batch::BatchOptions;
+use crate::endpoint::Endpoint;
+use crate::error::SourceError;
+use crate::postgres;
+
+/// A server, ready to connect to any of its databases.
+#[derive(Clone)]
+pub enum Source {
+    /// Aurora PostgreSQL.
+    Postgres(postgres::Source),
+}
+
+impl Source {
+    /// A source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted and the server's
+    /// certificate and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
+    ///
+    /// # Errors
+    /// [`SourceError::Plan`] for an engine that can't be read.
+    pub fn new(engine: Engine, endpoint: Endpoint, tls: Option<ClientConfig>) -> Result<Self, SourceError> {
+        match engine {
+            Engine::Postgresql => Ok(Self::Postgres(postgres::Source::new(endpoint, tls))),
+            Engine::Mysql => Err(SourceError::Plan("aurora-mysql can't be read".to_owned())),
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> Engine {
+        match self {
+            Self::Postgres(_) => Engine::Postgresql,
+        }
+    }
+
+    /// Connects to a database, or, for `None`, to one that every server has.
+    ///
+    /// # Errors
+    /// [`SourceError`]: of kind unavailable, throttled, or access denied.
+    pub async fn connect(&self, database: Option<&str>) -> Result<Connection, SourceError> {
+        Ok(match self {
+            Self::Postgres(source) => {
+                Connection::Postgres(source.connect(database.unwrap_or(postgres::FIRST_DATABASE)).await?)
+            }
+        })
+    }
+}
+
+/// A connection to one database. Dropping it closes the socket, which ends whatever the server is doing for it.
+pub enum Connection {
+    /// To Aurora PostgreSQL.
+    Postgres(postgres::Connection),
+}
+
+impl Connection {
+    /// The databases that hold a user's data, by name.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn databases(&self) -> Result<Vec<String>, SourceError> {
+        match self {
+            Self::Postgres(connection) => postgres::databases(connection).await,
+        }
+    }
+
+    /// Connections the server allows.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn max_connections(&self) -> Result<u32, SourceError> {
+        match self {
+            Self::Postgres(connection) => postgres::max_connections(connection).await,
+        }
+    }
+
+    /// Reads the catalog of the connection's database. `selects` says by schema and table name what is wanted; anything
+    /// else is neither returned nor reported.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn catalog(&self, database: &str, selects: impl Fn(&str, &str) -> bool) -> Result<Catalog, SourceError> {
+        match self {
+            Self::Postgres(connection) => {
+                let catalog = postgres::catalog(connection, database, selects).await?;
+                let tables = catalog.tables.into_iter().map(FoundTable::Postgres).collect();
+                Ok(Catalog { tables, skipped: catalog.skipped })
+            }
+        }
+    }
+
+    /// Cuts a table into partitions of about `target_bytes`, in the order of batch and index.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn partitions(&self, found: &FoundTable, target_bytes: u64) -> Result<Vec<Partition>, SourceError> {
+        match (self, found) {
+            (Self::Postgres(connection), FoundTable::Postgres(found)) => {
+                let slicing = postgres::Slicing::of_server(connection.server_version());
+                postgres::partitions(connection, found, slicing, target_bytes).await
+            }
+        }
+    }
+
+    /// Starts reading the rows of a partition.
+    ///
+    /// The connection must stay until the stream has ended, and is of no further use when the stream is dropped before:
+    /// drop both.
+    ///
+    /// # Errors
+    /// [`SourceError`], from here or from the stream. A stream that ends without an error has given every row.
+    pub async fn read(
+        &mut self,
+        table: &Table,
+        partition: &Partition,
+        options: BatchOptions,
+    ) -> Result<Batches, SourceError> {
+        Ok(match self {
+            Self::Postgres(connection) => {
+                Batches::Postgres(postgres::read(connection, table, partition, options).await?)
+            }
+        })
+    }
+}
+
+/// What a database holds.
+#[derive(Debug)]
+pub struct Catalog {
+    /// Tables that can be exported, by schema and name.
+    pub tables: Vec<FoundTable>,
+    /// Selected tables that can't, with the reason.
+    pub skipped: Vec<SkippedTable>,
+}
+
+/// A table that can be exported, with what its engine knows about cutting it.
+#[derive(Clone, Debug)]
+pub enum FoundTable {
+    /// In Aurora PostgreSQL.
+    Postgres(postgres::FoundTable),
+}
+
+impl FoundTable {
+    /// The table. Its id is 0 until the planner numbers it.
+    pub fn table(&self) -> &Table {
+        match self {
+            Self::Postgres(found) => &found.table,
+        }
+    }
+
+    /// The table, to be numbered.
+    pub(crate) fn table_mut(&mut self) -> &mut Table {
+        match self {
+            Self::Postgres(found) => &mut found.table,
+        }
+    }
+
+    /// The table alone.
+    pub(crate) fn into_table(self) -> Table {
+        match self {
+            Self::Postgres(found) => found.table,
+        }
+    }
+
+    /// Size on disk, or the server's estimate of it.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Postgres(found) => found.relations.iter().map(|relation| relation.bytes).sum(),
+        }
+    }
+}
+
+/// A stream of record batches, none of them empty.
+pub enum Batches {
+    /// From Aurora PostgreSQL.
+    Postgres(postgres::Batches),
+}
+
+impl Batches {
+    /// Bytes of row data received so far.
+    pub fn bytes_read(&self) -> u64 {
+        match self {
+            Self::Postgres(batches) => batches.bytes_read(),
+        }
+    }
+}
+
+impl Stream for Batches {
+    type Item = Result<RecordBatch, SourceError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.get_mut() {
+            Self::Postgres(batches) => Pin::new(batches).poll_next(cx),
+        }
+    }
+}
