@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use export_task::plan::{Column, ParquetType, Table};
 
 /// When a batch is full, and what is too large to be exported at all.
@@ -30,7 +30,7 @@ pub fn arrow_schema(table: &Table) -> SchemaRef {
     Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()))
 }
 
-fn data_type(parquet: ParquetType) -> DataType {
+pub(crate) fn data_type(parquet: ParquetType) -> DataType {
     match parquet {
         ParquetType::Boolean => DataType::Boolean,
         ParquetType::Int16 => DataType::Int16,
@@ -40,5 +40,11 @@ fn data_type(parquet: ParquetType) -> DataType {
         ParquetType::Double => DataType::Float64,
         ParquetType::String => DataType::Utf8,
         ParquetType::Binary => DataType::Binary,
+        ParquetType::Decimal { precision, scale } => match precision {
+            ..=9 => DataType::Decimal32(precision, scale.cast_signed()),
+            10..=18 => DataType::Decimal64(precision, scale.cast_signed()),
+            _ => DataType::Decimal128(precision, scale.cast_signed()),
+        },
+        ParquetType::TimestampMicros => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
     }
 }

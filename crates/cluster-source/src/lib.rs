@@ -11,6 +11,7 @@
 //! * [`postgres`]: Aurora PostgreSQL.
 //! * [`source`]: one interface for every engine.
 //! * [`survey`]: everything a server holds, cut into partitions.
+//! * `values`: the buffers that decoders fill, for any engine.
 
 pub mod batch;
 pub mod endpoint;
@@ -19,6 +20,7 @@ pub mod partition;
 pub mod postgres;
 pub mod source;
 pub mod survey;
+mod values;
 
 pub use batch::{BatchOptions, arrow_schema};
 pub use endpoint::{Endpoint, tls};

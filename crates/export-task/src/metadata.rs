@@ -1,5 +1,7 @@
 //! The two metadata documents beside the data, field for field as AWS's exporter writes them.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::object_key::TaskPath;
@@ -134,7 +136,7 @@ struct SchemaMetadata<'a> {
 struct TypeMapping<'a> {
     column_name: &'a str,
     original_type: &'a str,
-    expected_exported_type: &'static str,
+    expected_exported_type: Cow<'static, str>,
     original_char_max_length: i32,
     original_num_precision: i32,
     original_date_time_precision: i32,

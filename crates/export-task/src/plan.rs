@@ -1,6 +1,8 @@
 //! What the planner finds and decides: tables with their columns, the partitions they are read in, the work units those
 //! are packed into, and what each unit reports back. These documents travel through the stack's work bucket as JSON.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// A table as the catalog describes it, with everything a worker needs to read it and name its files.
@@ -75,13 +77,22 @@ pub enum ParquetType {
     String,
     /// BYTE_ARRAY.
     Binary,
+    /// DECIMAL: INT32 up to 9 digits, INT64 up to 18, FIXED_LEN_BYTE_ARRAY of the least width up to 38.
+    Decimal {
+        /// Digits, 1 to 38.
+        precision: u8,
+        /// Digits after the point, no more than `precision`.
+        scale: u8,
+    },
+    /// INT64 annotated TIMESTAMP_MICROS, as if in UTC.
+    TimestampMicros,
 }
 
 impl ParquetType {
-    /// The spelling of `expectedExportedType` in `export_tables_info`. `float` and `binary` are not published by AWS; they
-    /// follow the pattern of those that are.
-    pub fn exported_name(self) -> &'static str {
-        match self {
+    /// The spelling of `expectedExportedType` in `export_tables_info`. `float`, `binary` and `fixed_len_byte_array` are not
+    /// published by AWS; they follow the pattern of those that are.
+    pub fn exported_name(self) -> Cow<'static, str> {
+        let name = match self {
             Self::Boolean => "boolean",
             Self::Int16 => "int32 (INT_16)",
             Self::Int32 => "int32",
@@ -90,8 +101,24 @@ impl ParquetType {
             Self::Double => "double",
             Self::String => "binary (UTF8)",
             Self::Binary => "binary",
-        }
+            Self::TimestampMicros => "int64 (TIMESTAMP_MICRO)",
+            Self::Decimal { precision, scale } => {
+                let physical = match precision {
+                    ..=9 => "int32".to_owned(),
+                    10..=18 => "int64".to_owned(),
+                    _ => format!("fixed_len_byte_array({})", decimal_width(precision)),
+                };
+                return format!("{physical} (DECIMAL({precision},{scale}))").into();
+            }
+        };
+        name.into()
     }
+}
+
+/// The fewest bytes that hold every number of `precision` digits and its negative.
+fn decimal_width(precision: u8) -> u32 {
+    // The sign bit, and log2(10) bits a digit.
+    ((f64::from(precision) * std::f64::consts::LOG2_10 + 1.0) / 8.0).ceil() as u32
 }
 
 /// One range of one relation: what one reader reads in one go and writes as one or more part files.
@@ -252,4 +279,22 @@ pub struct PartFile {
 pub struct Cursor {
     /// Index into [`WorkUnit::partitions`] of the next partition.
     pub next: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_as_wide_as_their_digits_need() {
+        let name = |precision, scale| ParquetType::Decimal { precision, scale }.exported_name().into_owned();
+        assert_eq!(name(9, 2), "int32 (DECIMAL(9,2))");
+        assert_eq!(name(12, 2), "int64 (DECIMAL(12,2))");
+        assert_eq!(name(20, 0), "fixed_len_byte_array(9) (DECIMAL(20,0))");
+        let widths = [(19, 9), (21, 9), (22, 10), (23, 10), (24, 11), (26, 11), (27, 12), (28, 12), (29, 13), (31, 13)];
+        for (precision, width) in widths.into_iter().chain([(32, 14), (33, 14), (34, 15), (35, 15), (36, 16), (38, 16)])
+        {
+            assert_eq!(decimal_width(precision), width);
+        }
+    }
 }

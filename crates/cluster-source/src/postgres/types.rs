@@ -29,15 +29,12 @@ mod timestamptz;
 mod timetz;
 mod uuid;
 
-use std::sync::Arc;
-
-use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, StringArray,
-};
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_array::ArrayRef;
+use arrow_buffer::NullBufferBuilder;
 use export_task::plan::{Column, ParquetType};
 
 use crate::error::SourceError;
+use crate::values::{InvalidText, Values, end, push};
 
 macro_rules! decodes {
     ($($variant:ident $name:literal $parquet:ident $($oid:literal)*;)*) => {
@@ -112,28 +109,10 @@ pub(super) struct ColumnBuilder {
     values: Values,
 }
 
-enum Values {
-    Bool(BooleanBufferBuilder),
-    Int2(Vec<i16>),
-    Int4(Vec<i32>),
-    Int8(Vec<i64>),
-    Float4(Vec<f32>),
-    Float8(Vec<f64>),
-    Bytes { ends: Vec<i32>, bytes: Vec<u8> },
-}
-
 impl ColumnBuilder {
     pub fn new(column: &Column, server_version: i32) -> Result<Self, SourceError> {
         let decode = Decode::of_column(column)?;
-        let values = match decode {
-            Decode::Bool => Values::Bool(BooleanBufferBuilder::new(0)),
-            Decode::Int2 => Values::Int2(Vec::new()),
-            Decode::Int4 => Values::Int4(Vec::new()),
-            Decode::Int8 => Values::Int8(Vec::new()),
-            Decode::Float4 => Values::Float4(Vec::new()),
-            Decode::Float8 => Values::Float8(Vec::new()),
-            _ => Values::Bytes { ends: vec![0], bytes: Vec::new() },
-        };
+        let values = Values::new(decode.parquet());
         Ok(Self { name: column.name.clone(), decode, server_version, valid: NullBufferBuilder::new(0), values })
     }
 
@@ -154,11 +133,11 @@ impl ColumnBuilder {
                 values.append(value);
                 1
             }),
-            Values::Int2(values) => int2::read(raw).map(|value| push(values, value)),
-            Values::Int4(values) => int4::read(raw).map(|value| push(values, value)),
-            Values::Int8(values) => int8::read(raw).map(|value| push(values, value)),
-            Values::Float4(values) => float4::read(raw).map(|value| push(values, value)),
-            Values::Float8(values) => float8::read(raw).map(|value| push(values, value)),
+            Values::I16(values) => int2::read(raw).map(|value| push(values, value)),
+            Values::I32(values) => int4::read(raw).map(|value| push(values, value)),
+            Values::I64(values) => int8::read(raw).map(|value| push(values, value)),
+            Values::F32(values) => float4::read(raw).map(|value| push(values, value)),
+            Values::F64(values) => float8::read(raw).map(|value| push(values, value)),
             Values::Bytes { ends, bytes } => {
                 let start = bytes.len();
                 match self.decode {
@@ -179,12 +158,10 @@ impl ColumnBuilder {
                         Some(())
                     }
                 }
-                .and_then(|()| i32::try_from(bytes.len()).ok())
-                .map(|end| {
-                    ends.push(end);
-                    bytes.len() - start + size_of::<i32>()
-                })
+                .and_then(|()| end(ends, bytes, start))
             }
+            // No type of PostgreSQL is decoded so.
+            Values::I128(_) => None,
         };
         match size {
             Some(size) => {
@@ -199,59 +176,13 @@ impl ColumnBuilder {
     #[inline]
     pub fn append_null(&mut self) -> usize {
         self.valid.append_null();
-        match &mut self.values {
-            Values::Bool(values) => {
-                values.append(false);
-                1
-            }
-            Values::Int2(values) => push(values, 0),
-            Values::Int4(values) => push(values, 0),
-            Values::Int8(values) => push(values, 0),
-            Values::Float4(values) => push(values, 0.0),
-            Values::Float8(values) => push(values, 0.0),
-            Values::Bytes { ends, bytes } => {
-                // `append` has checked the last end, which this repeats.
-                push(ends, i32::try_from(bytes.len()).unwrap_or(i32::MAX))
-            }
-        }
+        self.values.append_null()
     }
 
     /// The array of everything appended since the last time. Buffers for the next one are allocated as large as this one's,
     /// up to `keep` bytes.
     pub fn finish(&mut self, keep: usize) -> Result<ArrayRef, SourceError> {
-        let nulls = self.valid.finish();
-        Ok(match &mut self.values {
-            Values::Bool(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
-            Values::Int2(values) => Arc::new(Int16Array::new(scalars(values), nulls)),
-            Values::Int4(values) => Arc::new(Int32Array::new(scalars(values), nulls)),
-            Values::Int8(values) => Arc::new(Int64Array::new(scalars(values), nulls)),
-            Values::Float4(values) => Arc::new(Float32Array::new(scalars(values), nulls)),
-            Values::Float8(values) => Arc::new(Float64Array::new(scalars(values), nulls)),
-            Values::Bytes { ends, bytes } => {
-                let mut next_ends = Vec::with_capacity(ends.len());
-                next_ends.push(0);
-                let ends = OffsetBuffer::new(std::mem::replace(ends, next_ends).into());
-                // A little more room than last time, so that a slightly longer batch doesn't grow its buffer.
-                let room = (bytes.len() + bytes.len() / 8).min(keep);
-                let bytes = Buffer::from_vec(std::mem::replace(bytes, Vec::with_capacity(room)));
-                if self.decode == Decode::Bytea {
-                    Arc::new(BinaryArray::new(ends, bytes, nulls))
-                } else {
-                    // Offsets and nulls fit by construction, so all this can find is text that is no UTF-8.
-                    let array = StringArray::try_new(ends, bytes, nulls);
-                    Arc::new(array.map_err(|_| SourceError::InvalidText { column: Some(self.name.clone()) })?)
-                }
-            }
-        })
+        let array = self.values.finish(self.decode.parquet(), self.valid.finish(), keep);
+        array.map_err(|InvalidText| SourceError::InvalidText { column: Some(self.name.clone()) })
     }
-}
-
-fn push<T>(values: &mut Vec<T>, value: T) -> usize {
-    values.push(value);
-    size_of::<T>()
-}
-
-fn scalars<T: arrow_buffer::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
-    let next = Vec::with_capacity(values.len());
-    std::mem::replace(values, next).into()
 }

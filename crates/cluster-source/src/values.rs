@@ -1,0 +1,129 @@
+//! The values of one column on their way into an Arrow array, for any engine. Decoders append to the buffers that become the
+//! array, so no value is allocated or copied by itself.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, Decimal32Array, Decimal64Array, Decimal128Array, Float32Array, Float64Array,
+    Int16Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
+use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use export_task::plan::ParquetType;
+
+use crate::batch::data_type;
+
+/// Buffers by what they are made of.
+pub(crate) enum Values {
+    Bool(BooleanBufferBuilder),
+    I16(Vec<i16>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
+    I128(Vec<i128>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    Bytes { ends: Vec<i32>, bytes: Vec<u8> },
+}
+
+/// The bytes of a text column are no UTF-8.
+pub(crate) struct InvalidText;
+
+impl Values {
+    pub fn new(parquet: ParquetType) -> Self {
+        match parquet {
+            ParquetType::Boolean => Self::Bool(BooleanBufferBuilder::new(0)),
+            ParquetType::Int16 => Self::I16(Vec::new()),
+            ParquetType::Int32 | ParquetType::Decimal { precision: ..=9, .. } => Self::I32(Vec::new()),
+            ParquetType::Int64 | ParquetType::TimestampMicros | ParquetType::Decimal { precision: ..=18, .. } => {
+                Self::I64(Vec::new())
+            }
+            ParquetType::Decimal { .. } => Self::I128(Vec::new()),
+            ParquetType::Float => Self::F32(Vec::new()),
+            ParquetType::Double => Self::F64(Vec::new()),
+            ParquetType::String | ParquetType::Binary => Self::Bytes { ends: vec![0], bytes: Vec::new() },
+        }
+    }
+
+    /// Appends what stands for a missing value and returns how many bytes it takes.
+    #[inline]
+    pub fn append_null(&mut self) -> usize {
+        match self {
+            Self::Bool(values) => {
+                values.append(false);
+                1
+            }
+            Self::I16(values) => push(values, 0),
+            Self::I32(values) => push(values, 0),
+            Self::I64(values) => push(values, 0),
+            Self::I128(values) => push(values, 0),
+            Self::F32(values) => push(values, 0.0),
+            Self::F64(values) => push(values, 0.0),
+            Self::Bytes { ends, bytes } => {
+                // `end` has checked the last end, which this repeats.
+                push(ends, i32::try_from(bytes.len()).unwrap_or(i32::MAX))
+            }
+        }
+    }
+
+    /// The array of everything appended since the last time, of a column that becomes `parquet`. Buffers for the next one
+    /// are allocated as large as this one's, up to `keep` bytes.
+    pub fn finish(
+        &mut self,
+        parquet: ParquetType,
+        nulls: Option<NullBuffer>,
+        keep: usize,
+    ) -> Result<ArrayRef, InvalidText> {
+        let of_type = data_type(parquet);
+        Ok(match self {
+            Self::Bool(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
+            Self::I16(values) => Arc::new(Int16Array::new(scalars(values), nulls)),
+            Self::I32(values) => match parquet {
+                ParquetType::Int32 => Arc::new(Int32Array::new(scalars(values), nulls)),
+                _ => Arc::new(Decimal32Array::new(scalars(values), nulls).with_data_type(of_type)),
+            },
+            Self::I64(values) => match parquet {
+                ParquetType::Int64 => Arc::new(Int64Array::new(scalars(values), nulls)),
+                ParquetType::TimestampMicros => {
+                    Arc::new(TimestampMicrosecondArray::new(scalars(values), nulls).with_data_type(of_type))
+                }
+                _ => Arc::new(Decimal64Array::new(scalars(values), nulls).with_data_type(of_type)),
+            },
+            Self::I128(values) => Arc::new(Decimal128Array::new(scalars(values), nulls).with_data_type(of_type)),
+            Self::F32(values) => Arc::new(Float32Array::new(scalars(values), nulls)),
+            Self::F64(values) => Arc::new(Float64Array::new(scalars(values), nulls)),
+            Self::Bytes { ends, bytes } => {
+                let mut next_ends = Vec::with_capacity(ends.len());
+                next_ends.push(0);
+                let ends = OffsetBuffer::new(std::mem::replace(ends, next_ends).into());
+                // A little more room than last time, so that a slightly longer batch doesn't grow its buffer.
+                let room = (bytes.len() + bytes.len() / 8).min(keep);
+                let bytes = Buffer::from_vec(std::mem::replace(bytes, Vec::with_capacity(room)));
+                if parquet == ParquetType::Binary {
+                    Arc::new(BinaryArray::new(ends, bytes, nulls))
+                } else {
+                    // Offsets and nulls fit by construction, so all this can find is text that is no UTF-8.
+                    Arc::new(StringArray::try_new(ends, bytes, nulls).map_err(|_| InvalidText)?)
+                }
+            }
+        })
+    }
+}
+
+/// Appends a value and returns how many bytes it takes.
+#[inline]
+pub(crate) fn push<T>(values: &mut Vec<T>, value: T) -> usize {
+    values.push(value);
+    size_of::<T>()
+}
+
+/// Ends the value that was appended to `bytes` from `start`, and returns how many bytes it takes; `None` when there are
+/// more bytes than offsets can express.
+#[inline]
+pub(crate) fn end(ends: &mut Vec<i32>, bytes: &[u8], start: usize) -> Option<usize> {
+    ends.push(i32::try_from(bytes.len()).ok()?);
+    Some(bytes.len() - start + size_of::<i32>())
+}
+
+fn scalars<T: ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
+    let next = Vec::with_capacity(values.len());
+    std::mem::replace(values, next).into()
+}
