@@ -16,6 +16,7 @@
 //! * [`member`]: a task as the API shows it.
 //! * [`metadata`]: `export_info` and `export_tables_info` documents.
 //! * [`object_key`]: the one place that builds keys in the user's bucket.
+//! * [`options`]: how files are written.
 //! * [`plan`]: tables, columns, partitions, work units and their results.
 //! * [`request`]: raw requests and validated ones.
 //! * [`tally`]: results against the plan: what is missing, what is double, what each table came to.
@@ -34,6 +35,7 @@ pub mod limits;
 pub mod member;
 pub mod metadata;
 pub mod object_key;
+pub mod options;
 pub mod plan;
 pub mod request;
 pub mod tally;

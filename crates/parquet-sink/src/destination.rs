@@ -6,9 +6,6 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use parquet::arrow::async_writer::AsyncFileWriter;
-use parquet::errors::ParquetError;
 
 use crate::directory::{self, DirectoryFile};
 use crate::error::SinkError;
@@ -83,33 +80,27 @@ pub(crate) enum File {
 }
 
 impl File {
+    /// Appends bytes.
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), SinkError> {
+        match self {
+            Self::S3(object) => object.write(bytes).await,
+            Self::Directory(file) => file.write(bytes).await,
+        }
+    }
+
+    /// Makes the file appear under its name.
+    pub(crate) async fn complete(&mut self) -> Result<(), SinkError> {
+        match self {
+            Self::S3(object) => object.complete().await,
+            Self::Directory(file) => file.complete().await,
+        }
+    }
+
     /// Removes what was written so far.
     pub(crate) async fn abort(self) -> Result<(), SinkError> {
         match self {
             Self::S3(object) => object.abort().await,
             Self::Directory(file) => file.abort().await,
         }
-    }
-}
-
-impl AsyncFileWriter for File {
-    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), ParquetError>> {
-        Box::pin(async move {
-            match self {
-                Self::S3(object) => object.write(bytes).await?,
-                Self::Directory(file) => file.write(bytes).await?,
-            }
-            Ok(())
-        })
-    }
-
-    fn complete(&mut self) -> BoxFuture<'_, Result<(), ParquetError>> {
-        Box::pin(async move {
-            match self {
-                Self::S3(object) => object.complete().await?,
-                Self::Directory(file) => file.complete().await?,
-            }
-            Ok(())
-        })
     }
 }

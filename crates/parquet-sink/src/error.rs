@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use parquet::errors::ParquetError;
+use tokio::task::JoinError;
 
 /// A part file or a metadata object could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -79,25 +80,18 @@ impl SinkError {
     }
 }
 
-/// `AsyncArrowWriter` wraps what our file writers return, once or twice; a caller wants the error itself.
 impl From<ParquetError> for SinkError {
-    fn from(error: ParquetError) -> Self {
-        let ParquetError::External(inner) = error else {
-            return Self::Parquet { source: error };
-        };
-        match inner.downcast::<SinkError>() {
-            Ok(ours) => *ours,
-            Err(inner) => match inner.downcast::<ParquetError>() {
-                Ok(wrapped) => Self::from(*wrapped),
-                Err(inner) => Self::Parquet { source: ParquetError::External(inner) },
-            },
-        }
+    fn from(source: ParquetError) -> Self {
+        Self::Parquet { source }
     }
 }
 
-impl From<SinkError> for ParquetError {
-    fn from(error: SinkError) -> Self {
-        Self::External(Box::new(error))
+/// What a task that did not run to its end means.
+pub(crate) fn interrupted(error: JoinError) -> SinkError {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // The runtime is shutting down.
+        Err(_) => SinkError::Incomplete,
     }
 }
 
@@ -205,14 +199,5 @@ mod tests {
         ] {
             assert_eq!(classify(status, code), class, "{status:?} {code:?}");
         }
-    }
-
-    #[test]
-    fn an_error_survives_the_writers_wrapping() {
-        let wrapped = ParquetError::External(Box::new(ParquetError::from(SinkError::Incomplete)));
-        assert!(matches!(SinkError::from(wrapped), SinkError::Incomplete));
-        let foreign = SinkError::from(ParquetError::General("bad".into()));
-        assert!(matches!(foreign, SinkError::Parquet { .. }));
-        assert_eq!(foreign.code(), None);
     }
 }

@@ -7,10 +7,10 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 use bytes::{Buf, Bytes};
 use tokio::runtime::Handle;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::destination::{S3Destination, put_object};
-use crate::error::SinkError;
+use crate::error::{SinkError, interrupted};
 
 /// Size of the first parts. With [`PARTS_IN_FLIGHT`] and the one being filled: 40 MiB of memory for an open file.
 const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -224,14 +224,6 @@ impl Drop for Upload {
                 tracing::warn!(%error, "a multipart upload was left behind");
             }
         });
-    }
-}
-
-fn interrupted(error: JoinError) -> SinkError {
-    match error.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        // The runtime is shutting down.
-        Err(_) => SinkError::Incomplete,
     }
 }
 

@@ -1,15 +1,21 @@
 //! One part: batches in, finished files out, rolling at the target size.
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use bytes::Bytes;
+use export_task::options::Compression;
 use export_task::plan::PartFile;
-use parquet::arrow::AsyncArrowWriter;
+use parquet::errors::ParquetError;
+use tokio::task::{self, JoinHandle};
 
+use crate::codec::Codec;
 use crate::destination::{Destination, File};
-use crate::error::SinkError;
-use crate::properties::{optional, writer_options};
+use crate::encoder::Encoder;
+use crate::error::{SinkError, interrupted};
+use crate::properties::optional;
 
 /// How a part is cut into files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +24,15 @@ pub struct Settings {
     pub target_file_bytes: u64,
     /// Whether a part without rows leaves a file that holds only the schema.
     pub write_empty: bool,
+    /// How pages are compressed.
+    pub compression: Compression,
+    /// How many threads encode and compress the columns of a batch.
+    pub threads: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { target_file_bytes: 1 << 30, write_empty: false }
+        Self { target_file_bytes: 1 << 30, write_empty: false, compression: Compression::Gzip, threads: 1 }
     }
 }
 
@@ -30,9 +40,9 @@ type KeyOf = Box<dyn Fn(u32) -> String + Send + Sync>;
 
 /// Writes the rows of one part as one or more files.
 ///
-/// The first file is opened by the first batch. Encoding runs on the task that calls [`write`](Self::write), uploads on
-/// tasks of their own; every write yields once, so that they get on even where the runtime has a single thread. A failed
-/// write aborts the open file and leaves the writer unusable; finished files stay, and a retry overwrites them.
+/// The first file is opened by the first batch. Batches are encoded on blocking threads and uploaded by tasks: while one
+/// is encoded, the caller reads the next, and an error is told by the call after. A failed write aborts the open file and
+/// leaves the writer unusable; finished files stay, and a retry overwrites them.
 ///
 /// A dropped writer removes its open file as far as it can; [`abort`](Self::abort) waits for it and says if it failed.
 pub struct PartWriter {
@@ -40,6 +50,7 @@ pub struct PartWriter {
     schema: SchemaRef,
     key_of: KeyOf,
     settings: Settings,
+    codec: Arc<Codec>,
     open: Option<OpenFile>,
     finished: Vec<PartFile>,
     /// Set while a write is running, so that it stays set when one fails or its future is dropped half-way.
@@ -48,8 +59,12 @@ pub struct PartWriter {
 
 struct OpenFile {
     key: String,
-    writer: AsyncArrowWriter<File>,
+    file: File,
+    /// The encoder at work on a batch; `None` before the first and while the last is being finished.
+    work: Option<Work>,
 }
+
+type Work = JoinHandle<(Encoder, Result<Vec<Bytes>, ParquetError>)>;
 
 impl PartWriter {
     /// A part of `schema`, whose files are named by `key_of(file number)`, counted from 0.
@@ -63,6 +78,7 @@ impl PartWriter {
             destination,
             schema: optional(&schema),
             key_of: Box::new(key_of),
+            codec: Arc::new(Codec::new(settings.compression)),
             settings,
             open: None,
             finished: Vec::new(),
@@ -70,7 +86,7 @@ impl PartWriter {
         }
     }
 
-    /// Adds rows. Returns when they are encoded and no more than a few parts are waiting to be uploaded.
+    /// Adds rows. Returns when the batch before is encoded and no more than a few parts are waiting to be uploaded.
     pub async fn write(&mut self, batch: &RecordBatch) -> Result<(), SinkError> {
         if self.incomplete {
             return Err(SinkError::Incomplete);
@@ -78,7 +94,6 @@ impl PartWriter {
         self.incomplete = true;
         let result = self.encode(batch).await;
         self.settle(result).await?;
-        tokio::task::yield_now().await;
         self.incomplete = false;
         Ok(())
     }
@@ -102,47 +117,63 @@ impl PartWriter {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let target = self.settings.target_file_bytes;
-        let file = self.open_file().await?;
-        file.writer.write(batch).await?;
-        if file.writer.bytes_written() as u64 >= target {
-            self.close_file().await?;
+        let types = |schema: &SchemaRef| schema.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>();
+        if types(batch.schema_ref()) != types(&self.schema) {
+            return Err(ParquetError::ArrowError("a batch of another schema".into()).into());
+        }
+        let mut encoder = match self.encoder().await? {
+            Some(encoder) if encoder.bytes() < self.settings.target_file_bytes => encoder,
+            Some(encoder) => {
+                self.close(encoder).await?;
+                self.open().await?
+            }
+            None => self.open().await?,
+        };
+        let batch = batch.clone();
+        if let Some(open) = &mut self.open {
+            open.work = Some(task::spawn_blocking(move || {
+                let pages = encoder.write(&batch);
+                (encoder, pages)
+            }));
         }
         Ok(())
     }
 
     async fn close_last(&mut self) -> Result<(), SinkError> {
-        if self.finished.is_empty() && self.settings.write_empty {
-            self.open_file().await?;
-        }
-        self.close_file().await
-    }
-
-    async fn open_file(&mut self) -> Result<&mut OpenFile, SinkError> {
-        match &mut self.open {
-            Some(file) => Ok(file),
-            none => {
-                let number = u32::try_from(self.finished.len()).unwrap_or(u32::MAX);
-                let key = (self.key_of)(number);
-                let file = self.destination.open(&key).await?;
-                let options = writer_options(self.schema.fields().len())?;
-                let schema = self.schema.clone();
-                let writer = AsyncArrowWriter::try_new_with_options(file, schema, options)?;
-                Ok(none.insert(OpenFile { key, writer }))
-            }
-        }
-    }
-
-    async fn close_file(&mut self) -> Result<(), SinkError> {
-        let Some(file) = &mut self.open else {
-            return Ok(());
+        let encoder = match self.encoder().await? {
+            None if self.finished.is_empty() && self.settings.write_empty => Some(self.open().await?),
+            encoder => encoder,
         };
-        let metadata = file.writer.finish().await?;
-        self.finished.push(PartFile {
-            key: file.key.clone(),
-            rows: metadata.file_metadata().num_rows().unsigned_abs(),
-            bytes: file.writer.bytes_written() as u64,
-        });
+        match encoder {
+            Some(encoder) => self.close(encoder).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The open file's encoder, once what it made of the last batch is handed on.
+    async fn encoder(&mut self) -> Result<Option<Encoder>, SinkError> {
+        let Some(OpenFile { file, work, .. }) = &mut self.open else { return Ok(None) };
+        let Some(work) = work.take() else { return Ok(None) };
+        let (encoder, pages) = work.await.map_err(interrupted)?;
+        append(file, pages?).await?;
+        Ok(Some(encoder))
+    }
+
+    async fn open(&mut self) -> Result<Encoder, SinkError> {
+        let number = u32::try_from(self.finished.len()).unwrap_or(u32::MAX);
+        let key = (self.key_of)(number);
+        let file = self.destination.open(&key).await?;
+        self.open = Some(OpenFile { key, file, work: None });
+        Ok(Encoder::new(Arc::clone(&self.schema), Arc::clone(&self.codec), self.settings.threads)?)
+    }
+
+    async fn close(&mut self, encoder: Encoder) -> Result<(), SinkError> {
+        let (rest, bytes, rows) = task::spawn_blocking(move || encoder.finish()).await.map_err(interrupted)??;
+        if let Some(OpenFile { key, file, .. }) = &mut self.open {
+            append(file, rest).await?;
+            file.complete().await?;
+            self.finished.push(PartFile { key: std::mem::take(key), rows, bytes });
+        }
         self.open = None;
         Ok(())
     }
@@ -159,10 +190,18 @@ impl PartWriter {
 
     async fn abort_open(&mut self) -> Result<(), SinkError> {
         match self.open.take() {
-            Some(file) => file.writer.into_inner().abort().await,
+            Some(file) => file.file.abort().await,
             None => Ok(()),
         }
     }
+}
+
+async fn append(file: &mut File, pages: Vec<Bytes>) -> Result<(), SinkError> {
+    // Page by page, so that each is freed as soon as it is copied.
+    for page in pages {
+        file.write(page).await?;
+    }
+    Ok(())
 }
 
 impl fmt::Debug for PartWriter {

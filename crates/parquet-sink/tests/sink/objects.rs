@@ -129,6 +129,8 @@ async fn an_aborted_upload_is_gone_when_abort_returns() {
     let s3 = FakeS3::start().await;
     let mut writer = writer(&s3, noise_schema());
     writer.write(&noise(34, 1)).await.unwrap();
+    // What a batch was encoded to is handed over when the next one comes.
+    writer.write(&noise(1, 2)).await.unwrap();
     assert_eq!(s3.open_uploads(), 1);
     writer.abort().await.unwrap();
     assert_eq!((s3.open_uploads(), s3.lock().objects.len()), (0, 0));
@@ -139,6 +141,8 @@ async fn a_dropped_writer_aborts_its_upload_in_the_background() {
     let s3 = FakeS3::start().await;
     let mut writer = writer(&s3, noise_schema());
     writer.write(&noise(34, 1)).await.unwrap();
+    // What a batch was encoded to is handed over when the next one comes.
+    writer.write(&noise(1, 2)).await.unwrap();
     assert_eq!(s3.open_uploads(), 1);
     drop(writer);
     let gone = async {

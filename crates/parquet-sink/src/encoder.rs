@@ -1,0 +1,205 @@
+//! One file's bytes: batches in, pages out as row groups fill, the footer at the end. Does no input or output.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{Field, SchemaRef};
+use bytes::Bytes;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::FOOTER_SIZE;
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData};
+use parquet::file::properties::WriterPropertiesPtr;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescPtr;
+
+use crate::codec::Codec;
+use crate::pages::{SharedPages, Stores, lock};
+use crate::properties;
+
+const MAGIC: &[u8] = b"PAR1";
+
+/// Encodes one file.
+pub(crate) struct Encoder {
+    schema: SchemaRef,
+    parquet: SchemaDescPtr,
+    properties: WriterPropertiesPtr,
+    codec: Arc<Codec>,
+    threads: usize,
+    open: Option<RowGroup>,
+    closed: Vec<RowGroupMetaData>,
+    /// Bytes handed out.
+    bytes: u64,
+    rows: u64,
+}
+
+struct RowGroup {
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+struct Column {
+    writer: ArrowColumnWriter,
+    pages: SharedPages,
+}
+
+impl Encoder {
+    /// A file of `schema`, encoded by up to `threads` threads at once.
+    pub(crate) fn new(schema: SchemaRef, codec: Arc<Codec>, threads: usize) -> Result<Self> {
+        let parquet = ArrowSchemaConverter::new().schema_root(properties::SCHEMA_ROOT).convert(&schema)?;
+        let properties = Arc::new(properties::writer_properties(parquet.num_columns()));
+        Ok(Self {
+            schema,
+            parquet: Arc::new(parquet),
+            properties,
+            codec,
+            threads,
+            open: None,
+            closed: Vec::new(),
+            bytes: 0,
+            rows: 0,
+        })
+    }
+
+    /// Size of the file so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Encodes rows. Returns what to append to the file, which is nothing until a row group is full.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<Vec<Bytes>> {
+        let mut group = match self.open.take() {
+            Some(group) => group,
+            None => self.row_group()?,
+        };
+        group.write(&self.schema, batch, self.threads)?;
+        self.rows += batch.num_rows() as u64;
+        if !group.is_full() {
+            self.open = Some(group);
+            return Ok(Vec::new());
+        }
+        self.close(group)
+    }
+
+    /// The rest of the file.
+    pub(crate) fn finish(mut self) -> Result<(Vec<Bytes>, u64, u64)> {
+        let mut out = match self.open.take() {
+            Some(group) => self.close(group)?,
+            None => Vec::new(),
+        };
+        self.begin(&mut out);
+        let rows = self.rows as i64;
+        let created_by = Some(properties::CREATED_BY.to_owned());
+        let version = self.properties.writer_version().as_num();
+        let file = FileMetaData::new(version, rows, created_by, None, Arc::clone(&self.parquet), None);
+        let metadata = ParquetMetaData::new(file, std::mem::take(&mut self.closed));
+        let mut footer = Vec::with_capacity(FOOTER_SIZE);
+        ParquetMetaDataWriter::new(&mut footer, &metadata).finish()?;
+        self.bytes += footer.len() as u64;
+        out.push(footer.into());
+        Ok((out, self.bytes, self.rows))
+    }
+
+    /// Starts the file, if nothing of it was handed out yet.
+    fn begin(&mut self, out: &mut Vec<Bytes>) {
+        if self.bytes == 0 {
+            self.bytes = MAGIC.len() as u64;
+            out.insert(0, Bytes::from_static(MAGIC));
+        }
+    }
+
+    fn row_group(&self) -> Result<RowGroup> {
+        // Column writers are made for a file writer. What this one writes, the magic number, goes nowhere.
+        let root = self.parquet.root_schema_ptr();
+        let file = SerializedFileWriter::new(io::sink(), root, Arc::clone(&self.properties))?;
+        let stores = Stores::new(Arc::clone(&self.codec));
+        let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&self.schema))
+            .with_page_store_factory(Arc::clone(&stores) as _);
+        let writers = factory.create_column_writers(self.closed.len())?;
+        let columns = writers.into_iter().zip(stores.pages());
+        let columns = columns.map(|(writer, pages)| Column { writer, pages }).collect();
+        Ok(RowGroup { columns, rows: 0 })
+    }
+
+    fn close(&mut self, group: RowGroup) -> Result<Vec<Bytes>> {
+        let mut out = Vec::new();
+        self.begin(&mut out);
+        let start = self.bytes;
+        let mut uncompressed = 0;
+        let mut columns = Vec::with_capacity(group.columns.len());
+        for Column { writer, pages } in group.columns {
+            let chunk = writer.close()?;
+            let pages = std::mem::take(&mut *lock(&pages));
+            let dictionary = pages.dictionary.iter().map(Bytes::len).sum::<usize>() as u64;
+            let at = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
+            let metadata = chunk.close().metadata.clone().into_builder();
+            let metadata = metadata
+                .set_compression(self.codec.named())
+                .set_total_compressed_size(at(pages.bytes as u64))
+                .set_dictionary_page_offset((dictionary > 0).then_some(at(self.bytes)))
+                .set_data_page_offset(at(self.bytes + dictionary))
+                .build()?;
+            uncompressed += metadata.uncompressed_size();
+            columns.push(metadata);
+            self.bytes += pages.bytes as u64;
+            out.extend(pages.dictionary);
+            out.extend(pages.data);
+        }
+        let metadata = RowGroupMetaData::builder(Arc::clone(&self.parquet))
+            .set_column_metadata(columns)
+            .set_total_byte_size(uncompressed)
+            .set_num_rows(group.rows as i64)
+            .set_ordinal(i32::try_from(self.closed.len()).unwrap_or(i32::MAX))
+            .set_file_offset(i64::try_from(start).unwrap_or(i64::MAX))
+            .build()?;
+        self.closed.push(metadata);
+        Ok(out)
+    }
+}
+
+impl RowGroup {
+    /// Encodes the columns, each on the next thread that is free.
+    fn write(&mut self, schema: &SchemaRef, batch: &RecordBatch, threads: usize) -> Result<()> {
+        self.rows += batch.num_rows();
+        let threads = threads.min(self.columns.len());
+        let columns = self.columns.iter_mut().zip(schema.fields().iter().zip(batch.columns()));
+        let work = Mutex::new(columns);
+        let encode = || {
+            loop {
+                let next = work.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((column, (field, values))) = next else { return Ok(()) };
+                column.writer.write(&leaf(field, values)?)?;
+            }
+        };
+        if threads <= 1 {
+            return encode();
+        }
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(encode)).collect();
+            let mine = encode();
+            let panicked = |panic| std::panic::resume_unwind(panic);
+            others.into_iter().map(|other| other.join().unwrap_or_else(panicked)).fold(mine, Result::and)
+        })
+    }
+
+    /// Whether it is what readers like, or holds as much memory as it may.
+    fn is_full(&self) -> bool {
+        let compressed: usize = self.columns.iter().map(|column| lock(&column.pages).bytes).sum();
+        let pending: usize = self.columns.iter().map(|column| column.writer.memory_size()).sum();
+        self.rows >= properties::ROW_GROUP_ROWS
+            || compressed >= properties::ROW_GROUP_BYTES
+            || compressed + pending >= properties::ROW_GROUP_MEMORY
+    }
+}
+
+/// The one leaf a column has: there are no structs.
+fn leaf(field: &Field, values: &ArrayRef) -> Result<ArrowLeafColumn> {
+    let mut leaves = compute_leaves(field, values)?;
+    match (leaves.pop(), leaves.pop()) {
+        (Some(leaf), None) => Ok(leaf),
+        _ => Err(ParquetError::NYI(format!("columns of type {}", values.data_type()))),
+    }
+}

@@ -1,0 +1,170 @@
+//! The pages of a column chunk: taken from the column's encoder as it makes them, compressed at once.
+//!
+//! The encoder is told to compress nothing, so that its codecs, which are fixed, are not used; what it hands over is a page
+//! header and the page's bytes by turns. The header says how large the page is when compressed, and is written anew.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use parquet::arrow::arrow_writer::{PageKey, PageStore, PageStoreArgs, PageStoreFactory};
+use parquet::errors::{ParquetError, Result};
+
+use crate::codec::Codec;
+
+/// The value of a page header's `type` for a dictionary (PageType of the format's Thrift definition).
+const DICTIONARY_PAGE: i64 = 2;
+
+/// An `i32` field that follows the one before it, in Thrift's compact protocol.
+const NEXT_FIELD_I32: u8 = 0x15;
+
+/// Compressed pages of one column chunk.
+#[derive(Default)]
+pub(crate) struct Pages {
+    /// Header and bytes of the dictionary, which comes first in the file and last from the encoder.
+    pub dictionary: Vec<Bytes>,
+    /// Headers and bytes of the other pages.
+    pub data: Vec<Bytes>,
+    /// Bytes of all pages.
+    pub bytes: usize,
+    /// A header whose page has not come yet.
+    header: Option<Bytes>,
+}
+
+/// Shared between a column's encoder and whoever assembles the file.
+pub(crate) type SharedPages = Arc<Mutex<Pages>>;
+
+/// Nothing is ever half-done while the lock is held, so a panic elsewhere leaves the pages usable.
+pub(crate) fn lock(pages: &SharedPages) -> MutexGuard<'_, Pages> {
+    pages.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the stores of one row group's columns and keeps a handle on their pages, in the columns' order.
+pub(crate) struct Stores {
+    codec: Arc<Codec>,
+    made: Mutex<Vec<SharedPages>>,
+}
+
+impl Stores {
+    pub(crate) fn new(codec: Arc<Codec>) -> Arc<Self> {
+        Arc::new(Self { codec, made: Mutex::default() })
+    }
+
+    /// The pages of every column a store was made for.
+    pub(crate) fn pages(&self) -> Vec<SharedPages> {
+        std::mem::take(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stores")
+    }
+}
+
+impl PageStoreFactory for Stores {
+    fn create(&self, _: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
+        let pages = SharedPages::default();
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&pages));
+        Ok(Box::new(Store { codec: Arc::clone(&self.codec), pages }))
+    }
+}
+
+struct Store {
+    codec: Arc<Codec>,
+    pages: SharedPages,
+}
+
+impl PageStore for Store {
+    fn put(&mut self, value: Bytes) -> Result<PageKey> {
+        let header = lock(&self.pages).header.take();
+        let Some(header) = header else {
+            lock(&self.pages).header = Some(value);
+            return Ok(PageKey::new(0));
+        };
+        let malformed = || ParquetError::General("a page header that is not understood".into());
+        let header = Header::parse(&header).ok_or_else(malformed)?;
+        let page = self.codec.compress(&value)?;
+        let dictionary = header.page_type == DICTIONARY_PAGE;
+        let header = header.with_compressed_size(page.len());
+
+        let mut pages = lock(&self.pages);
+        pages.bytes += header.len() + page.len();
+        let kind = if dictionary { &mut pages.dictionary } else { &mut pages.data };
+        kind.extend([header, page]);
+        Ok(PageKey::new(0))
+    }
+
+    fn take(&mut self, _: PageKey) -> Result<Bytes> {
+        Err(ParquetError::General("pages are taken from where they are shared".into()))
+    }
+}
+
+/// A page header up to its third field: `1: type, 2: uncompressed_page_size, 3: compressed_page_size`, all `i32`.
+struct Header<'a> {
+    page_type: i64,
+    uncompressed: i64,
+    /// Every field after those.
+    rest: &'a [u8],
+}
+
+impl<'a> Header<'a> {
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (page_type, bytes) = field(bytes)?;
+        let (uncompressed, bytes) = field(bytes)?;
+        let (_, rest) = field(bytes)?;
+        Some(Self { page_type, uncompressed, rest })
+    }
+
+    fn with_compressed_size(&self, compressed: usize) -> Bytes {
+        let mut header = Vec::with_capacity(18 + self.rest.len());
+        for value in [self.page_type, self.uncompressed, compressed as i64] {
+            header.push(NEXT_FIELD_I32);
+            let mut zigzag = (value << 1) as u64;
+            while zigzag > 0x7F {
+                header.push(zigzag as u8 | 0x80);
+                zigzag >>= 7;
+            }
+            header.push(zigzag as u8);
+        }
+        header.extend_from_slice(self.rest);
+        header.into()
+    }
+}
+
+/// The value of the next field, which is no negative number, and what follows it.
+fn field(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let [NEXT_FIELD_I32, bytes @ ..] = bytes else { return None };
+    let mut zigzag = 0;
+    for (i, byte) in bytes.iter().enumerate().take(5) {
+        zigzag |= i64::from(byte & 0x7F) << (7 * i);
+        if byte & 0x80 == 0 {
+            return (zigzag & 1 == 0).then_some((zigzag >> 1, &bytes[i + 1..]));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_keep_all_but_the_compressed_size() {
+        // type 0, uncompressed 300, compressed 300, then field 5.
+        let bytes = [0x15, 0x00, 0x15, 0xD8, 0x04, 0x15, 0xD8, 0x04, 0x2C, 0x15, 0x02, 0x00, 0x00];
+        let header = Header::parse(&bytes);
+        let header = header.as_ref().map(|h| (h.page_type, h.uncompressed, h.rest));
+        assert_eq!(header, Some((0, 300, &bytes[8..])));
+        let (page_type, uncompressed, rest) = (0, 300, &bytes[8..]);
+        let written = Header { page_type, uncompressed, rest }.with_compressed_size(70);
+        assert_eq!(written[..], [0x15, 0x00, 0x15, 0xD8, 0x04, 0x15, 0x8C, 0x01, 0x2C, 0x15, 0x02, 0x00, 0x00]);
+    }
+
+    #[test]
+    fn what_is_no_header_is_refused() {
+        for bytes in [&[][..], &[0x15], &[0x15, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00], &[0x25, 0x00], &[0x15, 0x01]] {
+            assert!(Header::parse(bytes).is_none(), "{bytes:?}");
+        }
+    }
+}
