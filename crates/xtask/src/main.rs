@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use local_stack::servers::{MARIADB, NEWEST};
 use local_stack::{Layout, Stack};
 
 #[derive(Parser)]
@@ -32,6 +33,8 @@ enum Command {
     Up,
     /// Stop the stack and remove its data.
     Down,
+    /// Fetch the servers local clusters can run on beside PostgreSQL: MariaDB, MySQL, the newest PostgreSQL. Once; nothing is installed.
+    Servers,
     /// Run every check and test: format, clippy, unit, property and end-to-end tests, lint of workflow and template.
     Test,
     /// Export a large table on a stack of its own; print speed and the workers' peak memory.
@@ -82,6 +85,11 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Down => {
             Stack::down(&layout)?;
             println!("The stack is down.");
+        }
+        Command::Servers => {
+            for servers in [MARIADB, NEWEST] {
+                println!("{}", servers.ensure(&say)?.display());
+            }
         }
         Command::Test => test::run(&layout)?,
         Command::Bench { gigabytes } => bench::run(&layout.checkout, gigabytes)?,

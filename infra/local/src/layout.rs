@@ -79,9 +79,9 @@ impl Layout {
     }
 }
 
-/// Eight digits that tell checkouts apart.
-fn short_hash(checkout: &Path) -> String {
-    let hash = Uuid::new_v5(&Uuid::NAMESPACE_URL, checkout.as_os_str().as_encoded_bytes());
+/// Eight digits that tell checkouts, and other things with long names, apart.
+pub(crate) fn short_hash(name: impl AsRef<OsStr>) -> String {
+    let hash = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_ref().as_encoded_bytes());
     hash.simple().to_string()[..8].to_owned()
 }
 

@@ -8,7 +8,7 @@
 //! * `stack` – up, down, and what is running; `supervisor` – the process that hosts it; `process` – finding and ending processes.
 //! * `ministack` – the local cloud; `deploy` – the template in it.
 //! * `rds` – the RDS control plane.
-//! * `layout` – where things are; `prerequisites` and `venv` – what must be installed; `cargo` – building; `lint` – checks of template
+//! * `layout` – where things are; `prerequisites`, `servers` and `venv` – what must be installed or fetched; `cargo` – building; `lint` – checks of template
 //!   and workflow.
 
 pub mod cargo;
@@ -20,6 +20,7 @@ pub mod ministack;
 pub mod prerequisites;
 mod process;
 pub mod rds;
+pub mod servers;
 mod stack;
 pub mod supervisor;
 pub mod venv;

@@ -46,8 +46,14 @@ pub fn npm(progress: &dyn Fn(&str)) -> Result<PathBuf> {
     found_or_installed("Node.js with npm", &["nodejs", "npm"], find, progress)
 }
 
+/// The keys Debian signs its suites with.
+pub(crate) fn debian_keyring() -> Result<PathBuf> {
+    let find = || Some(PathBuf::from("/usr/share/keyrings/debian-archive-keyring.gpg")).filter(|keys| keys.is_file());
+    found_or_installed("The keyring of Debian's archive", &["debian-archive-keyring"], find, &|_| ())
+}
+
 /// A program on the search path.
-fn on_path(program: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|directory| directory.join(program)).find(|candidate| candidate.is_file())
 }
@@ -88,7 +94,7 @@ fn found_or_installed(
     find().ok_or_else(|| Error::Missing { what, install: format!("sudo apt-get install {}", packages.join(" ")) })
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 

@@ -13,6 +13,9 @@ use crate::layout::Layout;
 /// were killed, without trusting process ids that were written down and may belong to others by now.
 const MARK: &str = "AURORA_EXPORT_LOCAL_STACK";
 
+/// The programs that run on the data of a cluster.
+const SERVERS: [&str; 6] = ["/postgres", "/initdb", "/pg_basebackup", "/mariadbd", "/mariadb-backup", "/mysqld"];
+
 /// Marks a command as part of a stack.
 pub(crate) fn mark(command: &mut Command, layout: &Layout) {
     command.env(MARK, &layout.state_dir);
@@ -56,7 +59,10 @@ fn belongs(pid: u32, layout: &Layout) -> bool {
     let mut arguments = arguments.split(|byte| *byte == 0);
     let program = arguments.next().unwrap_or_default();
     let data_dir = format!("{}/", layout.data_dir.display());
-    program.ends_with(b"/postgres") && arguments.any(|argument| argument.starts_with(data_dir.as_bytes()))
+    // Those of MySQL come after the name of an option.
+    let value = |argument: &[u8]| argument.split(|byte| *byte == b'=').next_back().unwrap_or_default().to_vec();
+    SERVERS.iter().any(|server| program.ends_with(server.as_bytes()))
+        && arguments.any(|argument| value(argument).starts_with(data_dir.as_bytes()))
 }
 
 /// Asks a process to end, and waits until it has.

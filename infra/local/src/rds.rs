@@ -2,6 +2,9 @@
 //!
 //! `CreateDBCluster` initialises and starts a server, `RestoreDBClusterToPointInTime` copies a running one block by
 //! block, `DeleteDBCluster` removes it. States take time, limits bite, and what RDS refuses is refused with its codes.
+//! `EngineVersion` chooses among the servers on this machine, by its first number: `15` or `18` for `aurora-postgresql`,
+//! `10` or `9` (or the names `mariadb` and `mysql`) for `aurora-mysql`, whose clusters run on MariaDB unless they ask for
+//! MySQL. Answers show the server's own version.
 //! Where it differs from RDS: a cluster can be reached before it has an instance, `Port` is ignored (every cluster gets
 //! a free port on 127.0.0.1), there are no snapshots, and all is forgotten when the process ends.
 //!
@@ -11,7 +14,8 @@
 //! # Layout
 //!
 //! * `control` – shared state and background work; `cluster` – what is known of clusters and instances.
-//! * `clusters`, `modify`, `restore`, `instances`, `tags` – the actions; `validate` their parameters, `xml` their results.
+//! * `clusters`, `modify`, `restore`, `instances`, `tags` – the actions; `validate` their parameters, `xml` their results;
+//!   `parameters` – what servers are started with.
 //! * `engine` – the database servers; `tls` – their certificates; `secrets` – master passwords in Secrets Manager.
 //! * `error`, `faults` – how calls fail, and how tests make them.
 
@@ -23,6 +27,7 @@ mod error;
 mod faults;
 mod instances;
 mod modify;
+mod parameters;
 mod restore;
 mod secrets;
 mod tags;
@@ -76,7 +81,7 @@ pub struct Config {
     pub account: String,
     /// The region resources are in.
     pub region: String,
-    /// The directory of the PostgreSQL programs; found if not given.
+    /// The programs of PostgreSQL clusters that name no version; found if not given.
     pub postgres_bin: Option<PathBuf>,
     /// The least time a change of state takes.
     pub delay: Duration,
@@ -122,12 +127,11 @@ pub struct Server {
 ///
 /// # Errors
 ///
-/// When the address, the data directory or the certificate authority can't be used, or no server is installed.
+/// When the address, the data directory or the certificate authority can't be used.
 pub async fn serve(config: Config) -> Result<Server, RdsError> {
     if !config.listen.ip().is_loopback() {
         return Err(RdsError::NotLoopback(config.listen));
     }
-    let postgres = Arc::new(engine::postgres::Installation::find(config.postgres_bin).await?);
     let data_dir = open_data_dir(&config.data_dir)?;
     sweep(&data_dir)?;
     let control = Arc::new(ControlPlane {
@@ -135,7 +139,7 @@ pub async fn serve(config: Config) -> Result<Server, RdsError> {
         data_dir,
         delay: config.delay,
         secrets: config.secrets,
-        postgres,
+        postgres_bin: config.postgres_bin,
         authority: tls::Authority::open(&config.ca_dir)?,
         registry: Mutex::default(),
         faults: Mutex::default(),
@@ -153,7 +157,7 @@ pub async fn serve(config: Config) -> Result<Server, RdsError> {
     let serve = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
-    tracing::info!(%addr, postgres = control.postgres.version(), "RDS control plane is up");
+    tracing::info!(%addr, "RDS control plane is up");
     Ok(Server { addr, control, stop: Some(stop), http: tokio::spawn(serve.into_future()) })
 }
 
@@ -260,6 +264,8 @@ async fn query(State((control, export_tasks)): Shared, headers: HeaderMap, body:
         "AddTagsToResource" => tags::add(&control, &request, &id),
         "RemoveTagsFromResource" => tags::remove(&control, &request, &id),
         "ListTagsForResource" => tags::list(&control, &request, &id),
+        "CreateDBClusterParameterGroup" => parameters::create(&control, &request, &id),
+        "ModifyDBClusterParameterGroup" => parameters::modify(&control, &request, &id),
         other => {
             Err(ApiError::new("InvalidAction", format!("Could not find operation {other} for version 2014-10-31")))
         }

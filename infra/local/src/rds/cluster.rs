@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use export_task::engine::Engine;
 use jiff::Timestamp;
 use rds_query::Request;
 
-use super::engine::postgres::Database;
+use super::engine::{Server, default_parameter_group};
 use super::error::ApiError;
 use super::secrets::MasterSecret;
 use super::validate::{boolean, optional, tags};
-
-/// The engine every cluster has for now.
-pub(crate) const ENGINE: &str = "aurora-postgresql";
 
 /// How many copy-on-write clones a cluster can have; the next one silently becomes a full copy.
 pub(crate) const CLONE_LIMIT: usize = 15;
@@ -60,10 +58,10 @@ pub(crate) struct Cluster {
     /// The resource id of the cluster whose storage a copy-on-write clone shares.
     pub(crate) shares_storage_of: Option<String>,
     pub(crate) secret: Option<MasterSecret>,
-    pub(crate) server: Database,
+    pub(crate) server: Server,
 }
 
-/// What a request for a cluster says that is kept and shown but changes nothing on this machine.
+/// What a request for a cluster says that is kept and shown; but for the parameter group it changes nothing on this machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) subnet_group: String,
@@ -78,7 +76,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// The settings of a new cluster. What is left out becomes the account's default, also for a clone: RDS does not
     /// take the source's.
-    pub(crate) fn read(request: &Request) -> Result<Self, ApiError> {
+    pub(crate) fn read(request: &Request, engine: Engine) -> Result<Self, ApiError> {
         let text = |name: &str, default: &str| optional(request, name).unwrap_or(default).to_owned();
         let groups = request.list("VpcSecurityGroupIds", "VpcSecurityGroupId");
         let groups = if groups.is_empty() { vec!["sg-default"] } else { groups };
@@ -86,7 +84,7 @@ impl Settings {
         Ok(Self {
             subnet_group: text("DBSubnetGroupName", "default"),
             security_groups: groups.into_iter().map(str::to_owned).collect(),
-            parameter_group: text("DBClusterParameterGroupName", "default.aurora-postgresql"),
+            parameter_group: text("DBClusterParameterGroupName", default_parameter_group(engine)),
             deletion_protection: boolean(request, "DeletionProtection")?.unwrap_or(false),
             serverless: capacity("MinCapacity").zip(capacity("MaxCapacity")),
             tags: tags(request)?,
@@ -112,6 +110,8 @@ pub(crate) struct Instance {
 pub(crate) struct Registry {
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) instances: BTreeMap<String, Instance>,
+    /// Cluster parameter groups by name: names and values.
+    pub(crate) parameter_groups: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Registry {
@@ -137,6 +137,11 @@ impl Registry {
     pub(crate) fn clones(&self, resource_id: &str) -> usize {
         let shared = self.clusters.values().filter(|cluster| cluster.shares_storage_of.as_deref() == Some(resource_id));
         shared.count()
+    }
+
+    /// What a cluster parameter group says.
+    pub(crate) fn parameters(&self, group: &str) -> Vec<(String, String)> {
+        self.parameter_groups.get(&group.to_ascii_lowercase()).cloned().unwrap_or_default()
     }
 
     /// The ports that servers have or will have.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use export_task::engine::Engine;
 use jiff::Timestamp;
 use rds_query::{Request, xml::response};
 
-use super::cluster::{Cluster, ENGINE, Registry, Settings};
+use super::cluster::{Cluster, Registry, Settings};
 use super::control::ControlPlane;
-use super::engine;
-use super::engine::postgres::{Database, Master};
+use super::engine::{self, Master, Programs, Server};
 use super::error::ApiError;
 use super::secrets;
 use super::validate::{Filters, boolean, new_identifier, optional, page, password, required, sql_name};
@@ -18,9 +18,7 @@ use super::{modify, xml};
 pub(crate) async fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = new_identifier(request, "DBClusterIdentifier")?;
     let engine = required(request, "Engine")?;
-    if engine != ENGINE {
-        return Err(ApiError::value(format!("Invalid DB engine: {engine}. The local stack runs {ENGINE}.")));
-    }
+    let engine = Engine::of_name(engine).ok_or_else(|| ApiError::value(format!("Invalid DB engine: {engine}")))?;
     let master = sql_name(required(request, "MasterUsername")?, "MasterUsername")?;
     let database = optional(request, "DatabaseName").map(|name| sql_name(name, "DatabaseName")).transpose()?;
     let managed = boolean(request, "ManageMasterUserPassword")?.unwrap_or(false);
@@ -32,10 +30,13 @@ pub(crate) async fn create(control: &Arc<ControlPlane>, request: &Request, id: &
             return Err(ApiError::combination("Either MasterUserPassword or ManageMasterUserPassword must be given."));
         }
     };
-    let settings = Settings::read(request)?;
+    let settings = Settings::read(request, engine)?;
     let kms_key_id = optional(request, "KmsKeyId").map(str::to_owned);
     let encrypted = boolean(request, "StorageEncrypted")?.unwrap_or(kms_key_id.is_some());
-    let cluster = insert(control, &name, |_, resource_id, arn, server| Cluster {
+    let version = optional(request, "EngineVersion");
+    let programs = Programs::find(engine, version, control.postgres_bin.as_deref()).await;
+    let programs = programs.map_err(|error| ApiError::combination(error.to_string()))?;
+    let cluster = insert(control, &name, programs, settings, |_, settings, resource_id, arn, server| Cluster {
         id: name.clone(),
         arn,
         resource_id,
@@ -68,15 +69,17 @@ pub(crate) async fn create(control: &Arc<ControlPlane>, request: &Request, id: &
 pub(crate) fn insert(
     control: &ControlPlane,
     name: &str,
-    make: impl FnOnce(&Registry, String, String, Database) -> Cluster,
+    programs: Programs,
+    settings: Settings,
+    make: impl FnOnce(&Registry, Settings, String, String, Server) -> Cluster,
 ) -> Result<Cluster, ApiError> {
     let mut registry = control.registry();
     if registry.clusters.contains_key(name) {
         return Err(ApiError::new("DBClusterAlreadyExistsFault", "DB Cluster already exists"));
     }
     let (resource_id, arn) = control.identity(name);
-    let server = control.new_server(&registry, name, &resource_id)?;
-    let cluster = make(&registry, resource_id, arn, server);
+    let server = control.new_server(&registry, programs, (name, &resource_id), &settings)?;
+    let cluster = make(&registry, settings, resource_id, arn, server);
     registry.clusters.insert(name.to_owned(), cluster.clone());
     Ok(cluster)
 }
@@ -95,16 +98,14 @@ pub(crate) fn describe(control: &ControlPlane, request: &Request, id: &str) -> R
                 "db-cluster-id" => &cluster.id,
                 "db-cluster-resource-id" => &cluster.resource_id,
                 "clone-group-id" => &cluster.clone_group,
-                _ => ENGINE,
+                _ => cluster.server.engine().name(),
             })
     });
     let (clusters, marker) = page(request, found.collect(), |cluster| &cluster.id)?;
     Ok(response(request.action(), id, |result| {
         result.maybe("Marker", marker).child("DBClusters", |list| {
             for cluster in clusters {
-                list.child("DBCluster", |out| {
-                    xml::cluster(out, cluster, &registry, control.postgres.version(), &control.names)
-                });
+                list.child("DBCluster", |out| xml::cluster(out, cluster, &registry, &control.names));
             }
         });
     }))
@@ -186,7 +187,6 @@ fn respond_with(
 ) -> Result<String, ApiError> {
     let cluster = registry.clusters.get(name).ok_or_else(|| ApiError::no_cluster(name))?;
     Ok(response(request.action(), id, |result| {
-        result
-            .child("DBCluster", |out| xml::cluster(out, cluster, registry, control.postgres.version(), &control.names));
+        result.child("DBCluster", |out| xml::cluster(out, cluster, registry, &control.names));
     }))
 }

@@ -9,9 +9,8 @@ use aws_sdk_secretsmanager::Client;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::cluster::{Cluster, Names, Registry, resource_id};
-use super::engine::postgres::{Database, Installation};
-use super::engine::{self, EngineError};
+use super::cluster::{Cluster, Names, Registry, Settings, resource_id};
+use super::engine::{self, EngineError, Place, Programs, Server};
 use super::error::ApiError;
 use super::faults::Faults;
 use super::tls::Authority;
@@ -22,7 +21,7 @@ pub(crate) struct ControlPlane {
     pub(crate) data_dir: PathBuf,
     pub(crate) delay: Duration,
     pub(crate) secrets: Option<Client>,
-    pub(crate) postgres: Arc<Installation>,
+    pub(crate) postgres_bin: Option<PathBuf>,
     pub(crate) authority: Authority,
     pub(crate) registry: Mutex<Registry>,
     pub(crate) faults: Mutex<Faults>,
@@ -37,9 +36,17 @@ impl ControlPlane {
     }
 
     /// A server for a new cluster, on a port of its own.
-    pub(crate) fn new_server(&self, registry: &Registry, id: &str, resource_id: &str) -> Result<Database, ApiError> {
+    pub(crate) fn new_server(
+        &self,
+        registry: &Registry,
+        programs: Programs,
+        (id, resource_id): (&str, &str),
+        settings: &Settings,
+    ) -> Result<Server, ApiError> {
         let port = engine::free_port(&registry.ports()).map_err(ApiError::internal)?;
-        Database::new(&self.postgres, id, self.data_dir.join(resource_id), port).map_err(ApiError::internal)
+        let parameters = registry.parameters(&settings.parameter_group);
+        let place = Place { name: id.to_owned(), dir: self.data_dir.join(resource_id), port, parameters };
+        Server::new(programs, place).map_err(ApiError::internal)
     }
 
     /// Does `work` in the background, which takes at least the configured delay.

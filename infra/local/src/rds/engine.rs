@@ -1,15 +1,22 @@
 //! Database servers on this machine: what every engine needs to run one. Each engine has a module with a type for the
-//! installed programs and one for a running server (`create`, `clone_to`, `set_master_password`).
+//! installed programs, which can make, copy and change a server at a place; `server` is one of any engine.
 
-pub(crate) mod postgres;
+mod mysql;
+mod postgres;
+mod server;
 
+use std::ffi::OsStr;
 use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use tokio::io::AsyncWriteExt;
+use tokio::process::Child;
+
+pub(crate) use server::{Place, Programs, Server, default_parameter_group, license};
 
 use super::tls::TlsError;
 
@@ -17,8 +24,18 @@ use super::tls::TlsError;
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The programs of the engine are not installed.
-    #[error("no {0} on this machine; install the server package or give the directory of its programs")]
+    #[error("no server for {0} on this machine; `cargo xtask servers` fetches what is missing")]
     NotInstalled(&'static str),
+    /// There is no such version of the engine.
+    #[error("Cannot find version {version} for {engine}: this machine has {found}; `cargo xtask servers` fetches more")]
+    NoVersion {
+        /// The engine.
+        engine: &'static str,
+        /// What was asked for.
+        version: String,
+        /// What there is.
+        found: String,
+    },
     /// Servers refuse to run as root and their own user is missing.
     #[error("database servers refuse to run as root and there is no user {0:?} to run them as")]
     NoUser(&'static str),
@@ -50,13 +67,14 @@ pub enum EngineError {
     NoPort,
 }
 
-/// The operating system's user that servers run as: the current one, or the engine's own when that is root.
+/// The operating system's user that servers run as: the current one, or another when that is root.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunAs(Option<(&'static str, u32, u32)>);
 
 impl RunAs {
-    /// The current user, or `name` for root.
-    pub(crate) fn find(name: &'static str) -> Result<Self, EngineError> {
+    /// The current user, or the one that PostgreSQL's package makes.
+    pub(crate) fn find() -> Result<Self, EngineError> {
+        let name = "postgres";
         if id(&["-u"]) != Some(0) {
             return Ok(Self(None));
         }
@@ -66,9 +84,44 @@ impl RunAs {
         }
     }
 
+    /// Starts a program as this user that goes on when this process ends.
+    pub(crate) fn start(self, program: &Path, args: &[&str]) -> Result<Child, EngineError> {
+        let mut command = Command::new(program);
+        // Its own group, so that a terminal's Ctrl-C does not reach it.
+        command.args(args).env_clear().env("LC_ALL", "C").current_dir("/").process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some((_, uid, gid)) = self.0 {
+            command.uid(uid).gid(gid);
+        }
+        let failed = |error: io::Error| EngineError::Program {
+            program: program.display().to_string(),
+            output: error.to_string(),
+        };
+        tokio::process::Command::from(command).spawn().map_err(failed)
+    }
+
     /// Runs a program to its end as this user, with `input` on its standard input, and gives back what it printed.
-    pub(crate) async fn run(self, program: &Path, args: &[&str], input: &str) -> Result<String, EngineError> {
+    pub(crate) async fn run(
+        self,
+        program: &Path,
+        args: &[impl AsRef<OsStr>],
+        input: &str,
+    ) -> Result<String, EngineError> {
         let failed = |output: String| EngineError::Program { program: program.display().to_string(), output };
+        let mut child = self.command(program, args).spawn().map_err(|error| failed(error.to_string()))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that ends without reading says why on its standard error.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+        let output = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// A program to be run as this user, with its input and its outputs as pipes.
+    pub(crate) fn command(self, program: &Path, args: &[impl AsRef<OsStr>]) -> tokio::process::Command {
         let mut command = match self.0 {
             None => Command::new(program),
             Some((name, ..)) => {
@@ -82,16 +135,7 @@ impl RunAs {
         command.args(args).env_clear().env("LC_ALL", "C").current_dir("/");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = tokio::process::Command::from(command).spawn().map_err(|error| failed(error.to_string()))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program that ends without reading says why on its standard error.
-            let _ = stdin.write_all(input.as_bytes()).await;
-        }
-        let output = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;
-        if !output.status.success() {
-            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        command.into()
     }
 
     /// Makes a directory only this user can enter.
@@ -104,7 +148,8 @@ impl RunAs {
         super::tls::write_private(path, text).and_then(|()| self.own(path)).map_err(file(path))
     }
 
-    fn own(self, path: &Path) -> io::Result<()> {
+    /// Gives a file to this user.
+    pub(crate) fn own(self, path: &Path) -> io::Result<()> {
         match self.0 {
             None => Ok(()),
             Some((_, uid, gid)) => chown(path, Some(uid), Some(gid)),
@@ -133,15 +178,20 @@ pub(crate) fn free_port(taken: &[u16]) -> Result<u16, EngineError> {
 
 /// Stops the server of a cluster directory at once, whoever started it.
 pub(crate) fn stop(dir: &Path) {
-    let pid_file = postgres::pid_file(dir);
-    let pid = fs::read_to_string(&pid_file).ok().and_then(|text| text.lines().next()?.trim().parse::<u32>().ok());
+    // PostgreSQL gives its shared memory back when it is told to end. MySQL has nothing to give back but time.
+    stop_by(&postgres::pid_file(dir), &["-QUIT", "-KILL"]);
+    stop_by(&mysql::pid_file(dir), &["-KILL"]);
+}
+
+fn stop_by(pid_file: &Path, signals: &[&str]) {
+    let pid = fs::read_to_string(pid_file).ok().and_then(|text| text.lines().next()?.trim().parse::<u32>().ok());
     let Some(pid) = pid else { return };
-    for signal in ["-QUIT", "-KILL"] {
+    for signal in signals {
         let start = Instant::now();
         // The number may belong to another process by now; a server's current directory is its data directory.
         while runs_in(pid, pid_file.parent()) && start.elapsed() < Duration::from_secs(5) {
             // A process that has just ended is what the caller wants.
-            let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+            let _ = Command::new("kill").args([*signal, &pid.to_string()]).stderr(Stdio::null()).status();
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -160,6 +210,29 @@ pub(crate) fn remove(dir: &Path) -> Result<(), EngineError> {
 fn runs_in(pid: u32, dir: Option<&Path>) -> bool {
     let cwd = fs::read_link(format!("/proc/{pid}/cwd")).ok();
     cwd.is_some() && cwd == dir.and_then(|dir| dir.canonicalize().ok())
+}
+
+/// What a new server starts with.
+pub(crate) struct Master<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) password: &'a str,
+    /// A database to create, owned by the master user.
+    pub(crate) database: Option<&'a str>,
+}
+
+/// The first number of a version.
+fn major(version: &str) -> Option<u32> {
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// None of the versions that were found is the one asked for.
+fn no_version(engine: &'static str, version: Option<&str>, found: &[String]) -> EngineError {
+    match version {
+        Some(version) if !found.is_empty() => {
+            EngineError::NoVersion { engine, version: version.to_owned(), found: found.join(", ") }
+        }
+        _ => EngineError::NotInstalled(engine),
+    }
 }
 
 /// Names the file an error is about.

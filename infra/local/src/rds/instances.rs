@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rds_query::{Request, xml::response};
 
-use super::cluster::{ENGINE, Instance, Registry, resource_id};
+use super::cluster::{Instance, Registry, resource_id};
 use super::control::ControlPlane;
 use super::error::ApiError;
 use super::validate::{Filters, new_identifier, optional, page, required, tags};
@@ -29,11 +29,12 @@ pub(crate) fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -
         if registry.instances.contains_key(&name) {
             return Err(ApiError::new("DBInstanceAlreadyExists", "DB instance already exists"));
         }
-        let status = registry.cluster(&cluster)?.status.clone();
-        if engine != ENGINE {
+        let found = registry.cluster(&cluster)?;
+        let (status, engine_of_cluster) = (found.status.clone(), found.server.engine().name());
+        if engine != engine_of_cluster {
             return Err(ApiError::combination(format!(
                 "The engine name requested for your DB instance ({engine}) doesn't match the engine name of your DB \
-                 cluster ({ENGINE})."
+                 cluster ({engine_of_cluster})."
             )));
         }
         // While a cluster is being created its instances wait for it.
@@ -73,13 +74,14 @@ pub(crate) fn describe(control: &ControlPlane, request: &Request, id: &str) -> R
         registry.instance(wanted)?;
     }
     let filters = Filters::read(request, &["db-cluster-id", "db-instance-id", "dbi-resource-id", "engine"])?;
+    let engine = |cluster: &str| registry.clusters.get(cluster).map_or("", |found| found.server.engine().name());
     let found = registry.instances.values().filter(|instance| {
         wanted.as_ref().is_none_or(|wanted| instance.id == *wanted)
             && filters.match_all(|name| match name {
                 "db-cluster-id" => &instance.cluster,
                 "db-instance-id" => &instance.id,
                 "dbi-resource-id" => &instance.resource_id,
-                _ => ENGINE,
+                _ => engine(&instance.cluster),
             })
     });
     let (instances, marker) = page(request, found.collect(), |instance| &instance.id)?;
@@ -87,9 +89,7 @@ pub(crate) fn describe(control: &ControlPlane, request: &Request, id: &str) -> R
         result.maybe("Marker", marker).child("DBInstances", |list| {
             for instance in instances {
                 if let Some(cluster) = registry.clusters.get(&instance.cluster) {
-                    list.child("DBInstance", |out| {
-                        xml::instance(out, instance, cluster, control.postgres.version(), &control.names);
-                    });
+                    list.child("DBInstance", |out| xml::instance(out, instance, cluster, &control.names));
                 }
             }
         });
@@ -127,8 +127,6 @@ fn respond(
     let instance = registry.instances.get(name).ok_or_else(|| ApiError::no_instance(name))?;
     let cluster = registry.clusters.get(&instance.cluster).ok_or_else(|| ApiError::no_cluster(&instance.cluster))?;
     Ok(response(request.action(), id, |result| {
-        result.child("DBInstance", |out| {
-            xml::instance(out, instance, cluster, control.postgres.version(), &control.names);
-        });
+        result.child("DBInstance", |out| xml::instance(out, instance, cluster, &control.names));
     }))
 }

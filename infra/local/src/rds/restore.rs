@@ -34,8 +34,8 @@ pub(crate) fn restore(control: &Arc<ControlPlane>, request: &Request, id: &str) 
             return Err(ApiError::combination("Either RestoreToTime or UseLatestRestorableTime must be specified."));
         }
     }
-    let settings = Settings::read(request)?;
     let source = control.registry().cluster(&source)?.clone();
+    let settings = Settings::read(request, source.server.engine())?;
     if source.status != "available" {
         return Err(ApiError::cluster_state(format!(
             "DB cluster {} isn't available for restore with status {}.",
@@ -47,7 +47,8 @@ pub(crate) fn restore(control: &Arc<ControlPlane>, request: &Request, id: &str) 
         return Err(ApiError::combination("KmsKeyId cannot be specified: the source DB cluster isn't encrypted."));
     }
     let origin = source.clone();
-    let cluster = insert(control, &name, |registry, resource_id, arn, server| {
+    let programs = source.server.programs().clone();
+    let cluster = insert(control, &name, programs, settings, |registry, settings, resource_id, arn, server| {
         let shares = copy_on_write && registry.clones(&origin.resource_id) < CLONE_LIMIT;
         Cluster {
             id: name.clone(),

@@ -42,14 +42,26 @@ pub(crate) fn new_identifier(request: &Request, name: &str) -> Result<String, Ap
     )))
 }
 
+/// What the engines keep for themselves.
+const RESERVED: [&str; 9] = [
+    "rdsadmin",
+    "rds_superuser",
+    "template0",
+    "template1",
+    "root",
+    "mysql",
+    "sys",
+    "information_schema",
+    "performance_schema",
+];
+
 /// A database or role name: a letter, then letters, digits and underscores, none the server keeps for itself.
 pub(crate) fn sql_name(name: &str, parameter: &str) -> Result<String, ApiError> {
     let valid = name.len() <= 63
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let folded = name.to_ascii_lowercase();
-    let reserved =
-        folded.starts_with("pg_") || ["rdsadmin", "rds_superuser", "template0", "template1"].contains(&folded.as_str());
+    let reserved = folded.starts_with("pg_") || RESERVED.contains(&folded.as_str());
     if valid && !reserved {
         return Ok(name.to_owned());
     }

@@ -2,13 +2,14 @@
 
 use rds_query::xml::Element;
 
-use super::cluster::{Cluster, ENGINE, Instance, Names, Registry};
+use super::cluster::{Cluster, Instance, Names, Registry};
+use super::engine::license;
 
 /// The address of every server.
 const ADDRESS: &str = "127.0.0.1";
 
 /// Writes the members of a `DBCluster`.
-pub(crate) fn cluster(out: &mut Element<'_>, cluster: &Cluster, registry: &Registry, version: &str, names: &Names) {
+pub(crate) fn cluster(out: &mut Element<'_>, cluster: &Cluster, registry: &Registry, names: &Names) {
     let zones = ["a", "b", "c"].map(|zone| format!("{}{zone}", names.region));
     let available = cluster.status == "available";
     out.text("AllocatedStorage", 1)
@@ -23,8 +24,8 @@ pub(crate) fn cluster(out: &mut Element<'_>, cluster: &Cluster, registry: &Regis
         .text("Endpoint", ADDRESS)
         .text("ReaderEndpoint", ADDRESS)
         .text("MultiAZ", registry.members(&cluster.id).len() > 1)
-        .text("Engine", ENGINE)
-        .text("EngineVersion", version)
+        .text("Engine", cluster.server.engine().name())
+        .text("EngineVersion", cluster.server.version())
         .maybe("LatestRestorableTime", available.then(|| time(jiff::Timestamp::now())))
         .text("Port", cluster.server.port())
         .text("MasterUsername", &cluster.master)
@@ -73,10 +74,10 @@ pub(crate) fn cluster(out: &mut Element<'_>, cluster: &Cluster, registry: &Regis
 }
 
 /// Writes the members of a `DBInstance`.
-pub(crate) fn instance(out: &mut Element<'_>, instance: &Instance, cluster: &Cluster, version: &str, names: &Names) {
+pub(crate) fn instance(out: &mut Element<'_>, instance: &Instance, cluster: &Cluster, names: &Names) {
     out.text("DBInstanceIdentifier", &instance.id)
         .text("DBInstanceClass", &instance.class)
-        .text("Engine", ENGINE)
+        .text("Engine", cluster.server.engine().name())
         .text("DBInstanceStatus", &instance.status)
         .text("MasterUsername", &cluster.master)
         .maybe("DBName", cluster.database.as_ref());
@@ -96,9 +97,9 @@ pub(crate) fn instance(out: &mut Element<'_>, instance: &Instance, cluster: &Clu
             group.text("DBSubnetGroupName", &cluster.settings.subnet_group).text("SubnetGroupStatus", "Complete");
         })
         .text("MultiAZ", false)
-        .text("EngineVersion", version)
+        .text("EngineVersion", cluster.server.version())
         .text("AutoMinorVersionUpgrade", true)
-        .text("LicenseModel", "postgresql-license")
+        .text("LicenseModel", license(cluster.server.engine()))
         .text("PubliclyAccessible", false)
         .text("StorageType", "aurora")
         .text("DbInstancePort", 0)

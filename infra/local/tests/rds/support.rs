@@ -68,6 +68,11 @@ impl Stack {
         Self { rds: aws_sdk_rds::Client::new(&client), secrets, data_dir, server }
     }
 
+    /// The certificate authority of the servers.
+    pub fn ca_file(&self) -> PathBuf {
+        self.server.ca_file().to_owned()
+    }
+
     /// Posts JSON to a path outside the RDS protocol.
     pub async fn post(&self, path: &str, body: &str) {
         let addr = self.server.addr();
@@ -164,14 +169,14 @@ fn login(port: u16, database: &str, user: &str, password: &str) -> tokio_postgre
     config
 }
 
-/// The postmasters that run in a data directory.
+/// The servers that run in a data directory.
 pub fn processes_in(data_dir: &Path) -> Vec<String> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let mut found = Vec::new();
     for process in processes {
         let cwd = std::fs::read_link(process.path().join("cwd"));
         let command = std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
-        if cwd.is_ok_and(|cwd| cwd.starts_with(data_dir)) && command.contains("-D") {
+        if cwd.is_ok_and(|cwd| cwd.starts_with(data_dir)) && (command.contains("-D") || command.contains("my.cnf")) {
             found.push(command);
         }
     }

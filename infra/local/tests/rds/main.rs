@@ -1,6 +1,7 @@
-//! The RDS control plane, driven by the real SDK, over real PostgreSQL servers.
+//! The RDS control plane, driven by the real SDK, over real database servers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod mysql;
 mod support;
 
 use std::time::{Duration, Instant};
@@ -177,8 +178,8 @@ async fn what_rds_refuses_is_refused() {
     assert!(unknown.as_service_error().unwrap().is_db_cluster_not_found_fault());
     let unknown = rds.describe_db_instances().db_instance_identifier("none").send().await.unwrap_err();
     assert!(unknown.as_service_error().unwrap().is_db_instance_not_found_fault());
-    let mysql = rds.create_db_cluster().db_cluster_identifier("m").engine("aurora-mysql").send().await.unwrap_err();
-    assert_eq!(mysql.code(), Some("InvalidParameterValue"));
+    let oracle = rds.create_db_cluster().db_cluster_identifier("o").engine("oracle-ee").send().await.unwrap_err();
+    assert_eq!(oracle.code(), Some("InvalidParameterValue"));
     for id in ["-a", "a-", "a--b", "1a", "a_b"] {
         let bad =
             rds.create_db_cluster().db_cluster_identifier(id).engine("aurora-postgresql").send().await.unwrap_err();

@@ -1,0 +1,356 @@
+//! MariaDB and MySQL as Aurora MySQL shows itself: a master user with broad rights but without `SUPER`, an `rdsadmin` that
+//! owns the server, TLS.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::task::block_in_place;
+use tokio::time::{Instant, sleep};
+
+use super::{EngineError, Master, Place, RunAs, file, major};
+use crate::rds::tls::Authority;
+use crate::servers::{MARIADB, NEWEST};
+
+/// The owner of the server, as on RDS. It has no password, and can only come in by the socket, whose directory is private.
+const ADMIN: &str = "rdsadmin";
+
+/// What the master user of Aurora MySQL may do.
+const MASTER_RIGHTS: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, \
+    SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, \
+    SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER";
+
+/// How long a server may take to start.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Which of the two it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    MariaDb,
+    MySql,
+}
+
+/// The unpacked programs.
+#[derive(Debug)]
+pub(crate) struct Installation {
+    kind: Kind,
+    /// The directory that is as good as their `/usr`.
+    base: PathBuf,
+    version: String,
+    user: RunAs,
+}
+
+impl Installation {
+    /// The server for an `EngineVersion`: `mariadb`, `mysql` or the number of a version, of which the major one counts.
+    /// MariaDB is what clusters get that name none, or one of Aurora's (`8.0.mysql_aurora.3.08.0`).
+    pub(crate) async fn find(version: Option<&str>) -> Result<Self, EngineError> {
+        let user = RunAs::find()?;
+        let mut found = Vec::new();
+        for (kind, root) in [(Kind::MariaDb, MARIADB.found()), (Kind::MySql, NEWEST.found())] {
+            let Some(base) = root.map(|root| root.join("usr")) else { continue };
+            // "…/mariadbd  Ver 10.11.6-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)"
+            let text = user.run(&base.join("sbin").join(kind.server()), &["--version"], "").await?;
+            let mut words = text.split_whitespace().skip_while(|word| *word != "Ver");
+            let own = words.nth(1).unwrap_or_default().to_owned();
+            let wanted = match version {
+                None => kind == Kind::MariaDb,
+                Some(version) if version.contains("mysql_aurora") => kind == Kind::MariaDb,
+                Some("mariadb") => kind == Kind::MariaDb,
+                Some("mysql") => kind == Kind::MySql,
+                Some(version) => major(version) == major(&own),
+            };
+            if wanted {
+                return Ok(Self { kind, base, version: own, user });
+            }
+            found.push(own);
+        }
+        Err(super::no_version("aurora-mysql", version, &found))
+    }
+
+    /// The version, `10.11.6-MariaDB-0+deb12u1`.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Initialises and starts a server.
+    pub(crate) async fn create(
+        &self,
+        place: &Place,
+        master: Master<'_>,
+        authority: &Authority,
+    ) -> Result<(), EngineError> {
+        self.user.private_dir(&place.dir)?;
+        let tls = authority.server()?;
+        self.user.private_file(&place.dir.join(CERTIFICATE), &tls.certificate)?;
+        self.user.private_file(&place.dir.join(KEY), &tls.key)?;
+        self.configure(place)?;
+        let settings = settings_file(place);
+        match self.kind {
+            Kind::MariaDb => {
+                let base = format!("--basedir={}", self.base.display());
+                let how = ["--auth-root-authentication-method=normal", "--skip-test-db", "--cross-bootstrap"];
+                self.run("bin/mariadb-install-db", &[&[settings.as_str(), &base], how.as_slice()].concat()).await?;
+            }
+            Kind::MySql => drop(self.run("sbin/mysqld", &[&settings, "--initialize-insecure"]).await?),
+        }
+        self.start(place, "root").await?;
+        self.sql(place, "root", &bootstrap(&master)).await
+    }
+
+    /// Starts a server on a physical copy of a running one, taken while others write to it.
+    pub(crate) async fn copy(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
+        self.user.private_dir(&target.dir)?;
+        for name in [CERTIFICATE, KEY] {
+            let from = source.dir.join(name);
+            let text = fs::read_to_string(&from).map_err(file(&from))?;
+            self.user.private_file(&target.dir.join(name), &text)?;
+        }
+        self.configure(target)?;
+        match self.kind {
+            Kind::MariaDb => self.clone_mariadb(source, target).await,
+            Kind::MySql => self.clone_mysql(source, target).await,
+        }
+    }
+
+    /// `mariadb-backup` copies InnoDB's pages while they change, and the redo log of the time that takes; `--prepare`
+    /// applies it. Tables of other engines are copied while nobody may write to them.
+    async fn clone_mariadb(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
+        let data = format!("--target-dir={}", data(&target.dir).display());
+        let (user, socket) = (format!("--user={ADMIN}"), format!("--socket={}", socket(&source.dir).display()));
+        self.run("bin/mariadb-backup", &[&settings_file(source), "--backup", &user, &socket, &data]).await?;
+        self.run("bin/mariadb-backup", &["--no-defaults", "--prepare", &data]).await?;
+        self.start(target, ADMIN).await
+    }
+
+    /// MySQL's own `CLONE` copies InnoDB's pages and redo log, and leaves the tables of other engines empty. So nobody may
+    /// write while it works, and their files are copied in the same moment; they take their places once the new server
+    /// has made the empty ones.
+    async fn clone_mysql(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
+        let others = target.dir.join("others");
+        // A server makes one clone at a time.
+        let clone = format!(
+            "DO GET_LOCK('clone', 3600); FLUSH TABLES WITH READ LOCK; CLONE LOCAL DATA DIRECTORY = {}; SELECT 'done';\n",
+            literal(&data(&target.dir).to_string_lossy())
+        );
+        let mut session = self.user.command(&self.client(), &arguments(source, ADMIN)).spawn().map_err(not_run)?;
+        // Nobody writes until it ends, which it does with its input.
+        let (Some(mut input), Some(output)) = (session.stdin.take(), session.stdout.take()) else {
+            return Err(EngineError::NotInstalled("pipes"));
+        };
+        input.write_all(clone.as_bytes()).await.map_err(not_run)?;
+        let done = BufReader::new(output).lines().next_line().await.map_err(not_run)?;
+        if done.is_some() {
+            block_in_place(|| self.copy_others(&data(&source.dir), &others))?;
+        }
+        drop(input);
+        let ended = session.wait_with_output().await.map_err(not_run)?;
+        if done.is_none() {
+            let output = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+            return Err(EngineError::Program { program: "CLONE".to_owned(), output });
+        }
+        self.start(target, ADMIN).await?;
+        block_in_place(|| self.copy_others(&others, &data(&target.dir)))?;
+        fs::remove_dir_all(&others).map_err(file(&others))?;
+        self.sql(target, ADMIN, "FLUSH TABLES;").await
+    }
+
+    /// Copies the files of databases that are none of InnoDB's.
+    fn copy_others(&self, from: &Path, to: &Path) -> Result<(), EngineError> {
+        let list = |dir: &Path| {
+            Ok::<_, EngineError>(fs::read_dir(dir).map_err(file(dir))?.flatten().map(|entry| entry.path()))
+        };
+        if !to.exists() {
+            self.user.private_dir(to)?;
+        }
+        for database in list(from)?.filter(|path| path.is_dir()) {
+            let Some(name) = database.file_name().filter(|name| !name.to_string_lossy().starts_with('#')) else {
+                continue;
+            };
+            for path in list(&database)?.filter(|path| path.extension().is_none_or(|extension| extension != "ibd")) {
+                let target = to.join(name);
+                if !target.exists() {
+                    self.user.private_dir(&target)?;
+                }
+                // Not over what the server may have open: that would be the old file still.
+                let (new, target) = (target.join("new"), target.join(path.file_name().unwrap_or_default()));
+                fs::copy(&path, &new).map_err(file(&new))?;
+                self.user.own(&new).map_err(file(&new))?;
+                fs::rename(&new, &target).map_err(file(&target))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the password of the master user.
+    pub(crate) async fn set_master_password(
+        &self,
+        place: &Place,
+        name: &str,
+        password: &str,
+    ) -> Result<(), EngineError> {
+        let statement = format!("ALTER USER {}@'%' IDENTIFIED BY {};", literal(name), literal(password));
+        self.sql(place, ADMIN, &statement).await
+    }
+
+    /// Starts the server; returns when it takes connections.
+    async fn start(&self, place: &Place, admin: &str) -> Result<(), EngineError> {
+        let program = self.base.join("sbin").join(self.kind.server());
+        let mut server = self.user.start(&program, &[&settings_file(place)])?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Err(error) = self.sql(place, admin, "DO 1;").await else { return Ok(()) };
+            if !matches!(server.try_wait(), Ok(None)) || Instant::now() > deadline {
+                let log = fs::read_to_string(place.dir.join(LOG)).unwrap_or_default();
+                return Err(EngineError::Program {
+                    program: program.display().to_string(),
+                    output: format!("{error}\n{log}"),
+                });
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Runs statements as an administrator. They may hold a password: they go through a pipe.
+    async fn sql(&self, place: &Place, user: &str, statements: &str) -> Result<(), EngineError> {
+        self.user.run(&self.client(), &arguments(place, user), statements).await.map(drop)
+    }
+
+    fn client(&self) -> PathBuf {
+        self.base.join("bin").join(self.kind.client())
+    }
+
+    async fn run(&self, program: &str, args: &[&str]) -> Result<String, EngineError> {
+        self.user.run(&self.base.join(program), args, "").await
+    }
+}
+
+impl Kind {
+    fn server(self) -> &'static str {
+        match self {
+            Self::MariaDb => "mariadbd",
+            Self::MySql => "mysqld",
+        }
+    }
+
+    fn client(self) -> &'static str {
+        match self {
+            Self::MariaDb => "mariadb",
+            Self::MySql => "mysql",
+        }
+    }
+
+    /// What only one of them knows.
+    fn settings(self) -> &'static str {
+        match self {
+            // Archive is a plugin of its own there.
+            Self::MariaDb => "innodb_log_file_size = 64M\nplugin_load_add = ha_archive\n",
+            Self::MySql => "innodb_redo_log_capacity = 64M\nmysqlx = OFF\nplugin_load_add = mysql_clone.so\n",
+        }
+    }
+}
+
+impl Installation {
+    /// Writes the settings, for the server and all other programs. Nothing here has to survive a power cut, so nothing waits for the disk.
+    fn configure(&self, place: &Place) -> Result<(), EngineError> {
+        let (base, dir) = (self.base.display(), place.dir.display());
+        let parameters = place.parameters.iter().map(|(name, value)| format!("{name} = {}\n", quoted(value)));
+        let own = format!(
+            "basedir = {base}\n\
+             plugin_dir = {base}/lib/mysql/plugin\n\
+             lc_messages_dir = {base}/share/mysql\n\
+             character_sets_dir = {base}/share/mysql/charsets\n\
+             datadir = {data}\n\
+             socket = {socket}\n\
+             pid_file = {pid_file}\n\
+             log_error = {dir}/{LOG}\n\
+             ssl_cert = {dir}/{CERTIFICATE}\n\
+             ssl_key = {dir}/{KEY}\n\
+             port = {port}\n\
+             bind_address = 127.0.0.1\n\
+             skip_name_resolve = ON\n\
+             secure_file_priv = {dir}\n\
+             skip_log_bin\n\
+             max_connections = 200\n\
+             performance_schema = OFF\n\
+             innodb_buffer_pool_size = 64M\n\
+             innodb_flush_log_at_trx_commit = 0\n\
+             innodb_flush_method = nosync\n\
+             innodb_doublewrite = OFF\n\
+             innodb_use_native_aio = OFF\n",
+            data = data(&place.dir).display(),
+            socket = socket(&place.dir).display(),
+            pid_file = pid_file(&place.dir).display(),
+            port = place.port,
+        );
+        // Of what is said twice, the last counts.
+        let defaults =
+            "[mysqld]\ncharacter_set_server = utf8mb4\ndefault_time_zone = '+00:00'\nlocal_infile = ON\n".to_owned();
+        let text: String =
+            [defaults].into_iter().chain(parameters).chain([own, self.kind.settings().to_owned()]).collect();
+        self.user.private_file(&place.dir.join(SETTINGS), &text)
+    }
+}
+
+/// Files of a server's directory.
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
+const LOG: &str = "server.log";
+const SETTINGS: &str = "my.cnf";
+
+/// The data directory inside a server's directory.
+fn data(dir: &Path) -> PathBuf {
+    dir.join("data")
+}
+
+/// The file in which a running server of this directory leaves its process id.
+pub(crate) fn pid_file(dir: &Path) -> PathBuf {
+    data(dir).join("server.pid")
+}
+
+/// The socket of a server's directory.
+pub(crate) fn socket(dir: &Path) -> PathBuf {
+    dir.join("mysql.sock")
+}
+
+/// How programs are told the settings. Must be their first argument.
+fn settings_file(place: &Place) -> String {
+    format!("--defaults-file={}", place.dir.join(SETTINGS).display())
+}
+
+/// The users and databases RDS makes before the master user sees the server.
+fn bootstrap(master: &Master<'_>) -> String {
+    let name = literal(master.name);
+    // Only MariaDB makes the ones that are dropped, and only some versions all.
+    let mut sql = format!(
+        "DROP USER IF EXISTS ''@'localhost', 'root'@'127.0.0.1', 'root'@'::1';\n\
+         RENAME USER 'root'@'localhost' TO '{ADMIN}'@'localhost';\n\
+         CREATE USER {name}@'%' IDENTIFIED BY {password};\n\
+         GRANT {MASTER_RIGHTS} ON *.* TO {name}@'%' WITH GRANT OPTION;\n",
+        password = literal(master.password),
+    );
+    if let Some(database) = master.database {
+        sql.push_str(&format!("CREATE DATABASE IF NOT EXISTS `{}`;\n", database.replace('`', "``")));
+    }
+    sql
+}
+
+/// How the client gets in by the socket. It says at once what it has to say.
+fn arguments(place: &Place, user: &str) -> [String; 5] {
+    let socket = format!("--socket={}", socket(&place.dir).display());
+    ["--no-defaults".to_owned(), "--batch".to_owned(), "--unbuffered".to_owned(), socket, format!("--user={user}")]
+}
+
+fn not_run(error: io::Error) -> EngineError {
+    EngineError::Program { program: "the MySQL client".to_owned(), output: error.to_string() }
+}
+
+/// A quoted string.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// A quoted value of the settings file.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
