@@ -1,7 +1,9 @@
-"""Compares an export with the database it was taken from, row for row, without tolerance.
+"""Compares an export with the databases it was taken from, row for row, without tolerance.
 
 Every table is read three times: from the database by psycopg, from the part files by pyarrow and by DuckDB. Booleans,
-integers, floats and bytes are compared as such, bit for bit; everything else as the server's own text.
+integers, floats and bytes are compared as such, bit for bit; everything else as the server's own text. Unless the tables are
+named, every table of every database must be in the export or be named with a reason in its metadata, and the metadata must
+say of every column what information_schema does.
 """
 
 import argparse
@@ -44,6 +46,14 @@ COLUMNS = """
     SELECT a.attname, t.typname, s.typname, CASE WHEN b.typmod = -1 THEN a.atttypmod ELSE b.typmod END
     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN bases b ON b.type = t.oid JOIN pg_type s ON s.oid = b.base
     WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
+DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> 'rdsadmin' ORDER BY 1"
+TABLES = """
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"""
+DESCRIBED = """
+    SELECT table_schema, table_name, column_name, data_type, coalesce(character_maximum_length, 0),
+      coalesce(numeric_precision, 0), coalesce(datetime_precision, 0)
+    FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position"""
 
 problems = []
 
@@ -52,9 +62,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--database", required=True, help="connection string without a database name")
     parser.add_argument("--directory", type=pathlib.Path, required=True, help="the export: what is below <prefix>/<task>/")
-    parser.add_argument("--tables", type=json.loads, required=True, help="[[database, schema, table], ...]: all there must be")
+    parser.add_argument("--tables", type=json.loads, help="[[database, schema, table], ...]: all there must be")
     args = parser.parse_args()
 
+    skipped = {}
+    if args.tables is None:
+        args.tables, skipped = check_metadata(args.database, args.directory)
     wanted = {}
     # Names that are the same once they are paths are told apart by numbers, in their order.
     for d, s, t in sorted(args.tables):
@@ -72,8 +85,50 @@ def main():
             total += compare(args.database, args.directory / path, *names)
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(json.dumps({"tables": len(wanted), "rows": total}))
+    print(json.dumps({"tables": len(wanted), "rows": total, "skipped": skipped}))
     sys.exit(bool(problems))
+
+
+def check_metadata(server, directory):
+    """What metadata says of every table of the server's databases: those exported, and those skipped with the reason."""
+    described = {}
+    documents = {}
+    for path in directory.glob("export_tables_info_*.json"):
+        first, last = re.search(r"_from_(\d+)_to_(\d+)\.json$", path.name).groups()
+        statuses = json.loads(path.read_text())["perTableStatus"]
+        documents[int(first)] = int(last)
+        if len(statuses) != int(last) - int(first) + 1:
+            problems.append(f"{path.name} describes {len(statuses)} tables")
+        for status in statuses:
+            if described.setdefault(status["target"], status) is not status:
+                problems.append(f"{status['target']} is described twice")
+    if [1, *(last + 1 for _, last in sorted(documents.items()))] != [*sorted(documents), len(described) + 1]:
+        problems.append(f"the metadata documents don't join: {sorted(documents.items())}")
+
+    tables, skipped = [], {}
+    with psycopg.connect(f"{server} dbname=postgres") as connection:
+        databases = [name for name, in connection.execute(DATABASES)]
+    for database in databases:
+        with psycopg.connect(f"{server} dbname='{database}'") as connection:
+            found = connection.execute(TABLES).fetchall()
+            columns = collections.defaultdict(list)
+            for schema, table, *column in connection.execute(DESCRIBED):
+                columns[schema, table].append(column)
+        for schema, table in found:
+            target = f"{database}.{schema}.{table}"
+            status = described.pop(target, None)
+            if status is None:
+                problems.append(f"{target} is neither exported nor skipped")
+            elif "warningMessage" in status:
+                skipped[target] = status["warningMessage"]
+            else:
+                tables.append([database, schema, table])
+                mappings = [[m["columnName"], m["originalType"], m["originalCharMaxLength"], m["originalNumPrecision"],
+                             m["originalDateTimePrecision"]] for m in status["schemaMetadata"]["originalTypeMappings"]]
+                if mappings != columns[schema, table]:
+                    problems.append(f"{target} is described as {mappings}, not {columns[schema, table]}")
+    problems.extend(f"{target} is described and no table" for target in described)
+    return tables, skipped
 
 
 def component(name):

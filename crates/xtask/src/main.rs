@@ -4,10 +4,12 @@
 //!
 //! * `demo`: one export from nothing to rows read back.
 //! * `bench`: memory and speed of the worker on a large table.
+//! * `fidelity`: databases that nobody here made, compared value by value.
 //! * `test`: the whole test suite, as CI runs it.
 
 mod bench;
 mod demo;
+mod fidelity;
 mod test;
 
 use std::io::Write;
@@ -42,6 +44,11 @@ enum Command {
         /// Size of the table
         #[arg(long, default_value_t = 5.0)]
         gigabytes: f64,
+    },
+    /// Export databases that nobody here made and compare every value; fetches what they are made of from Debian.
+    Fidelity {
+        /// What to export; everything if nothing is named
+        subjects: Vec<fidelity::Subject>,
     },
     /// Check the state machine and the template without deploying them.
     Lint,
@@ -93,6 +100,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Test => test::run(&layout)?,
         Command::Bench { gigabytes } => bench::run(&layout.checkout, gigabytes)?,
+        Command::Fidelity { subjects } => fidelity::run(&layout.checkout, &subjects)?,
         Command::Lint => local_stack::lint::run(&layout, &say)?,
         Command::StackServer { checkout, state_dir, data_dir, ends_with_stdin } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

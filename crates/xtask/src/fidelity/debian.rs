@@ -1,0 +1,83 @@
+//! Packages of Debian, fetched into a directory with lists of their own: the system's package manager never hears of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Result;
+use super::cluster::output;
+
+const LISTS: &str = "\
+    deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian SUITE main
+    deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian SUITE main
+";
+
+/// The packages of one suite, such as `bookworm`.
+pub struct Suite {
+    directory: PathBuf,
+}
+
+impl Suite {
+    /// The suite with what was fetched of it before.
+    pub fn open(cache: &Path, suite: &str) -> Result<Self> {
+        let suite = Self { directory: cache.join(suite) };
+        let updated = suite.directory.join("updated");
+        if !updated.exists() {
+            for directory in ["fetched", "lists/partial", "cache/archives/partial"] {
+                fs::create_dir_all(suite.directory.join(directory))?;
+            }
+            let name = suite.directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            fs::write(suite.directory.join("sources.list"), LISTS.replace("SUITE", &name).replace("    deb", "deb"))?;
+            crate::say(&format!("fetching the package lists of Debian {name}"));
+            suite.apt(&["update"])?;
+            fs::write(updated, "")?;
+        }
+        Ok(suite)
+    }
+
+    /// The suite this system is of.
+    pub fn of_system() -> Result<String> {
+        let release = fs::read_to_string("/etc/os-release")?;
+        let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+        Ok(name.ok_or("this needs a Debian system: /etc/os-release has no VERSION_CODENAME")?.trim_matches('"').into())
+    }
+
+    /// The archive that a source package was made from.
+    pub fn source(&self, package: &str) -> Result<PathBuf> {
+        let fetched = || self.fetched(|name| name.starts_with(&format!("{package}_")) && name.contains(".orig.tar."));
+        if fetched()?.is_none() {
+            crate::say(&format!("fetching the source of {package}"));
+            self.apt(&["source", "--download-only", package])?;
+        }
+        fetched()?.ok_or_else(|| format!("the source of {package} is no archive").into())
+    }
+
+    /// The directory a binary package is unpacked in.
+    pub fn unpacked(&self, package: &str) -> Result<PathBuf> {
+        let directory = self.directory.join("fetched").join(package);
+        if !directory.exists() {
+            crate::say(&format!("fetching {package}"));
+            self.apt(&["download", package])?;
+            let archive = self.fetched(|name| name.starts_with(&format!("{package}_")) && name.ends_with(".deb"))?;
+            let archive = archive.ok_or_else(|| format!("{package} can't be fetched"))?;
+            output(Command::new("dpkg-deb").arg("--extract").args([&archive, &directory]))?;
+        }
+        Ok(directory)
+    }
+
+    fn fetched(&self, wanted: impl Fn(&str) -> bool) -> Result<Option<PathBuf>> {
+        let files = fs::read_dir(self.directory.join("fetched"))?.flatten();
+        Ok(files
+            .map(|file| file.path())
+            .find(|path| path.file_name().is_some_and(|name| wanted(&name.to_string_lossy()))))
+    }
+
+    fn apt(&self, arguments: &[&str]) -> Result<()> {
+        let option = |name: &str, path: &str| format!("-o{name}={}", self.directory.join(path).display());
+        let mut apt = Command::new("apt-get");
+        apt.current_dir(self.directory.join("fetched"));
+        apt.arg(option("Dir::Etc::SourceList", "sources.list")).arg("-oDir::Etc::SourceParts=-");
+        apt.arg(option("Dir::State::Lists", "lists")).arg(option("Dir::Cache", "cache"));
+        output(apt.args(["-qq", "-oAPT::Sandbox::User=root"]).args(arguments)).map(drop)
+    }
+}

@@ -1,0 +1,94 @@
+//! The database PostgreSQL's own regression tests leave: hundreds of tables of every kind that nobody here thought of.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::Result;
+use super::cluster::{Cluster, cache, output};
+use super::debian::Suite;
+
+const DATABASE: &str = "regression";
+/// Fewer tables than any version's tests leave: what came of a load that went wrong.
+const LEAST_TABLES: u64 = 300;
+/// As the project's own test driver sets the database.
+const SETTINGS: [&str; 6] = [
+    "lc_messages TO 'C'",
+    "lc_monetary TO 'C'",
+    "lc_numeric TO 'C'",
+    "lc_time TO 'C'",
+    "bytea_output TO 'hex'",
+    "timezone_abbreviations TO 'Default'",
+];
+const ENVIRONMENT: [(&str, &str); 4] = [
+    ("PGTZ", "America/Los_Angeles"),
+    ("PGDATESTYLE", "Postgres, MDY"),
+    ("PGOPTIONS", "-c intervalstyle=postgres_verbose"),
+    ("PG_DLSUFFIX", ".so"),
+];
+
+pub fn run(cluster: &Cluster) -> Result<()> {
+    // The server must be able to read the tests: not in the checkout.
+    let directory = cluster.layout.data_dir.join("regression-tests");
+    unpack(cluster, &directory)?;
+    crate::say("running PostgreSQL's regression tests");
+    load(cluster, &directory)?;
+    cluster.readable()?;
+    let compared = cluster.export_and_compare("regression")?;
+    if compared["tables"].as_u64().is_none_or(|tables| tables < LEAST_TABLES) {
+        return Err("the regression tests made fewer tables than they should".into());
+    }
+    Ok(())
+}
+
+/// Puts the tests and the functions they need in a directory.
+fn unpack(cluster: &Cluster, directory: &Path) -> Result<()> {
+    let version = cluster.sql("postgres", "SHOW server_version_num")?;
+    let major = version.trim().parse::<u32>()? / 10_000;
+    let suite = Suite::open(&cache(&cluster.layout.checkout), &Suite::of_system()?)?;
+    let source = suite.source(&format!("postgresql-{major}"))?;
+    let headers = suite.unpacked(&format!("postgresql-server-dev-{major}"))?;
+    fs::create_dir_all(directory)?;
+    let tests = ["--no-same-owner", "--strip-components=4", "--wildcards", "*/src/test/regress"];
+    output(
+        Command::new("tar").arg("--extract").arg("--file").arg(source).arg("--directory").arg(directory).args(tests),
+    )?;
+    let writable = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777));
+    for name in ["results", "testtablespace", "lib"] {
+        fs::create_dir_all(directory.join(name))?;
+        writable(&directory.join(name))?;
+    }
+    // The tests look for their own functions and for those of two modules of the server in one directory.
+    let library = directory.join("lib/regress.so");
+    let include = headers.join(format!("usr/include/postgresql/{major}/server"));
+    let mut compile = Command::new("cc");
+    compile.args(["-fPIC", "-shared", "-I"]).arg(include).arg("-I").arg(directory);
+    output(compile.arg(directory.join("regress.c")).arg("-o").arg(library))?;
+    let modules = cluster.programs.parent().unwrap_or(Path::new("/")).join("lib");
+    for name in ["autoinc.so", "refint.so"] {
+        fs::copy(modules.join(name), directory.join("lib").join(name))?;
+    }
+    Ok(())
+}
+
+/// Runs the tests in their order. Many statements fail because they are to.
+fn load(cluster: &Cluster, directory: &Path) -> Result<()> {
+    cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE} TEMPLATE template0"))?;
+    for setting in SETTINGS {
+        cluster.sql("postgres", &format!("ALTER DATABASE {DATABASE} SET {setting}"))?;
+    }
+    let schedule = fs::read_to_string(directory.join("parallel_schedule"))?;
+    for test in schedule.lines().filter_map(|line| line.strip_prefix("test:")).flat_map(str::split_whitespace) {
+        let input = File::open(directory.join(format!("sql/{test}.sql")))?;
+        let mut psql = cluster.psql(DATABASE);
+        psql.envs(ENVIRONMENT).env("PG_ABS_SRCDIR", directory).env("PG_ABS_BUILDDIR", directory);
+        psql.env("PG_LIBDIR", directory.join("lib")).current_dir(directory).stdin(input);
+        psql.stdout(File::create(directory.join("results").join(test))?).stderr(Stdio::null());
+        // It ends with a failure only when it lost its connection.
+        if !psql.status()?.success() {
+            return Err(format!("the regression test {test} did not run to its end").into());
+        }
+    }
+    Ok(())
+}
