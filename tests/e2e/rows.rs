@@ -73,6 +73,8 @@ fn every_type_and_every_kind_of_table_arrives_row_for_row() {
         ("shop.public.sla/sh", "UNSUPPORTED_TABLE_NAME"),
         ("shop.public.columnless", "NO_COLUMNS"),
         ("shop.public.hidden", "PERMISSIONS_DO_NOT_EXIST"),
+        ("shop.public.uncallable", "PERMISSIONS_DO_NOT_EXIST"),
+        ("shop.public.failing", "UNREADABLE_VALUE"),
     ];
     let warning: Value = serde_json::from_str(text(&last, "WarningMessage")).unwrap();
     let told: BTreeMap<&str, &str> =

@@ -106,5 +106,15 @@ CREATE TABLE columnless ();
 CREATE TABLE hidden AS SELECT 1 AS a;
 ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
 ALTER TABLE hidden FORCE ROW LEVEL SECURITY;
+-- Read as text by functions: one that nobody may call, one that fails.
+CREATE TYPE locked AS (n int);
+CREATE FUNCTION print(locked) RETURNS text LANGUAGE sql IMMUTABLE RETURN 'x';
+CREATE CAST (locked AS text) WITH FUNCTION print(locked);
+REVOKE ALL ON FUNCTION print(locked) FROM PUBLIC, CURRENT_USER;
+CREATE TABLE uncallable AS SELECT g AS id, ROW(g)::locked AS v FROM generate_series(1, 10) g;
+CREATE TYPE fragile AS (n int);
+CREATE FUNCTION print(fragile) RETURNS text LANGUAGE sql IMMUTABLE RETURN (100 / ($1).n)::text;
+CREATE CAST (fragile AS text) WITH FUNCTION print(fragile);
+CREATE TABLE failing AS SELECT g AS id, ROW(g)::fragile AS v FROM generate_series(-100, 100) g;
 CREATE VIEW looked_at AS SELECT 1 AS a;
 CREATE MATERIALIZED VIEW materialized AS SELECT 1 AS a;

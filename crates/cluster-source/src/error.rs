@@ -67,6 +67,13 @@ pub enum SourceError {
         /// The limit.
         limit: u64,
     },
+    /// A function that is called to read a value failed.
+    #[error("the database can't compute a value")]
+    UnreadableValue {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The bytes of a value are not what its type allows.
     #[error("column {column} holds bytes that are no {decode} value")]
     Malformed {
@@ -116,6 +123,7 @@ impl SourceError {
             Self::AccessDenied { .. } | Self::Untrusted { .. } => ErrorKind::AccessDenied,
             Self::ValueTooLarge { .. } => ErrorKind::Unsupported,
             Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
+            Self::UnreadableValue { .. } => ErrorKind::Skip(SkipReason::UnreadableValue),
             Self::RowTooLarge { .. } => ErrorKind::Skip(SkipReason::RowTooLarge),
             Self::CertificateAuthorities { .. }
             | Self::Malformed { .. }
@@ -168,6 +176,8 @@ fn from_server(error: &DbError) -> SourceError {
         "55P03" | "57014" => SourceError::Unavailable { source },
         _ => match code.get(..2) {
             Some("28") => SourceError::AccessDenied { source },
+            // Data exceptions, and what functions of the user's own raise: a cast, a column computed when it is read.
+            Some("22" | "2F" | "38" | "39" | "P0") => SourceError::UnreadableValue { source },
             // Connection, transaction rollback, resources, operator intervention, I/O.
             Some("08" | "40" | "53" | "57" | "58") => SourceError::Unavailable { source },
             _ => SourceError::Query { source },

@@ -54,8 +54,10 @@ impl Survey {
                     found.extend(catalog.tables);
                     skipped.extend(catalog.skipped);
                 }
-                // A database the master user may not connect to is reported, not fatal.
-                Err(e) if e.kind() == ErrorKind::AccessDenied => unreadable_databases.push(database.clone()),
+                // A database the master user may not connect to is reported, not fatal; as is one with names that are no text.
+                Err(e) if matches!(e.kind(), ErrorKind::AccessDenied | ErrorKind::Skip(_)) => {
+                    unreadable_databases.push(database.clone());
+                }
                 Err(e) => return Err(e),
             }
         }

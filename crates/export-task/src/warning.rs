@@ -20,6 +20,8 @@ pub enum SkipReason {
     RowTooLarge,
     /// The table holds bytes that are no valid text in the database's encoding.
     InvalidText,
+    /// The server can't compute a value: a function that a column's reading calls fails.
+    UnreadableValue,
     /// The table has no columns, which Parquet can't express.
     NoColumns,
     /// A partition of the table is a foreign table, whose rows the cluster doesn't hold.
@@ -37,6 +39,7 @@ impl SkipReason {
             Self::TemporaryTable => "TEMPORARY_TABLE",
             Self::RowTooLarge => "ROW_TOO_LARGE",
             Self::InvalidText => "INVALID_TEXT",
+            Self::UnreadableValue => "UNREADABLE_VALUE",
             Self::NoColumns => "NO_COLUMNS",
             Self::ForeignPartition => "FOREIGN_PARTITION",
         }

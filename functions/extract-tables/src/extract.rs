@@ -8,7 +8,7 @@ use export_aws::{StepError, now_millis};
 use export_task::object_key::TaskPath;
 use export_task::plan::{Partition, PartitionResult, Table};
 use export_task::task::TaskRef;
-use export_task::warning::SkippedTable;
+use export_task::warning::{SkipReason, SkippedTable};
 use futures_util::StreamExt;
 use parquet_sink::{Destination, PartWriter, Settings};
 
@@ -131,13 +131,22 @@ async fn abort(writer: PartWriter) {
 
 /// An error that leaves the table out is an answer; any other names the table it happened on.
 fn skip_or_fail(table: &Table, error: SourceError) -> Result<Read, StepError> {
-    match error.kind() {
-        ErrorKind::Skip(_) => Ok(Read::Skip(error)),
-        _ => Err(StepError::from(error).about(&table.target())),
+    match reason(&error) {
+        Some(_) => Ok(Read::Skip(error)),
+        None => Err(StepError::from(error).about(&table.target())),
     }
 }
 
 fn skipped(table: &Table, error: &SourceError) -> Option<SkippedTable> {
-    let ErrorKind::Skip(reason) = error.kind() else { return None };
-    Some(SkippedTable { message: format!("The table was left out: {error}."), target: table.target(), reason })
+    let message = format!("The table was left out: {error}.");
+    Some(SkippedTable { message, target: table.target(), reason: reason(error)? })
+}
+
+/// Who may connect and is refused now lacks a privilege on what the table is read with.
+fn reason(error: &SourceError) -> Option<SkipReason> {
+    match error.kind() {
+        ErrorKind::Skip(reason) => Some(reason),
+        ErrorKind::AccessDenied => Some(SkipReason::PermissionsDoNotExist),
+        _ => None,
+    }
 }

@@ -21,6 +21,7 @@ const SESSION: &[(&str, &str)] = &[
     ("extra_float_digits", "1"),
     ("bytea_output", "hex"),
     ("xmloption", "content"),
+    ("quote_all_identifiers", "off"),
     ("search_path", ""),
     ("row_security", "off"),
     ("default_transaction_read_only", "on"),
@@ -36,10 +37,16 @@ const SESSION: &[(&str, &str)] = &[
 /// The database every server has, which lists the others.
 pub const FIRST_DATABASE: &str = "postgres";
 
-/// Databases that hold no data of a user: `rdsadmin` is AWS's own.
+/// All but those that hold no data of a user: `rdsadmin` is AWS's own. Whether they take connections is seen by connecting;
+/// what a `DROP DATABASE` has begun to remove is none any more.
 const DATABASES: &str = "SELECT datname FROM pg_catalog.pg_database \
-     WHERE datallowconn AND NOT datistemplate AND datconnlimit <> -2 \
+     WHERE NOT (datistemplate AND datname ~ '^template') AND datconnlimit <> -2 \
      AND datname NOT IN ('template0', 'template1', 'rdsadmin') ORDER BY datname";
+
+/// What is needed to know of a server; and the end of timeouts that not every version has, which a start-up option would need.
+const GREETING: &str = "SELECT current_setting('server_version_num')::int4, current_setting('block_size')::int4, \
+     (SELECT count(set_config(name, '0', false)) FROM pg_catalog.pg_settings \
+      WHERE name IN ('idle_session_timeout', 'transaction_timeout'))";
 
 /// A server, ready to connect to any of its databases.
 #[derive(Clone)]
@@ -78,17 +85,16 @@ impl Source {
         config.dbname(database);
         let (client, driver) = match &self.tls {
             Some(tls) => {
-                let (client, connection) = config.connect(tls.clone()).await?;
+                let (client, connection) = config.connect(tls.clone()).await.map_err(refused)?;
                 (client, tokio::spawn(drive(connection)))
             }
             None => {
-                let (client, connection) = config.connect(NoTls).await?;
+                let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
                 (client, tokio::spawn(drive(connection)))
             }
         };
         let mut connection = Connection { client, driver, server_version: 0, block_size: 0 };
-        let settings = "SELECT current_setting('server_version_num')::int4, current_setting('block_size')::int4";
-        let row = connection.client.query_one(settings, &[]).await?;
+        let row = connection.client.query_one(GREETING, &[]).await?;
         connection.server_version = row.try_get(0)?;
         connection.block_size = u64::from(row.try_get::<_, i32>(1)?.unsigned_abs());
         Ok(connection)
@@ -153,7 +159,16 @@ impl Drop for Connection {
     }
 }
 
-/// The databases that hold a user's data, by name: those that allow connections and are no templates, without `rdsadmin`.
+/// Whatever else a server says to a new connection, it refuses: the database allows none, is gone, or has an encoding that
+/// can't be converted.
+fn refused(error: tokio_postgres::Error) -> SourceError {
+    match SourceError::from(error) {
+        SourceError::Query { source } => SourceError::AccessDenied { source },
+        other => other,
+    }
+}
+
+/// The databases that may hold a user's data, by name, also those that allow no connection.
 ///
 /// # Errors
 /// [`SourceError`].

@@ -71,7 +71,7 @@ async fn refusals_have_kinds() {
 
     let closed = Endpoint { port: 1, ..endpoint() };
     assert_eq!(refusal(&Source::new(closed, None), "postgres").await.kind(), ErrorKind::Unavailable);
-    assert_eq!(refusal(&server::source(), "no such database").await.kind(), ErrorKind::Internal);
+    assert_eq!(refusal(&server::source(), "no such database").await.kind(), ErrorKind::AccessDenied);
 
     let database = Database::create().await;
     database.execute("CREATE ROLE limited LOGIN PASSWORD 'x' CONNECTION LIMIT 0").await;
@@ -90,6 +90,7 @@ async fn the_server_s_configuration_changes_nothing() {
                daterange('2020-01-02', '2020-02-01') d, 0.1::float8 + 0.2 e;
              ALTER TABLE t ADD f regclass DEFAULT 't'::regclass;
              ALTER TABLE t ALTER c TYPE bytea USING c::bytea;
+             ALTER DATABASE {name} SET quote_all_identifiers = on;
              CREATE DOMAIN raw AS bytea; CREATE DOMAIN real8 AS float8;
              ALTER TABLE t ALTER c TYPE raw USING c, ALTER e TYPE real8;
              ALTER DATABASE {name} SET TimeZone = 'Asia/Tokyo';

@@ -8,5 +8,6 @@ mod connect;
 mod partition;
 mod server;
 mod stream;
+mod survey;
 mod text;
 mod versions;

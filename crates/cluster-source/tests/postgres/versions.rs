@@ -1,10 +1,14 @@
 //! What only newer servers have. On an older one a test ends where its version does.
 
+use std::time::Duration;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
+use cluster_source::ErrorKind;
 use cluster_source::postgres::{self, Slicing};
+use export_task::warning::SkipReason;
 
-use crate::server::Database;
+use crate::server::{self, Database};
 use crate::text::equal_in;
 
 #[tokio::test]
@@ -57,4 +61,38 @@ async fn a_constraint_that_no_row_was_checked_for_makes_no_key() {
     assert_eq!(found.relations[0].key.as_deref(), Some("k"));
     let connection = database.connect().await;
     assert!(postgres::partitions(&connection, &found, Slicing::Keys, 20_000).await.unwrap().len() > 3);
+}
+
+/// Limits that a database sets for those who forget their sessions.
+#[tokio::test]
+async fn no_timeout_of_the_database_ends_a_session() {
+    let database = Database::create().await;
+    let name = &database.name;
+    let version = database.connect().await.server_version();
+    for (since, setting) in [(140_000, "idle_session_timeout"), (170_000, "transaction_timeout")] {
+        if version >= since {
+            database.execute(&format!("ALTER DATABASE {name} SET {setting} = 400")).await;
+        }
+    }
+    database.execute("CREATE TABLE t AS SELECT 1 AS n").await;
+    let found = database.table("t").await;
+    let connection = database.connect().await;
+    connection.export_snapshot().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    assert_eq!(server::read(&connection, &found, &server::whole(&found)[0]).await.unwrap().len(), 1);
+    let connection = database.connect().await;
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    assert_eq!(server::read(&connection, &found, &server::whole(&found)[0]).await.unwrap().len(), 1);
+}
+
+/// A value that is computed when it is read may be one that can't be.
+#[tokio::test]
+async fn a_column_that_fails_when_it_is_read_leaves_its_table_out() {
+    let database = Database::create().await;
+    if database.connect().await.server_version() < 180_000 {
+        return;
+    }
+    database.execute("CREATE TABLE t (a int, b int GENERATED ALWAYS AS (1 / a)); INSERT INTO t VALUES (1), (0)").await;
+    let error = database.read("t").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::UnreadableValue), "{error:?}");
 }
