@@ -74,6 +74,12 @@ pub enum SourceError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A date with a time is zero, or not in the calendar.
+    #[error("column {column} holds a zero or impossible date, which is no instant")]
+    NoInstant {
+        /// The column.
+        column: String,
+    },
     /// The bytes of a value are not what its type allows.
     #[error("column {column} holds bytes that are no {decode} value")]
     Malformed {
@@ -125,6 +131,7 @@ impl SourceError {
             Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
             Self::UnreadableValue { .. } => ErrorKind::Skip(SkipReason::UnreadableValue),
             Self::RowTooLarge { .. } => ErrorKind::Skip(SkipReason::RowTooLarge),
+            Self::NoInstant { .. } => ErrorKind::Skip(SkipReason::InvalidDatetime),
             Self::CertificateAuthorities { .. }
             | Self::Malformed { .. }
             | Self::Protocol(_)

@@ -7,6 +7,8 @@
 //! * [`batch`]: the schema and the size of batches, for any engine.
 //! * [`endpoint`]: where a server is and how it is trusted.
 //! * [`error`]: what can go wrong, and which of it is worth a retry.
+//! * [`mysql`]: Aurora MySQL.
+//! * `names`: names that can't be exported, for any engine.
 //! * [`partition`]: packing partitions into work units, for any engine.
 //! * [`postgres`]: Aurora PostgreSQL.
 //! * [`source`]: one interface for every engine.
@@ -16,6 +18,8 @@
 pub mod batch;
 pub mod endpoint;
 pub mod error;
+pub mod mysql;
+mod names;
 pub mod partition;
 pub mod postgres;
 pub mod source;

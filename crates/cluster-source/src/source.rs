@@ -13,25 +13,24 @@ use rustls::ClientConfig;
 use crate::batch::BatchOptions;
 use crate::endpoint::Endpoint;
 use crate::error::SourceError;
-use crate::postgres;
+use crate::{mysql, postgres};
 
 /// A server, ready to connect to any of its databases.
 #[derive(Clone)]
 pub enum Source {
     /// Aurora PostgreSQL.
     Postgres(postgres::Source),
+    /// Aurora MySQL.
+    Mysql(mysql::Source),
 }
 
 impl Source {
     /// A source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted and the server's
     /// certificate and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
-    ///
-    /// # Errors
-    /// [`SourceError::Plan`] for an engine that can't be read.
-    pub fn new(engine: Engine, endpoint: Endpoint, tls: Option<ClientConfig>) -> Result<Self, SourceError> {
+    pub fn new(engine: Engine, endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
         match engine {
-            Engine::Postgresql => Ok(Self::Postgres(postgres::Source::new(endpoint, tls))),
-            Engine::Mysql => Err(SourceError::Plan("aurora-mysql can't be read".to_owned())),
+            Engine::Postgresql => Self::Postgres(postgres::Source::new(endpoint, tls)),
+            Engine::Mysql => Self::Mysql(mysql::Source::new(endpoint, tls)),
         }
     }
 
@@ -39,6 +38,7 @@ impl Source {
     pub fn engine(&self) -> Engine {
         match self {
             Self::Postgres(_) => Engine::Postgresql,
+            Self::Mysql(_) => Engine::Mysql,
         }
     }
 
@@ -51,6 +51,7 @@ impl Source {
             Self::Postgres(source) => {
                 Connection::Postgres(source.connect(database.unwrap_or(postgres::FIRST_DATABASE)).await?)
             }
+            Self::Mysql(source) => Connection::Mysql(source.connect(database).await?),
         })
     }
 }
@@ -59,6 +60,8 @@ impl Source {
 pub enum Connection {
     /// To Aurora PostgreSQL.
     Postgres(postgres::Connection),
+    /// To Aurora MySQL.
+    Mysql(mysql::Connection),
 }
 
 impl Connection {
@@ -66,9 +69,10 @@ impl Connection {
     ///
     /// # Errors
     /// [`SourceError`].
-    pub async fn databases(&self) -> Result<Vec<String>, SourceError> {
+    pub async fn databases(&mut self) -> Result<Vec<String>, SourceError> {
         match self {
             Self::Postgres(connection) => postgres::databases(connection).await,
+            Self::Mysql(connection) => mysql::databases(connection).await,
         }
     }
 
@@ -76,9 +80,10 @@ impl Connection {
     ///
     /// # Errors
     /// [`SourceError`].
-    pub async fn max_connections(&self) -> Result<u32, SourceError> {
+    pub async fn max_connections(&mut self) -> Result<u32, SourceError> {
         match self {
             Self::Postgres(connection) => postgres::max_connections(connection).await,
+            Self::Mysql(connection) => mysql::max_connections(connection).await,
         }
     }
 
@@ -87,11 +92,20 @@ impl Connection {
     ///
     /// # Errors
     /// [`SourceError`].
-    pub async fn catalog(&self, database: &str, selects: impl Fn(&str, &str) -> bool) -> Result<Catalog, SourceError> {
+    pub async fn catalog(
+        &mut self,
+        database: &str,
+        selects: impl Fn(&str, &str) -> bool,
+    ) -> Result<Catalog, SourceError> {
         match self {
             Self::Postgres(connection) => {
                 let catalog = postgres::catalog(connection, database, selects).await?;
                 let tables = catalog.tables.into_iter().map(FoundTable::Postgres).collect();
+                Ok(Catalog { tables, skipped: catalog.skipped })
+            }
+            Self::Mysql(connection) => {
+                let catalog = mysql::catalog(connection, database, selects).await?;
+                let tables = catalog.tables.into_iter().map(FoundTable::Mysql).collect();
                 Ok(Catalog { tables, skipped: catalog.skipped })
             }
         }
@@ -101,12 +115,16 @@ impl Connection {
     ///
     /// # Errors
     /// [`SourceError`].
-    pub async fn partitions(&self, found: &FoundTable, target_bytes: u64) -> Result<Vec<Partition>, SourceError> {
+    pub async fn partitions(&mut self, found: &FoundTable, target_bytes: u64) -> Result<Vec<Partition>, SourceError> {
         match (self, found) {
             (Self::Postgres(connection), FoundTable::Postgres(found)) => {
                 let slicing = postgres::Slicing::of_server(connection.server_version());
                 postgres::partitions(connection, found, slicing, target_bytes).await
             }
+            (Self::Mysql(connection), FoundTable::Mysql(found)) => {
+                mysql::partitions(connection, found, target_bytes).await
+            }
+            _ => Err(SourceError::Plan("a table of another engine".to_owned())),
         }
     }
 
@@ -122,11 +140,12 @@ impl Connection {
         table: &Table,
         partition: &Partition,
         options: BatchOptions,
-    ) -> Result<Batches, SourceError> {
+    ) -> Result<Batches<'_>, SourceError> {
         Ok(match self {
             Self::Postgres(connection) => {
                 Batches::Postgres(postgres::read(connection, table, partition, options).await?)
             }
+            Self::Mysql(connection) => Batches::Mysql(mysql::read(connection, table, partition, options).await?),
         })
     }
 }
@@ -145,6 +164,8 @@ pub struct Catalog {
 pub enum FoundTable {
     /// In Aurora PostgreSQL.
     Postgres(postgres::FoundTable),
+    /// In Aurora MySQL.
+    Mysql(mysql::FoundTable),
 }
 
 impl FoundTable {
@@ -152,6 +173,7 @@ impl FoundTable {
     pub fn table(&self) -> &Table {
         match self {
             Self::Postgres(found) => &found.table,
+            Self::Mysql(found) => &found.table,
         }
     }
 
@@ -159,6 +181,7 @@ impl FoundTable {
     pub(crate) fn table_mut(&mut self) -> &mut Table {
         match self {
             Self::Postgres(found) => &mut found.table,
+            Self::Mysql(found) => &mut found.table,
         }
     }
 
@@ -166,6 +189,7 @@ impl FoundTable {
     pub(crate) fn into_table(self) -> Table {
         match self {
             Self::Postgres(found) => found.table,
+            Self::Mysql(found) => found.table,
         }
     }
 
@@ -173,31 +197,36 @@ impl FoundTable {
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Postgres(found) => found.relations.iter().map(|relation| relation.bytes).sum(),
+            Self::Mysql(found) => found.bytes,
         }
     }
 }
 
 /// A stream of record batches, none of them empty.
-pub enum Batches {
+pub enum Batches<'a> {
     /// From Aurora PostgreSQL.
     Postgres(postgres::Batches),
+    /// From Aurora MySQL.
+    Mysql(mysql::Batches<'a>),
 }
 
-impl Batches {
+impl Batches<'_> {
     /// Bytes of row data received so far.
     pub fn bytes_read(&self) -> u64 {
         match self {
             Self::Postgres(batches) => batches.bytes_read(),
+            Self::Mysql(batches) => batches.bytes_read(),
         }
     }
 }
 
-impl Stream for Batches {
+impl Stream for Batches<'_> {
     type Item = Result<RecordBatch, SourceError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match self.get_mut() {
             Self::Postgres(batches) => Pin::new(batches).poll_next(cx),
+            Self::Mysql(batches) => Pin::new(batches).poll_next(cx),
         }
     }
 }

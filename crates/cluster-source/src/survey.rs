@@ -42,7 +42,7 @@ impl Survey {
     /// # Errors
     /// [`SourceError`].
     pub async fn take(source: &Source, only: &ExportOnly, target_bytes: u64) -> Result<Self, SourceError> {
-        let first = source.connect(None).await?;
+        let mut first = source.connect(None).await?;
         // Half of what the server allows leaves room for its own and for reconnecting workers.
         let connections = first.max_connections().await? / 2;
         let databases = first.databases().await?;
@@ -116,7 +116,7 @@ impl Survey {
 }
 
 async fn catalog(source: &Source, database: &str, only: &ExportOnly) -> Result<Catalog, SourceError> {
-    let connection = source.connect(Some(database)).await?;
+    let mut connection = source.connect(Some(database)).await?;
     let engine = source.engine();
     connection.catalog(database, |schema, table| only.selects_table(engine, database, schema, table)).await
 }

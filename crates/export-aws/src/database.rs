@@ -31,7 +31,7 @@ pub async fn source(secrets: &Client, clone: &CloneEndpoint) -> Result<Source, S
     let login = login(secrets, secret).await?;
     let tls = tls(&certificate_authority()?)?;
     let endpoint = Endpoint { host: host.clone(), port, user: login.username, password: login.password };
-    Ok(Source::new(engine, endpoint, Some(tls))?)
+    Ok(Source::new(engine, endpoint, Some(tls)))
 }
 
 /// Reads a clone's master login.

@@ -170,6 +170,48 @@ pub enum Range {
         /// Upper bound, exclusive.
         to: Option<i64>,
     },
+    /// Rows whose key in an index is `from` or above and below `to`, compared column by column as the server compares them;
+    /// `None` is open at that end.
+    Index {
+        /// The index, unquoted.
+        index: String,
+        /// Its columns, never NULL: all of them or the first ones.
+        columns: Vec<KeyColumn>,
+        /// Lower bound, inclusive: values of the first columns, as their kind writes them.
+        from: Option<Vec<String>>,
+        /// Upper bound, exclusive.
+        to: Option<Vec<String>>,
+    },
+}
+
+/// A column of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeyColumn {
+    /// The column, unquoted.
+    pub name: String,
+    /// What it holds.
+    pub kind: KeyKind,
+}
+
+/// What a key holds, and so how a bound is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyKind {
+    /// An integer, in digits.
+    Integer,
+    /// A number with a point, in digits.
+    Decimal,
+    /// A date, with or without a time, as the server prints it.
+    Date,
+    /// Bytes, in hexadecimal digits.
+    Bytes,
+    /// Text.
+    Text {
+        /// The column's character set.
+        charset: String,
+        /// The column's collation, which orders the index.
+        collation: String,
+    },
 }
 
 /// One item of the Distributed Map: where the unit's document lies in the plan's units object.

@@ -26,6 +26,10 @@ pub enum SkipReason {
     NoColumns,
     /// A partition of the table is a foreign table, whose rows the cluster doesn't hold.
     ForeignPartition,
+    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is no instant.
+    InvalidDatetime,
+    /// The table's storage engine doesn't keep rows of its own in the cluster.
+    UnsupportedEngine,
 }
 
 impl SkipReason {
@@ -42,6 +46,8 @@ impl SkipReason {
             Self::UnreadableValue => "UNREADABLE_VALUE",
             Self::NoColumns => "NO_COLUMNS",
             Self::ForeignPartition => "FOREIGN_PARTITION",
+            Self::InvalidDatetime => "INVALID_DATETIME",
+            Self::UnsupportedEngine => "UNSUPPORTED_ENGINE",
         }
     }
 }

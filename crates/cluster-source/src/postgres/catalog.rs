@@ -5,7 +5,6 @@
 
 use std::pin::pin;
 
-use export_task::limits;
 use export_task::plan::{Column, Relation, Table};
 use export_task::warning::{SkipReason, SkippedTable};
 use futures_util::TryStreamExt;
@@ -16,6 +15,7 @@ use super::columns::Described;
 use super::connect::Connection;
 use super::sql::qualified;
 use crate::error::SourceError;
+use crate::names;
 
 const QUERY: &str = include_str!("catalog.sql");
 
@@ -153,21 +153,8 @@ fn skip(table: &Table, members: &[Member]) -> Option<(SkipReason, String)> {
         let message = format!("{name} is unlogged, so a clone doesn't hold its rows. Use ALTER TABLE ... SET LOGGED.");
         return Some((SkipReason::UnloggedTable, message));
     }
-    for (what, name) in [("table", &table.name), ("schema", &table.schema), ("database", &table.database)] {
-        if name.contains('/') {
-            let message = format!("The name of the {what} contains a slash. Rename the {what}.");
-            return Some((SkipReason::UnsupportedTableName, message));
-        }
-    }
-    if table.columns.is_empty() {
-        return Some((SkipReason::NoColumns, "The table has no columns.".to_owned()));
-    }
-    if let Some(column) = table.columns.iter().find(|column| column.name.contains(limits::COLUMN_NAME_FORBIDDEN)) {
-        let message = format!(
-            "The name of column {:?} contains a space or one of the characters , ; {{ }} ( ) \\n \\t =. Rename the column.",
-            column.name
-        );
-        return Some((SkipReason::UnsupportedColumnName, message));
+    if let Some(skip) = names::skip(table) {
+        return Some(skip);
     }
     if let Some(name) = any(|m| m.kind != "r") {
         let message = format!("The partition {name} is a foreign table, whose rows are not in the cluster. Detach it.");

@@ -32,12 +32,12 @@ pub(super) fn copy(table: &Table, partition: &Partition) -> Result<String, Sourc
     }
     sql.push_str(" FROM ONLY ");
     sql.push_str(&qualified(&partition.relation));
-    push_range(&mut sql, &partition.range);
+    push_range(&mut sql, &partition.range)?;
     sql.push_str(") TO STDOUT (FORMAT BINARY)");
     Ok(sql)
 }
 
-fn push_range(sql: &mut String, range: &Range) {
+fn push_range(sql: &mut String, range: &Range) -> Result<(), SourceError> {
     let mut conditions = Vec::new();
     match range {
         Range::All => {}
@@ -58,11 +58,13 @@ fn push_range(sql: &mut String, range: &Range) {
                 conditions.push(format!("{column} < '{to}'::pg_catalog.int8"));
             }
         }
+        Range::Index { .. } => return Err(SourceError::Plan("a range of another engine".to_owned())),
     }
     if !conditions.is_empty() {
         // Writing to a String cannot fail.
         let _ = write!(sql, " WHERE {}", conditions.join(" AND "));
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,214 @@
+//! The tables of a database, and those that can't be exported with the reason.
+//!
+//! Exported are base tables of the engines that keep rows, and the current rows of system-versioned ones. Views and sequences
+//! are not, nor is anything in a system schema. Columns are exported whether they are generated or invisible.
+
+use std::collections::HashMap;
+
+use export_task::plan::{KeyColumn, Relation, Table};
+use export_task::warning::{SkipReason, SkippedTable};
+
+use super::columns::Described;
+use super::connect::Connection;
+use super::sql::{literal, qualified};
+use crate::error::{ErrorKind, SourceError};
+use crate::names;
+
+/// Engines whose tables hold rows of their own.
+const ENGINES: &[&str] = &["InnoDB", "MyISAM", "MEMORY", "CSV", "ARCHIVE", "Aria", "ROCKSDB"];
+
+/// What a database holds.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// Tables that can be exported, by name.
+    pub tables: Vec<FoundTable>,
+    /// Selected tables that can't, with the reason.
+    pub skipped: Vec<SkippedTable>,
+}
+
+/// A table with what is known about cutting it.
+#[derive(Clone, Debug)]
+pub struct FoundTable {
+    /// The table. Its id is 0; the planner numbers tables.
+    pub table: Table,
+    /// Size in bytes, as the engine estimates it.
+    pub bytes: u64,
+    /// Number of rows, as the engine estimates it.
+    pub rows: u64,
+    /// What it can be cut by.
+    pub key: Option<Key>,
+}
+
+impl FoundTable {
+    /// The table's own name.
+    pub fn relation(&self) -> Relation {
+        Relation { schema: self.table.schema.clone(), name: self.table.name.clone() }
+    }
+}
+
+/// The primary key, or another unique index that is never NULL.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The index.
+    pub index: String,
+    /// As many of its first columns as can be compared to a bound.
+    pub columns: Vec<KeyColumn>,
+}
+
+/// Reads the catalog of a database in four queries. `selects` says by schema (which is the database) and table name what is
+/// wanted; anything else is neither returned nor reported. Tables on which the user has no privilege at all are unknown to it.
+///
+/// # Errors
+/// [`SourceError`].
+pub async fn catalog(
+    connection: &mut Connection,
+    database: &str,
+    selects: impl Fn(&str, &str) -> bool,
+) -> Result<Catalog, SourceError> {
+    let mut columns = columns(connection, database).await?;
+    let mut keys = keys(connection, database, &columns).await?;
+    let partly = partly_granted(connection, database).await?;
+    let mut found = Vec::new();
+    let sql = format!(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA = {} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME",
+        literal(database)
+    );
+    connection
+        .query(&sql, |row| {
+            let name = row.name(1)?;
+            if row.name(0)? == database && selects(database, name) {
+                let described = columns.remove(name).unwrap_or_default();
+                let engine = row.text(2)?.unwrap_or_default().to_owned();
+                let table = Table {
+                    id: 0,
+                    database: database.to_owned(),
+                    schema: database.to_owned(),
+                    name: name.to_owned(),
+                    directory_suffix: None,
+                    columns: described.iter().map(Described::column).collect(),
+                };
+                // Only in InnoDB are ranges of the primary key ranges of the table.
+                let key = keys.remove(name).filter(|_| engine.eq_ignore_ascii_case("InnoDB"));
+                let (rows, bytes) = (row.number(3)?.unwrap_or_default(), row.number(4)?.unwrap_or_default());
+                let readable = described.iter().all(|column| column.readable) && !described.is_empty();
+                found.push((FoundTable { table, bytes, rows, key }, engine, readable));
+            }
+            Ok(())
+        })
+        .await?;
+    let mut catalog = Catalog::default();
+    for (found, engine, mut readable) in found {
+        if readable && partly.contains(&found.table.name) {
+            readable = reads_everything(connection, &found).await?;
+        }
+        match skip(&found.table, &engine, readable) {
+            Some((reason, message)) => {
+                catalog.skipped.push(SkippedTable { target: found.table.target(), reason, message });
+            }
+            None => catalog.tables.push(found),
+        }
+    }
+    Ok(catalog)
+}
+
+/// The columns of every table, in order.
+async fn columns(connection: &mut Connection, database: &str) -> Result<HashMap<String, Vec<Described>>, SourceError> {
+    let mut tables: HashMap<String, Vec<Described>> = HashMap::new();
+    let sql = format!(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, {} FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = {} ORDER BY TABLE_NAME, ORDINAL_POSITION",
+        Described::COLUMNS,
+        literal(database)
+    );
+    connection
+        .query(&sql, |row| {
+            if row.name(0)? == database {
+                tables.entry(row.name(1)?.to_owned()).or_default().push(Described::of_row(&row, 2)?);
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(tables)
+}
+
+/// A key of each table that has one: the primary key, else the unique index that comes first by name.
+async fn keys(
+    connection: &mut Connection,
+    database: &str,
+    tables: &HashMap<String, Vec<Described>>,
+) -> Result<HashMap<String, Key>, SourceError> {
+    let visible = if connection.knows_invisible_indexes() { "AND IS_VISIBLE = 'YES'" } else { "" };
+    // Of a part of a column, or of an expression, only what comes before can be compared.
+    let sql = format!(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, SEQ_IN_INDEX, COLLATION, SUB_PART \
+         FROM information_schema.STATISTICS \
+         WHERE TABLE_SCHEMA = {} AND NON_UNIQUE = 0 AND INDEX_TYPE = 'BTREE' {visible} \
+         ORDER BY TABLE_NAME, INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX",
+        literal(database)
+    );
+    let mut keys: HashMap<String, Key> = HashMap::new();
+    connection
+        .query(&sql, |row| {
+            let (table, index) = (row.name(1)?, row.name(2)?);
+            let column = tables.get(table).zip(row.text(3)?).and_then(|(c, name)| c.iter().find(|c| c.name == name));
+            let ascending = row.text(5)? == Some("A") && row.text(6)?.is_none();
+            let (Some(column), true, true) = (column, ascending, row.name(0)? == database) else {
+                return Ok(());
+            };
+            let Some(kind) = column.key_kind() else { return Ok(()) };
+            let key_column = KeyColumn { name: column.name.clone(), kind };
+            let number = row.number(4)?.unwrap_or_default();
+            match keys.get_mut(table) {
+                None if number == 1 => {
+                    keys.insert(table.to_owned(), Key { index: index.to_owned(), columns: vec![key_column] });
+                }
+                // Only without a gap.
+                Some(key) if key.index == index && key.columns.len() as u64 + 1 == number => {
+                    key.columns.push(key_column);
+                }
+                _ => {}
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(keys)
+}
+
+/// Tables some of whose columns are granted by name: there may be others, which the user doesn't see.
+async fn partly_granted(connection: &mut Connection, database: &str) -> Result<Vec<String>, SourceError> {
+    let sql = format!(
+        "SELECT DISTINCT TABLE_NAME FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA = {}",
+        literal(database)
+    );
+    let mut names = Vec::new();
+    connection
+        .query(&sql, |row| {
+            names.push(row.name(0)?.to_owned());
+            Ok(())
+        })
+        .await?;
+    Ok(names)
+}
+
+async fn reads_everything(connection: &mut Connection, found: &FoundTable) -> Result<bool, SourceError> {
+    match connection.execute(&format!("SELECT * FROM {} LIMIT 0", qualified(&found.relation()))).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AccessDenied => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why a table can't be exported.
+fn skip(table: &Table, engine: &str, readable: bool) -> Option<(SkipReason, String)> {
+    if !readable {
+        let message = format!("The user can't read every column of {}. Grant SELECT on the table.", table.name);
+        return Some((SkipReason::PermissionsDoNotExist, message));
+    }
+    if !ENGINES.iter().any(|known| known.eq_ignore_ascii_case(engine)) {
+        let engine = if engine.is_empty() { "its engine" } else { engine };
+        let message = format!("The rows of a table in {engine} are not kept in the table. Use ALTER TABLE ... ENGINE.");
+        return Some((SkipReason::UnsupportedEngine, message));
+    }
+    names::skip(table)
+}

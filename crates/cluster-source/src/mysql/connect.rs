@@ -1,0 +1,154 @@
+//! Connections whose session settings never depend on the server's configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::handshake;
+use super::wire::{Wire, lost};
+use crate::endpoint::Endpoint;
+use crate::error::SourceError;
+
+/// From the first packet to the end of the login.
+const LOGIN: Duration = Duration::from_secs(15);
+
+/// * `NAMES utf8mb4`: text of any other character set is converted by the server, as for every client.
+/// * `sql_mode` empty: no `PAD_CHAR_TO_FULL_LENGTH`, which would add blanks to `CHAR`; no `ANSI_QUOTES`, no
+///   `NO_BACKSLASH_ESCAPES`, `PIPES_AS_CONCAT` or `NO_UNSIGNED_SUBTRACTION`, which change what a statement, or the expression
+///   of a generated column, means.
+/// * `time_zone`: `TIMESTAMP` is sent in the session's time zone.
+/// * `sql_select_limit`, `sql_big_selects`: a server's defaults may cut off or refuse the reading of a large table.
+/// * Timeouts: how long uploads may hold up the reader is not the server's business.
+const SESSION: &str = "SET NAMES utf8mb4";
+const VARIABLES: &str = "SET SESSION sql_mode = '', time_zone = '+00:00', \
+     sql_select_limit = 18446744073709551615, sql_big_selects = 1, \
+     net_write_timeout = 31536000, net_read_timeout = 31536000, wait_timeout = 31536000";
+const READ_ONLY: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+/// Databases that hold no data of a user.
+const SYSTEM: &[&str] = &["information_schema", "mysql", "performance_schema", "sys"];
+
+/// A server, ready to connect to any of its databases.
+#[derive(Clone)]
+pub struct Source {
+    endpoint: Endpoint,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+impl Source {
+    /// A source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted and the server's certificate
+    /// and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
+    pub fn new(endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
+        Self { endpoint, tls: tls.map(Arc::new) }
+    }
+
+    /// Connects to a database, or to the server alone.
+    ///
+    /// # Errors
+    /// [`SourceError`]: of kind unavailable, throttled, or access denied.
+    pub async fn connect(&self, database: Option<&str>) -> Result<Connection, SourceError> {
+        let log_in = async {
+            let socket = TcpStream::connect((self.endpoint.host.as_str(), self.endpoint.port)).await.map_err(lost)?;
+            socket.set_nodelay(true).map_err(lost)?;
+            let keepalive = TcpKeepalive::new()
+                .with_time(Duration::from_secs(30))
+                .with_interval(Duration::from_secs(10))
+                .with_retries(3);
+            SockRef::from(&socket).set_tcp_keepalive(&keepalive).map_err(lost)?;
+            let local = socket.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+            let wire = Wire::new(Box::new(socket));
+            handshake::log_in(wire, &self.endpoint, self.tls.as_ref(), database, local).await
+        };
+        let (wire, version) =
+            timeout(LOGIN, log_in).await.map_err(|e| SourceError::Unavailable { source: Box::new(e) })??;
+        let product = match version {
+            _ if version.contains("MariaDB") => Product::MariaDb,
+            _ if version.starts_with("5.") => Product::MySql5,
+            _ => Product::MySql8,
+        };
+        let mut connection = Connection { wire, finished: None, product };
+        let execution_time = if product == Product::MariaDb { "max_statement_time" } else { "max_execution_time" };
+        for statement in [SESSION, VARIABLES, READ_ONLY, &format!("SET SESSION {execution_time} = 0")] {
+            connection.execute(statement).await?;
+        }
+        if product == Product::MySql8 {
+            // Sizes as they are, not as they were a day ago.
+            connection.execute("SET SESSION information_schema_stats_expiry = 0").await?;
+        }
+        Ok(connection)
+    }
+}
+
+/// A connection to one database. Dropping it closes the socket, which ends whatever the server is doing for it.
+pub struct Connection {
+    pub(super) wire: Wire,
+    /// A statement that has been read to its end and not been closed.
+    pub(super) finished: Option<u32>,
+    product: Product,
+}
+
+/// What differs in how a server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Product {
+    /// Version 5.7.
+    MySql5,
+    /// Version 8 or later.
+    MySql8,
+    MariaDb,
+}
+
+impl Connection {
+    /// `information_schema.STATISTICS` says which indexes may not be used.
+    pub(super) fn knows_invisible_indexes(&self) -> bool {
+        self.product == Product::MySql8
+    }
+
+    /// How to ask for a statement's plan as a table.
+    pub(super) fn explain(&self) -> &'static str {
+        if self.product == Product::MariaDb { "EXPLAIN" } else { "EXPLAIN FORMAT=TRADITIONAL" }
+    }
+
+    /// The number of the column of a plan that holds the estimate of rows.
+    pub(super) fn explained_rows(&self) -> usize {
+        if self.product == Product::MariaDb { 8 } else { 9 }
+    }
+}
+
+/// The databases that hold a user's data, by name.
+///
+/// # Errors
+/// [`SourceError`].
+pub async fn databases(connection: &mut Connection) -> Result<Vec<String>, SourceError> {
+    let mut names = Vec::new();
+    let sql = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME";
+    connection
+        .query(sql, |row| {
+            let name = row.name(0)?;
+            // A server may keep names as they were written.
+            if !SYSTEM.iter().any(|system| system.eq_ignore_ascii_case(name)) {
+                names.push(name.to_owned());
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(names)
+}
+
+/// Connections the server allows (`max_connections`).
+///
+/// # Errors
+/// [`SourceError`].
+pub async fn max_connections(connection: &mut Connection) -> Result<u32, SourceError> {
+    let mut connections = 0;
+    connection
+        .query("SELECT @@GLOBAL.max_connections", |row| {
+            connections = row.number(0)?.unwrap_or_default();
+            Ok(())
+        })
+        .await?;
+    Ok(u32::try_from(connections).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,141 @@
+//! Values between two keys: where to look for a cut. They need not exist, nor be a good guess: a bound only has to be the
+//! same in the two statements it separates.
+
+use export_task::plan::KeyKind;
+
+/// A value about half way between two values of a column, above `low` and not above `high` if the server orders them as
+/// they are written. `None` where no such value comes to mind.
+pub(super) fn between(kind: &KeyKind, low: &str, high: &str) -> Option<String> {
+    match kind {
+        KeyKind::Integer => Some(middle(low.parse().ok()?, high.parse().ok()?)?.to_string()),
+        KeyKind::Decimal => decimal(low, high),
+        KeyKind::Date => date(low, high),
+        KeyKind::Bytes => bytes(low, high),
+        KeyKind::Text { .. } => text(low, high),
+    }
+}
+
+fn middle(low: i128, high: i128) -> Option<i128> {
+    let middle = low.checked_add(high.checked_sub(low)?.checked_add(1)?.div_euclid(2))?;
+    (middle > low && middle <= high).then_some(middle)
+}
+
+/// Both have the digits behind the point that the column has.
+fn decimal(low: &str, high: &str) -> Option<String> {
+    let scale = low.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let units = |text: &str| text.replace('.', "").parse::<i128>().ok();
+    let middle = middle(units(low)?, units(high)?)?;
+    if scale == 0 {
+        return Some(middle.to_string());
+    }
+    let digits = format!("{:0width$}", middle.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    Some(format!("{}{whole}.{fraction}", if middle < 0 { "-" } else { "" }))
+}
+
+/// As if dates were numbers, then moved into the calendar.
+fn date(low: &str, high: &str) -> Option<String> {
+    let number = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>().parse::<i128>().ok();
+    let middle = middle(number(low)?, number(high)?)?.to_string();
+    let digits = low.chars().filter(char::is_ascii_digit).count();
+    let middle = format!("{middle:0>digits$}");
+    let part = |from: usize| middle.get(from..from + 2).and_then(|part| part.parse::<u8>().ok());
+    let mut text = format!("{}-{:02}-{:02}", middle.get(..4)?, part(4)?.clamp(1, 12), part(6)?.clamp(1, 28));
+    if digits >= 14 {
+        text += &format!(" {:02}:{:02}:{:02}", part(8)?.min(23), part(10)?.min(59), part(12)?.min(59));
+        if digits > 14 {
+            text += &format!(".{}", middle.get(14..)?);
+        }
+    }
+    Some(text)
+}
+
+fn bytes(low: &str, high: &str) -> Option<String> {
+    let common = low.bytes().zip(high.bytes()).take_while(|(a, b)| a == b).count() / 2 * 2;
+    // As if the values were fractions: what is missing is zero.
+    let number = |text: &str| {
+        let digits = text.get(common..text.len().min(common + 16))?;
+        i128::from_str_radix(&format!("{digits:0<16}"), 16).ok()
+    };
+    let middle = middle(number(low)?, number(high)?)?;
+    Some(format!("{}{middle:016X}", low.get(..common)?))
+}
+
+/// Three characters behind what both have in common, as the digits of a number. Most collations order letters whatever
+/// their case.
+fn text(low: &str, high: &str) -> Option<String> {
+    const CHARACTERS: i128 = 0x11_0000;
+    let (low, high) = (low.to_lowercase(), high.to_lowercase());
+    let common = low.chars().zip(high.chars()).take_while(|(a, b)| a == b).count();
+    let number = |text: &str| {
+        let mut characters = text.chars().skip(common);
+        (0..3).fold(0, |sum, _| sum * CHARACTERS + characters.next().map_or(0, |c| i128::from(u32::from(c))))
+    };
+    let middle = middle(number(&low), number(&high))?;
+    let characters = [middle / CHARACTERS / CHARACTERS, middle / CHARACTERS % CHARACTERS, middle % CHARACTERS];
+    let mut text: String = low.chars().take(common).collect();
+    // Below 0x110000 by the lines above; the numbers of surrogates are no characters.
+    text.extend(characters.iter().map_while(|&c| char::from_u32(c as u32).filter(|&c| c >= ' ')));
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(kind: &KeyKind, low: &str, high: &str) -> Option<String> {
+        between(kind, low, high)
+    }
+
+    fn text_kind() -> KeyKind {
+        KeyKind::Text { charset: "utf8mb4".to_owned(), collation: "utf8mb4_bin".to_owned() }
+    }
+
+    #[test]
+    fn a_value_half_way_is_found_in_every_kind() {
+        assert_eq!(of(&KeyKind::Integer, "0", "18446744073709551615").unwrap(), "9223372036854775808");
+        assert_eq!(of(&KeyKind::Integer, "-5", "-4").unwrap(), "-4");
+        assert_eq!(of(&KeyKind::Decimal, "-1.50", "1.50").unwrap(), "0.00");
+        assert_eq!(of(&KeyKind::Decimal, "-0.10", "-0.02").unwrap(), "-0.06");
+        assert_eq!(of(&KeyKind::Date, "2020-01-01", "2020-12-31").unwrap(), "2020-06-28");
+        assert_eq!(
+            of(&KeyKind::Date, "2019-12-31 00:00:00.00", "2020-12-31 23:59:59.99").unwrap(),
+            "2020-06-28 11:59:59.50"
+        );
+        assert_eq!(of(&KeyKind::Bytes, "AB00", "AB80").unwrap(), "AB4000000000000000");
+        assert_eq!(of(&text_kind(), "aa", "ac").unwrap(), "ab");
+        assert_eq!(of(&text_kind(), "Apple", "banana").map(|t| ("apple".."banana").contains(&t.as_str())), Some(true));
+        assert_eq!(of(&text_kind(), "same", "same"), None);
+        assert_eq!(of(&KeyKind::Integer, "5", "5"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn integers_are_halved(low: i64, high: i64) {
+            let (low, high) = (low.min(high), low.max(high));
+            let found = of(&KeyKind::Integer, &low.to_string(), &high.to_string());
+            match found {
+                Some(middle) => prop_assert!((low + 1..=high).contains(&middle.parse().unwrap())),
+                None => prop_assert_eq!(low, high),
+            }
+        }
+
+        #[test]
+        fn arbitrary_keys_never_panic(low in ".{0,20}", high in ".{0,20}") {
+            for kind in [KeyKind::Integer, KeyKind::Decimal, KeyKind::Date, KeyKind::Bytes, text_kind()] {
+                let _ = of(&kind, &low, &high);
+            }
+        }
+
+        #[test]
+        fn bytes_are_halved(low in prop::collection::vec(any::<u8>(), 16), high in prop::collection::vec(any::<u8>(), 16)) {
+            let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02X}")).collect::<String>();
+            let (low, high) = (hex(low.as_slice().min(&high)), hex(high.as_slice().max(&low)));
+            if let Some(middle) = of(&KeyKind::Bytes, &low, &high) {
+                prop_assert!(middle > low);
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The rows of a partition as a stream of record batches.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use arrow_array::RecordBatch;
+use export_task::plan::{Partition, Table};
+use futures_util::Stream;
+
+use super::batch::Batcher;
+use super::connect::Connection;
+use super::{failure, query, sql};
+use crate::batch::BatchOptions;
+use crate::error::SourceError;
+
+/// Starts reading the rows of a partition. The connection is of no further use when the stream is dropped before its end.
+///
+/// # Errors
+/// [`SourceError`], from here or from the stream. A stream that ends without an error has given every row.
+pub async fn read<'a>(
+    connection: &'a mut Connection,
+    table: &Table,
+    partition: &Partition,
+    options: BatchOptions,
+) -> Result<Batches<'a>, SourceError> {
+    let batcher = Batcher::new(table, options)?;
+    if let Some(statement) = connection.finished.take() {
+        connection.close(statement).await?;
+    }
+    let (statement, sent) = connection.start(&sql::select(table, partition)?).await?;
+    batcher.check(&sent)?;
+    let received = connection.wire.received();
+    Ok(Batches { connection, statement, batcher, received, ended: false })
+}
+
+/// A stream of record batches, none of them empty.
+pub struct Batches<'a> {
+    connection: &'a mut Connection,
+    statement: u32,
+    batcher: Batcher,
+    /// Bytes the connection had received before.
+    received: u64,
+    ended: bool,
+}
+
+impl Batches<'_> {
+    /// Bytes of row data received so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.connection.wire.received() - self.received
+    }
+
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>, SourceError>> {
+        loop {
+            while let Some(packet) = self.connection.wire.take()? {
+                match packet.first() {
+                    Some(0x00) => {
+                        if self.batcher.append(packet)? {
+                            return Poll::Ready(self.batcher.take());
+                        }
+                    }
+                    Some(&query::END) => {
+                        self.ended = true;
+                        self.connection.finished = Some(self.statement);
+                        return Poll::Ready(self.batcher.take());
+                    }
+                    Some(&failure::MARK) => return Poll::Ready(Err(failure::of_packet(packet))),
+                    _ => return Poll::Ready(Err(SourceError::Protocol("a malformed row"))),
+                }
+            }
+            ready!(self.connection.wire.poll_fill(cx))?;
+        }
+    }
+}
+
+impl Stream for Batches<'_> {
+    type Item = Result<RecordBatch, SourceError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let batch = ready!(self.poll_batch(cx));
+        self.ended |= batch.is_err();
+        Poll::Ready(batch.transpose())
+    }
+}

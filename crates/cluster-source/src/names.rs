@@ -1,0 +1,24 @@
+//! Names that can't be exported, for any engine.
+
+use export_task::limits;
+use export_task::plan::Table;
+use export_task::warning::SkipReason;
+
+/// Why a table can't be exported that is called as it is or has the columns it has.
+pub(crate) fn skip(table: &Table) -> Option<(SkipReason, String)> {
+    for (what, name) in [("table", &table.name), ("schema", &table.schema), ("database", &table.database)] {
+        if name.contains('/') {
+            let message = format!("The name of the {what} contains a slash. Rename the {what}.");
+            return Some((SkipReason::UnsupportedTableName, message));
+        }
+    }
+    if table.columns.is_empty() {
+        return Some((SkipReason::NoColumns, "The table has no columns.".to_owned()));
+    }
+    let column = table.columns.iter().find(|column| column.name.contains(limits::COLUMN_NAME_FORBIDDEN))?;
+    let message = format!(
+        "The name of column {:?} contains a space or one of the characters , ; {{ }} ( ) \\n \\t =. Rename the column.",
+        column.name
+    );
+    Some((SkipReason::UnsupportedColumnName, message))
+}

@@ -1,0 +1,182 @@
+//! Partitions cover every row exactly once, whatever the key looks like, and are of about equal size.
+
+use std::collections::HashMap;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use cluster_source::mysql;
+use export_task::plan::Range;
+
+use crate::server::{Database, read};
+
+/// Reads a table of which column `n` numbers the rows in about `parts` partitions; how many rows each had.
+async fn cut(database: &Database, parts: u64) -> Vec<usize> {
+    database.execute("ANALYZE TABLE t");
+    let found = database.table("t").await;
+    let column = found.table.columns.iter().position(|column| column.name == "n").unwrap();
+    let mut connection = database.connect().await;
+    let partitions = mysql::partitions(&mut connection, &found, found.bytes.div_ceil(parts)).await.unwrap();
+    let mut seen: HashMap<i64, u32> = HashMap::new();
+    let mut sizes = Vec::new();
+    for partition in &partitions {
+        // As a plan travels.
+        let partition = serde_json::from_str(&serde_json::to_string(partition).unwrap()).unwrap();
+        let batches = read(&mut connection, &found, &partition).await.unwrap();
+        let mut size = 0;
+        for batch in &batches {
+            for n in batch.column(column).as_primitive::<Int64Type>().values() {
+                *seen.entry(*n).or_default() += 1;
+            }
+            size += batch.num_rows();
+        }
+        sizes.push(size);
+    }
+    assert!(seen.values().all(|times| *times == 1), "a row was read twice");
+    let count: usize = database.execute("SELECT COUNT(*) FROM t")[0][0].parse().unwrap();
+    assert_eq!(seen.len(), count, "a row was not read");
+    sizes
+}
+
+/// A table with key columns `key`, whose row number n has the values of `expression`.
+async fn cut_table(columns: &str, key: &str, expression: &str, rows: u64, parts: u64) -> Vec<usize> {
+    let database = Database::create();
+    database.execute(&format!(
+        "CREATE TABLE digits (d BIGINT); INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9); \
+         CREATE TABLE t ({columns}, n BIGINT, pad CHAR(100) DEFAULT 'x', {key}); \
+         INSERT INTO t ({names}, n) SELECT {expression}, n FROM \
+         (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d n FROM digits a, digits b, digits c, digits e, digits f) x \
+         WHERE n < {rows}",
+        names = columns.split(", ").map(|column| column.split(' ').next().unwrap()).collect::<Vec<_>>().join(", "),
+    ));
+    cut(&database, parts).await
+}
+
+/// There are about `parts`, and none is much larger than its share.
+fn about_equal(sizes: &[usize], parts: usize) {
+    let rows: usize = sizes.iter().sum();
+    assert!(sizes.len() >= parts * 2 / 3 && sizes.len() <= parts * 3 / 2, "{sizes:?}");
+    assert!(sizes.iter().all(|size| *size <= rows * 5 / 2 / parts), "{sizes:?}");
+}
+
+#[tokio::test]
+async fn integer_keys() {
+    about_equal(&cut_table("id BIGINT", "PRIMARY KEY (id)", "n", 20_000, 10).await, 10);
+    about_equal(&cut_table("id INT", "PRIMARY KEY (id)", "n - 10000", 20_000, 7).await, 7);
+    about_equal(
+        &cut_table(
+            "id BIGINT UNSIGNED",
+            "PRIMARY KEY (id)",
+            "18446744073709551615 - CAST(n AS UNSIGNED) * 922337203685477",
+            20_000,
+            8,
+        )
+        .await,
+        8,
+    );
+    // Gaps and skew: a few keys far away, and most of them close together.
+    about_equal(
+        &cut_table("id BIGINT", "PRIMARY KEY (id)", "IF(n < 20, n * 400000000000000000, 5000000000 + n)", 20_000, 10)
+            .await,
+        10,
+    );
+    about_equal(&cut_table("id BIGINT NOT NULL", "UNIQUE (id)", "n * n", 20_000, 10).await, 10);
+}
+
+#[tokio::test]
+async fn composite_keys() {
+    about_equal(&cut_table("a INT, b BIGINT", "PRIMARY KEY (a, b)", "IF(n < 100, n, 50), n", 20_000, 10).await, 10);
+    about_equal(
+        &cut_table("a VARCHAR(20), b BIGINT", "PRIMARY KEY (a, b)", "CONCAT('tenant-', n % 3), n", 20_000, 10).await,
+        10,
+    );
+    about_equal(
+        &cut_table(
+            "a DATE, b CHAR(5), c DECIMAL(10,2)",
+            "PRIMARY KEY (a, b, c)",
+            "'2020-01-01' + INTERVAL n % 20 DAY, 'x', n / 4",
+            20_000,
+            10,
+        )
+        .await,
+        10,
+    );
+    // Behind a column that can't be compared to a bound nothing is.
+    let sizes =
+        cut_table("a INT, b ENUM('x','y'), c INT", "PRIMARY KEY (a, b, c)", "n % 7, 1 + n % 2, n", 20_000, 10).await;
+    assert_eq!(sizes.len(), 7);
+    assert_eq!(cut_table("b ENUM('x','y'), c INT", "PRIMARY KEY (b, c)", "1 + n % 2, n", 20_000, 10).await.len(), 1);
+}
+
+#[tokio::test]
+async fn text_keys_in_any_collation() {
+    for charset in [
+        "utf8mb4 COLLATE utf8mb4_general_ci",
+        "utf8mb4 COLLATE utf8mb4_bin",
+        "utf8mb4 COLLATE utf8mb4_unicode_520_ci",
+        "latin1 COLLATE latin1_swedish_ci",
+        "latin1 COLLATE latin1_german2_ci",
+        "utf16 COLLATE utf16_unicode_ci",
+        "ascii COLLATE ascii_bin",
+    ] {
+        let columns = format!("id VARCHAR(60) CHARACTER SET {charset}");
+        about_equal(&cut_table(&columns, "PRIMARY KEY (id)", "LEFT(SHA2(n, 256), 32)", 20_000, 8).await, 8);
+        about_equal(
+            &cut_table(&columns, "PRIMARY KEY (id)", "CONCAT('Customer#', LPAD(n, 9, '0'))", 20_000, 8).await,
+            8,
+        );
+    }
+    let columns = "id VARCHAR(60) CHARACTER SET utf8mb4";
+    let mixed = "CONCAT(ELT(1 + n % 9, 'Ä', 'z', 'É', 'ß', '日', '😀', '''', '_', '\\\\'), LEFT(SHA2(n, 256), 32))";
+    about_equal(&cut_table(columns, "PRIMARY KEY (id)", mixed, 20_000, 8).await, 8);
+}
+
+#[tokio::test]
+async fn keys_of_bytes_dates_and_decimals() {
+    about_equal(&cut_table("id BINARY(16)", "PRIMARY KEY (id)", "UNHEX(LEFT(SHA2(n, 256), 32))", 20_000, 10).await, 10);
+    about_equal(&cut_table("id VARBINARY(30)", "PRIMARY KEY (id)", "CONCAT('k', n)", 20_000, 10).await, 10);
+    about_equal(&cut_table("id DECIMAL(20,4)", "PRIMARY KEY (id)", "(n - 10000) / 16", 20_000, 10).await, 10);
+    about_equal(
+        &cut_table(
+            "id DATETIME(6)",
+            "PRIMARY KEY (id)",
+            "'2019-12-31 12:00:00' + INTERVAL n * 977 MICROSECOND",
+            20_000,
+            10,
+        )
+        .await,
+        10,
+    );
+    about_equal(&cut_table("id TIMESTAMP", "PRIMARY KEY (id)", "'2001-01-01' + INTERVAL n HOUR", 20_000, 10).await, 10);
+}
+
+#[tokio::test]
+async fn native_partitions_are_one_table() {
+    let database = Database::create();
+    database.execute(
+        "CREATE TABLE digits (d BIGINT); INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9); \
+         CREATE TABLE t (id INT PRIMARY KEY, n BIGINT, pad CHAR(100)) PARTITION BY HASH (id) PARTITIONS 4; \
+         INSERT INTO t SELECT n, n, 'x' FROM \
+         (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d n FROM digits a, digits b, digits c, digits e) x",
+    );
+    about_equal(&cut(&database, 6).await, 6);
+}
+
+#[tokio::test]
+async fn without_a_key_there_is_one_partition() {
+    for (columns, key) in [
+        ("id BIGINT", "KEY (id)"),
+        ("id BIGINT", "UNIQUE (id)"),
+        ("id DOUBLE", "PRIMARY KEY (id)"),
+        ("id VARCHAR(50)", "UNIQUE (id)"),
+    ] {
+        assert_eq!(cut_table(columns, key, "n", 5_000, 10).await.len(), 1);
+    }
+    let database = Database::create();
+    database.execute("CREATE TABLE t (n BIGINT PRIMARY KEY) ENGINE = MyISAM; INSERT INTO t VALUES (1), (2), (3)");
+    assert_eq!(cut(&database, 3).await, [3]);
+    database.execute("DROP TABLE t; CREATE TABLE t (n BIGINT PRIMARY KEY)");
+    let found = database.table("t").await;
+    let partitions = mysql::partitions(&mut database.connect().await, &found, 1).await.unwrap();
+    assert_eq!(partitions.len(), 1);
+    assert_eq!(partitions[0].range, Range::All);
+}

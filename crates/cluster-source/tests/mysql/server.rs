@@ -1,0 +1,264 @@
+//! A MariaDB or MySQL server in a temporary directory, shared by the tests of this binary, and shorthands to use it.
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use cluster_source::SourceError;
+use cluster_source::mysql::{self, Catalog, Connection, FoundTable, Source};
+use cluster_source::{BatchOptions, Endpoint};
+use export_task::plan::Partition;
+use futures_util::TryStreamExt;
+
+/// Names the root directory of another system whose MySQL server is tested instead of this one's MariaDB, for instance one
+/// made by `debootstrap --variant=minbase --include=mysql-server-core sid DIRECTORY`. Only root can enter it.
+const ROOT_VARIABLE: &str = "MYSQL_ROOT";
+/// Runs the rest of its arguments in the root directory `$0`, which gets the devices and the directory for temporary files
+/// of this one, in a mount namespace that ends with the program.
+const ENTER: &str = r#"mount --rbind /dev "$0/dev" && mount --bind /var/tmp "$0/var/tmp" && exec chroot "$0" "$@""#;
+const PASSWORD: &str = "it's secret";
+
+/// A running server. The guard is a shell that waits for this process to end, however it ends, then removes everything: the
+/// server is in a static, which is never dropped.
+struct Server {
+    port: u16,
+    ca_pem: String,
+    _guard: Child,
+}
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(start)
+}
+
+/// Whether the server is MySQL, not MariaDB.
+pub fn is_mysql() -> bool {
+    std::env::var_os(ROOT_VARIABLE).is_some()
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// A server program, run as a user it accepts.
+fn command(program: &str, arguments: &[&str]) -> Command {
+    let mut command = if let Some(root) = std::env::var_os(ROOT_VARIABLE) {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", ENTER]).arg(root).args([program, "--no-defaults", "--user=root"]);
+        command
+    } else if is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "mysql", "--", program, "--no-defaults"]);
+        command
+    } else {
+        let mut command = Command::new(program);
+        command.arg("--no-defaults");
+        command
+    };
+    command.args(arguments);
+    command
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn start() -> Server {
+    let dir = PathBuf::from(format!("/var/tmp/cluster-source-mysql-{}", std::process::id()));
+    std::fs::create_dir(&dir).unwrap();
+    // The server runs as another user when the tests run as root.
+    run(Command::new("chmod").arg("0777").arg(&dir));
+    let guard = guard(&dir);
+    let at = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let data = format!("--datadir={}", at("data"));
+    let program = if is_mysql() {
+        run(&mut command("/usr/sbin/mysqld", &["--initialize-insecure", &data]));
+        "/usr/sbin/mysqld"
+    } else {
+        run(&mut command(
+            "/usr/bin/mariadb-install-db",
+            &["--auth-root-authentication-method=normal", "--skip-test-db", &data],
+        ));
+        "/usr/sbin/mariadbd"
+    };
+    let ca_pem = write_certificates(&dir);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let options = [
+        data,
+        format!("--port={port}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--socket={}", at("socket")),
+        format!("--pid-file={}", at("pid")),
+        format!("--log-error={}", at("log")),
+        format!("--ssl-cert={}", at("server.crt")),
+        format!("--ssl-key={}", at("server.key")),
+        "--skip-log-bin".to_owned(),
+        "--max-connections=60".to_owned(),
+        "--max-allowed-packet=256M".to_owned(),
+        "--innodb-flush-log-at-trx-commit=0".to_owned(),
+    ];
+    let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
+    if is_mysql() {
+        options.extend(["--mysqlx=OFF", "--secure-file-priv=NULL"]);
+    }
+    command(program, &options).process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(dir.join("log")).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let server = Server { port, ca_pem, _guard: guard };
+    let create = "CREATE USER exporter IDENTIFIED BY 'it''s secret'; GRANT ALL ON *.* TO exporter WITH GRANT OPTION";
+    client(port, "root", "", create);
+    server
+}
+
+/// Stops the server and removes its directory once this process holds the guard's standard input no more. A process group
+/// of its own keeps an interrupt from the terminal away from it.
+fn guard(dir: &Path) -> Child {
+    let script = r#"cat >/dev/null
+        pid=$(cat "$1/pid") && kill -KILL "$pid"
+        while kill -0 "$pid"; do sleep 0.05; done
+        rm -rf "$1""#;
+    Command::new("sh")
+        .args(["-c", script, "guard"])
+        .arg(dir)
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// A server certificate for `localhost` and the authority that signed it, whose PEM is returned.
+fn write_certificates(dir: &Path) -> String {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = vec!["localhost".to_owned()];
+    let certificate = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+    for (name, pem) in [("server.crt", certificate.pem()), ("server.key", key.serialize_pem())] {
+        let path = dir.join(name);
+        std::fs::write(&path, pem).unwrap();
+        run(Command::new("chmod").arg("0600").arg(&path));
+        run(Command::new("chown").arg("--reference").arg(dir.join("data")).arg(&path));
+    }
+    authority_pem
+}
+
+/// Runs statements with the ordinary client; the rows of their results, with NULL as the client prints it.
+fn client(port: u16, user: &str, password: &str, sql: &str) -> Vec<Vec<String>> {
+    let mut client = Command::new("mariadb")
+        .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--ssl", "--skip-ssl-verify-server-cert"])
+        .args(["--batch", "--skip-column-names", "--quick", "--default-character-set=utf8mb4"])
+        .args(["--max-allowed-packet=1G", &format!("--port={port}"), &format!("--user={user}")])
+        .env("MYSQL_PWD", password)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = client.stdin.take().unwrap();
+    let statements = format!("SET time_zone = '+00:00', sql_mode = '';\n{sql}");
+    let writer = std::thread::spawn(move || input.write_all(statements.as_bytes()));
+    let output = client.wait_with_output().unwrap();
+    // A client that gives up doesn't read to the end.
+    let _ = writer.join().unwrap();
+    let shown = sql.get(..2000).unwrap_or(sql);
+    assert!(output.status.success(), "{shown}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
+pub fn ca_pem() -> &'static str {
+    &server().ca_pem
+}
+
+pub fn endpoint() -> Endpoint {
+    Endpoint {
+        host: "localhost".to_owned(),
+        port: server().port,
+        user: "exporter".to_owned(),
+        password: PASSWORD.to_owned(),
+    }
+}
+
+/// A source that logs in without TLS.
+pub fn source() -> Source {
+    Source::new(endpoint(), None)
+}
+
+/// A database for one test.
+pub struct Database {
+    pub name: String,
+}
+
+impl Database {
+    pub fn create() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        client(server().port, "exporter", PASSWORD, &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
+        Self { name }
+    }
+
+    /// Runs statements in the database and returns what they print.
+    pub fn execute(&self, sql: &str) -> Vec<Vec<String>> {
+        client(server().port, "exporter", PASSWORD, &format!("USE `{}`;\n{sql}", self.name))
+    }
+
+    pub async fn connect(&self) -> Connection {
+        connect(Some(&self.name)).await
+    }
+
+    /// The catalog as the exporting user sees it.
+    pub async fn catalog(&self) -> Catalog {
+        mysql::catalog(&mut self.connect().await, &self.name, |_, _| true).await.unwrap()
+    }
+
+    /// One table, which must not be skipped.
+    pub async fn table(&self, name: &str) -> FoundTable {
+        let catalog = self.catalog().await;
+        let found = catalog.tables.into_iter().find(|found| found.table.name == name);
+        found.unwrap_or_else(|| panic!("no table {name}: {:?}", catalog.skipped))
+    }
+
+    /// Everything in a table, in one partition.
+    pub async fn read(&self, name: &str) -> Result<Vec<RecordBatch>, SourceError> {
+        let found = self.table(name).await;
+        let mut connection = self.connect().await;
+        let whole = mysql::partitions(&mut connection, &found, u64::MAX).await.unwrap();
+        read(&mut connection, &found, &whole[0]).await
+    }
+}
+
+/// A connection, when there is a free one: tests run side by side and may use them up for a moment.
+async fn connect(database: Option<&str>) -> Connection {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match source().connect(database).await {
+            Ok(connection) => return connection,
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+pub async fn read(
+    connection: &mut Connection,
+    found: &FoundTable,
+    partition: &Partition,
+) -> Result<Vec<RecordBatch>, SourceError> {
+    mysql::read(connection, &found.table, partition, BatchOptions::default()).await?.try_collect().await
+}
