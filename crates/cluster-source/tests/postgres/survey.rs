@@ -9,7 +9,7 @@ use crate::server::{Database, endpoint};
 
 /// The survey of one database: its tables, and whether it is said to be unreadable.
 async fn survey(database: &str) -> (Vec<String>, bool) {
-    let source = Source::new(Engine::Postgresql, endpoint(), None).unwrap();
+    let source = Source::new(Engine::Postgresql, endpoint(), None);
     let survey = Survey::take(&source, &ExportOnly::from(vec![database.to_owned()]), 1 << 20).await.unwrap();
     let unreadable = survey.unreadable_databases == [database];
     assert_eq!(unreadable, !survey.unreadable_databases.is_empty());
