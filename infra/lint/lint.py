@@ -53,7 +53,8 @@ def main():
     inlined.write_text(json.dumps(template, indent=2))
     problems += cfn_lint(inlined)
     problems += cfn_lint(INFRA / "template.yaml")
-    problems += cfn_lint(INFRA / "local/user-resources.yaml")
+    for more in ("local/user-resources.yaml", "events/schedule.yaml", "events/rule.yaml"):
+        problems += cfn_lint(INFRA / more)
 
     for problem in problems:
         print(problem, file=sys.stderr)

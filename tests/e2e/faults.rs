@@ -50,7 +50,8 @@ fn every_step_may_throw_once() {
     );
     let faults = STEPS.map(|step| Fault::inject(env, step, Kind::Throw));
     let events = Events::of(env, "throws");
-    let task = Task::start(&cluster, "throws", json!({}));
+    // By an execution: a call of the API would meet the fault of check-preconditions before the workflow does.
+    let task = Task::execute(&cluster, "throws", json!({}));
     task.complete();
     assert_eq!(events.only_id(), "RDS-EVENT-0236");
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
@@ -102,4 +103,33 @@ fn the_janitor_ends_and_cleans_up_what_a_stopped_execution_left() {
     drop(task);
     let task = Task::start(&cluster, "after-stopped", json!({"ExportOnly": ["shop.public.large"]}));
     task.complete();
+}
+
+#[test]
+fn an_execution_stopped_early_leaves_nothing_either() {
+    let env = shared();
+    let cluster = Cluster::create(env, "stopped-early", "CREATE TABLE t AS SELECT 1 AS a");
+    // Before anything is made, with a grant, with a clone.
+    for (id, phase) in
+        [("stopped-at-once", "ExecutionArn"), ("stopped-granted", "KmsKeyArn"), ("stopped-cloning", "SnapshotTime")]
+    {
+        let task = Task::start(&cluster, id, json!({}));
+        wait_for(phase, Duration::from_secs(30), || task.record().unwrap().get(phase).map(drop));
+        let arn = task.record().unwrap()["ExecutionArn"]["S"].clone();
+        env.aws("stepfunctions", "stop_execution", json!({"executionArn": arn}));
+        let sweep = || {
+            let swept = env.aws("lambda", "invoke", json!({"FunctionName": function("delete-clone"), "Payload": "{}"}));
+            assert!(swept.get("FunctionError").is_none(), "{swept}");
+        };
+        wait_for("the janitor's work", Duration::from_secs(60), || {
+            sweep();
+            task.record().unwrap().get("CleanedUpAt").map(drop)
+        });
+        assert_eq!(task.failed(), "An unknown internal error occurred.");
+        assert_eq!(task.execution_status(), "ABORTED");
+        // A step that was under way may have made more after that; the next sweeps find it.
+        std::thread::sleep(Duration::from_secs(2));
+        sweep();
+        task.is_cleaned_up();
+    }
 }

@@ -3,81 +3,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_config::SdkConfig;
-use export_aws::publish::Publisher;
-use export_aws::task_store::{Ending, TaskStore};
-use export_aws::{ErrorKind, StepError};
+use export_aws::ErrorKind;
+use export_aws::task_store::Ending;
 use export_task::request::StartExportTask;
-use export_task::task::{CloneEndpoint, ExportTask, Status, TaskRef};
+use export_task::task::{CloneEndpoint, ExportTask, Status};
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::harness::bench::{Bench, code};
 use crate::harness::cluster::run;
-use crate::harness::{Env, shared};
-
-/// A task table and clients for it.
-struct Bench {
-    env: &'static Env,
-    aws: SdkConfig,
-    store: TaskStore,
-}
-
-impl Bench {
-    fn new(table: &str) -> Self {
-        let env = shared();
-        let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
-        let keys = json!([{"AttributeName": "Kind", "KeyType": "HASH"}, {"AttributeName": "Id", "KeyType": "RANGE"}]);
-        let definition = json!({"TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": keys,
-            "AttributeDefinitions": [attribute("Kind"), attribute("Id")]});
-        env.aws("dynamodb", "create_table", definition);
-        let aws = local_stack::ministack::sdk_config(env.var("AWS_ENDPOINT_URL"));
-        let store = TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), table.to_owned());
-        Self { env, aws, store }
-    }
-
-    fn rds(&self) -> aws_sdk_rds::Client {
-        let endpoint = self.env.var("AWS_ENDPOINT_URL_RDS");
-        aws_sdk_rds::Client::from_conf(aws_sdk_rds::config::Builder::from(&self.aws).endpoint_url(endpoint).build())
-    }
-
-    fn publisher(&self) -> Publisher {
-        Publisher::new(aws_sdk_sns::Client::new(&self.aws), self.env.var("EXPORT_TOPIC_ARN").to_owned())
-    }
-
-    fn request(&self, task: &str, cluster: &str) -> Value {
-        json!({
-            "ExportTaskIdentifier": task,
-            "SourceArn": format!("arn:aws:rds:{}:111122223333:cluster:{cluster}", self.env.var("AWS_REGION")),
-            "S3BucketName": self.env.var("EXPORT_BUCKET"),
-            "IamRoleArn": self.env.var("EXPORT_ROLE_ARN"),
-            "KmsKeyId": self.env.var("EXPORT_KMS_KEY_ID"),
-        })
-    }
-
-    /// Calls validate-request.
-    async fn admit(&self, task: &str, cluster: &str, execution: &str, limit: u32) -> Result<TaskRef, StepError> {
-        let deps = validate_request::Deps { store: self.store.clone(), limit };
-        let request = self.request(task, cluster);
-        let input = validate_request::Input { request, execution_arn: format!("arn:execution:{execution}") };
-        validate_request::handle(&deps, input).await
-    }
-
-    /// Calls finish-export for a workflow that failed.
-    async fn fail(&self, task: &TaskRef, error: &str, cause: &str) -> Result<finish_export::Output, StepError> {
-        let deps = finish_export::Deps {
-            store: self.store.clone(),
-            s3: aws_sdk_s3::Client::new(&self.aws),
-            work_bucket: self.env.output("WorkBucketName").to_owned(),
-            aws: self.aws.clone(),
-        };
-        let input = json!({"Task": task, "Outcome": "FAILED", "Error": {"Error": error, "Cause": cause}});
-        finish_export::handle(&deps, serde_json::from_value(input).unwrap()).await
-    }
-}
-
-fn code<T: std::fmt::Debug>(result: Result<T, StepError>) -> &'static str {
-    result.unwrap_err().kind.name()
-}
 
 #[test]
 fn validate_request_admits_once_and_only_what_the_limits_allow() {
@@ -147,17 +81,12 @@ fn a_canceled_task_ends_every_step() {
             secret_arn: None,
         };
 
-        let kms = aws_sdk_kms::Client::new(&aws);
-        let deps = check_preconditions::Deps { store: store.clone(), rds: bench.rds(), kms, aws: aws.clone() };
-        let checked = check_preconditions::handle(&deps, check_preconditions::Input { task: task.clone() }).await;
+        let deps = bench.preconditions();
+        let checked =
+            check_preconditions::handle(&deps, check_preconditions::Input { task: task.clone(), probe: false }).await;
         assert_eq!(code(checked), "ExportCanceled");
 
-        let deps = clone_cluster::Deps {
-            store: store.clone(),
-            rds: bench.rds(),
-            instance_class: "db.r6g.large".into(),
-            security_group: None,
-        };
+        let deps = bench.cloning();
         let cloned = clone_cluster::handle(&deps, clone_cluster::Input { task: task.clone() }).await;
         assert_eq!(code(cloned), "ExportCanceled");
 
@@ -190,19 +119,13 @@ fn what_is_not_there_is_told_in_the_guides_words() {
     run(async {
         let task = bench.admit("missing", "no-such-cluster", "1", 5).await.unwrap();
         let message = "Failed to find or access the source DB cluster: no-such-cluster";
-        let kms = aws_sdk_kms::Client::new(&bench.aws);
-        let deps =
-            check_preconditions::Deps { store: bench.store.clone(), rds: bench.rds(), kms, aws: bench.aws.clone() };
-        let error =
-            check_preconditions::handle(&deps, check_preconditions::Input { task: task.clone() }).await.unwrap_err();
+        let deps = bench.preconditions();
+        let error = check_preconditions::handle(&deps, check_preconditions::Input { task: task.clone(), probe: false })
+            .await
+            .unwrap_err();
         assert_eq!((error.kind, error.to_string().as_str()), (ErrorKind::PreconditionFailed, message));
 
-        let deps = clone_cluster::Deps {
-            store: bench.store.clone(),
-            rds: bench.rds(),
-            instance_class: "db.r6g.large".into(),
-            security_group: None,
-        };
+        let deps = bench.cloning();
         let error = clone_cluster::handle(&deps, clone_cluster::Input { task }).await.unwrap_err();
         assert_eq!((error.kind, error.to_string().as_str()), (ErrorKind::CloneFailed, message));
     });
@@ -213,24 +136,21 @@ fn the_end_is_published_once_and_a_clone_that_never_was_is_gone_at_once() {
     let bench = Bench::new("handlers-publish");
     run(async {
         let task = bench.admit("published", "one", "1", 5).await.unwrap();
-        let deps = publish_event::Deps { store: bench.store.clone(), publisher: bench.publisher() };
-        let publish = || publish_event::handle(&deps, publish_event::Input { task: task.clone() });
+        let deps = bench.publishing();
+        let publish = || {
+            publish_event::handle(
+                &deps,
+                publish_event::Input { task: Some(task.clone()), what: publish_event::What::End },
+            )
+        };
         assert_eq!(code(publish().await), "InternalFailure");
         bench.fail(&task, "InternalFailure", "{}").await.unwrap();
-        assert_eq!(publish().await.unwrap().event_id, "RDS-EVENT-0234");
+        assert_eq!(publish().await.unwrap().event_ids, ["RDS-EVENT-0234"]);
         let at = bench.store.get("published").await.unwrap().published_at;
-        assert_eq!(publish().await.unwrap().event_id, "RDS-EVENT-0234");
+        assert_eq!(publish().await.unwrap().event_ids, ["RDS-EVENT-0234"]);
         assert_eq!(bench.store.get("published").await.unwrap().published_at, at);
 
-        let deps = delete_clone::Deps {
-            store: bench.store.clone(),
-            rds: bench.rds(),
-            kms: aws_sdk_kms::Client::new(&bench.aws),
-            step_functions: aws_sdk_sfn::Client::new(&bench.aws),
-            publisher: bench.publisher(),
-            lambda: aws_sdk_lambda::Client::new(&bench.aws),
-            finish_function: "aurora-export-finish-export".into(),
-        };
+        let deps = bench.deleting();
         assert_eq!(delete_clone::handle(&deps, json!({"Task": task})).await.unwrap().status, "deleted");
         assert!(bench.store.get("published").await.unwrap().cleaned_up_at.is_some());
         assert_eq!(delete_clone::handle(&deps, json!({"source": "aws.events"})).await.unwrap().status, "swept");
@@ -247,6 +167,8 @@ fn export_api_answers_http_with_documents_and_invocations_with_errors() {
         state_machine_arn: format!("arn:aws:states:{}:111122223333:stateMachine:none", bench.env.var("AWS_REGION")),
         limit: 5,
         rds: bench.rds(),
+        lambda: aws_sdk_lambda::Client::new(&bench.aws),
+        check_function: crate::harness::function("check-preconditions"),
     };
     run(async {
         let body = "Action=DescribeExportTasks&ExportTaskIdentifier=nobody";
@@ -303,5 +225,42 @@ fn pages_are_stable_and_an_admission_can_be_taken_back() {
             ..Default::default()
         };
         assert_eq!(bench.store.describe(&failed).await.unwrap().0.len(), 9);
+    });
+}
+
+#[test]
+fn a_grant_made_after_a_stop_is_found() {
+    let bench = Bench::new("handlers-grants");
+    let region = bench.env.var("AWS_REGION");
+    let created = bench.env.aws("kms", "create_key", json!({"Description": "grants"}));
+    let key = created["KeyMetadata"]["Arn"].as_str().unwrap().to_owned();
+    let grants = || {
+        let answer = bench.env.aws("kms", "list_grants", json!({"KeyId": key}));
+        answer["Grants"].as_array().unwrap().len()
+    };
+    run(async {
+        let request = StartExportTask::from_json(bench.request("granted", "one")).unwrap().validate().unwrap();
+        // No such execution, and no such machine either: it is long gone.
+        let execution = format!("arn:aws:states:{region}:111122223333:execution:none:granted");
+        let task = bench.store.admit(&ExportTask::new(request, execution, 0), 5).await.unwrap();
+        let reference = export_task::task::TaskRef::from(&task);
+        let (deps, kms) = (bench.deleting(), aws_sdk_kms::Client::new(&bench.aws));
+        bench.fail(&reference, "States.Aborted", "{}").await.unwrap();
+        assert_eq!(bench.store.unfinished().await.unwrap().len(), 1);
+        delete_clone::handle(&deps, json!({})).await.unwrap();
+        assert!(bench.store.unfinished().await.unwrap().is_empty());
+
+        // The step that was under way goes on, and is killed before it can note the grant; or just after.
+        for noted in [false, true] {
+            bench.store.set_key("granted", &key, None).await.unwrap();
+            let grant = check_preconditions::key::grant(&kms, &key, &reference).await.unwrap();
+            if noted {
+                bench.store.set_key("granted", &key, Some(&grant)).await.unwrap();
+            }
+            assert_eq!(grants(), 1);
+            delete_clone::handle(&deps, json!({})).await.unwrap();
+            assert_eq!(grants(), 0);
+            assert!(bench.store.unfinished().await.unwrap().is_empty());
+        }
     });
 }

@@ -6,7 +6,12 @@
 //! * `harness` – the stack, and the ways into it.
 //! * `clients` – the AWS CLI, boto3, an execution and an invocation each start an export; what is in the bucket then.
 //! * `rows` – every type, every kind of table, and one point in time.
-//! * `refusals` – requests that are refused, destinations that can't be used, cancellation.
+//! * `contract` – the API as boto3 sees it, row by row: errors, fields, filters, pages.
+//! * `hostile` – requests no client would send, and many at once.
+//! * `refusals` – tasks that are refused, and cancellation in every phase.
+//! * `failures` – the guide's failure messages.
+//! * `events` – what subscribers of the topic and the bus hear, and what happens when they can't be told.
+//! * `ways_in` – the examples in `infra/events`.
 //! * `destination` – under which role and key the bucket is written.
 //! * `handlers` – the functions' handlers, called in this process.
 //! * `limits` – values and rows that are too large, and exports of parts of a cluster.
@@ -14,10 +19,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod clients;
+mod contract;
 mod destination;
+mod events;
+mod failures;
 mod faults;
 mod handlers;
 mod harness;
+mod hostile;
 mod limits;
 mod refusals;
 mod rows;
+mod ways_in;

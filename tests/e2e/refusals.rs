@@ -1,4 +1,4 @@
-//! What does not become an export: refused requests, destinations that can't be used, and tasks that are canceled.
+//! What does not become an export: refused requests, and tasks that are canceled.
 
 use std::time::{Duration, Instant};
 
@@ -8,68 +8,11 @@ use crate::harness::aws::text;
 use crate::harness::cluster::Cluster;
 use crate::harness::events::Events;
 use crate::harness::task::Task;
-use crate::harness::{Env, shared};
+use crate::harness::{shared, wait_for};
 
 /// Takes long enough to extract that something can happen meanwhile.
 const LARGE: &str =
     "CREATE TABLE large AS SELECT g AS id, repeat(md5(g::text), 8) AS filler FROM generate_series(1, 200000) g";
-
-/// A task with these members fails for this reason, tells so, and leaves nothing.
-fn fails(env: &'static Env, cluster: &Cluster, id: &str, request: Value, cause: &str) {
-    let events = Events::of(env, id);
-    let task = Task::start(cluster, id, request);
-    assert_eq!(task.failed(), cause);
-    assert_eq!(events.only_id(), "RDS-EVENT-0234");
-    assert_eq!(task.leaves_nothing(), "FAILED");
-}
-
-#[test]
-fn a_destination_that_cannot_be_used_fails_the_task_in_the_guides_words() {
-    let env = shared();
-    let cluster = Cluster::create(env, "destinations", "CREATE TABLE t AS SELECT 1 AS a");
-    let bucket = "The S3 bucket no-such-bucket-anywhere isn't valid. Either it isn't located in the current AWS Region or it doesn't \
-        exist. Review your S3 bucket name and retry the export.";
-    // With a role for all buckets: the local cloud looks at permissions first, S3 at the bucket.
-    let everywhere = env.role("everywhere", &["s3:*"]);
-    fails(
-        env,
-        &cluster,
-        "no-bucket",
-        json!({"S3BucketName": "no-such-bucket-anywhere", "IamRoleArn": everywhere}),
-        bucket,
-    );
-
-    let created = env.aws("kms", "create_key", json!({"Description": "disabled"}));
-    let key = text(&created["KeyMetadata"], "KeyId").to_owned();
-    env.aws("kms", "disable_key", json!({"KeyId": key}));
-    let disabled = "KMS key check failed. Check the credentials on your KMS key and try again.";
-    fails(env, &cluster, "disabled-key", json!({"KmsKeyId": key}), disabled);
-
-    let role = "arn:aws:iam::111122223333:role/nobody-made-it";
-    let assumed = format!(
-        "The RDS export failed to write the export task's metadata because it can't assume the IAM role {role}."
-    );
-    fails(env, &cluster, "no-role", json!({"IamRoleArn": role}), &assumed);
-
-    // What another export wrote is not touched.
-    let bucket = env.var("EXPORT_BUCKET");
-    let (key, info) = ("taken/other/shop/public.t/1/part.gz.parquet", "taken/other/export_info_other.json");
-    for key in [key, info] {
-        env.aws("s3", "put_object", json!({"Bucket": bucket, "Key": key, "Body": "mine"}));
-    }
-    let taken = format!(
-        "The S3 bucket {bucket} already holds objects below taken/other/. Use another task identifier or another prefix."
-    );
-    fails(env, &cluster, "other", json!({"S3Prefix": "taken"}), &taken);
-    for key in [key, info] {
-        assert_eq!(env.aws("s3", "get_object", json!({"Bucket": bucket, "Key": key}))["Body"], "mine");
-    }
-
-    let task = Task::start(&cluster, "names-nothing", json!({"ExportOnly": ["shop.public.t", "shop.public.nowhere"]}));
-    let cause = task.failed();
-    assert!(cause.contains("shop.public.nowhere") && !cause.contains("shop.public.t,"), "{cause}");
-    assert_eq!(task.leaves_nothing(), "FAILED");
-}
 
 #[test]
 fn requests_are_refused_with_the_services_codes() {
@@ -120,6 +63,16 @@ fn a_canceled_export_stops_within_seconds_and_leaves_nothing() {
     let task = Task::start(&cluster, "cancel-early", json!({}));
     env.aws("rds", "cancel_export_task", json!({"ExportTaskIdentifier": "cancel-early"}));
     assert_eq!(text(&task.watch().last, "Status"), "CANCELED");
+    assert_eq!(task.leaves_nothing(), "SUCCEEDED");
+    drop(task);
+
+    // While the clone is being made.
+    let task = Task::start(&cluster, "cancel-clone", json!({}));
+    wait_for("a clone under way", Duration::from_secs(30), || task.record().unwrap().get("SnapshotTime").map(drop));
+    env.aws("rds", "cancel_export_task", json!({"ExportTaskIdentifier": "cancel-clone"}));
+    let asked = Instant::now();
+    assert_eq!(text(&task.watch().last, "Status"), "CANCELED");
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     drop(task);
 

@@ -18,8 +18,10 @@ clients = {}
 
 
 def client(service):
+    """`s3` in the Region of the environment, `s3@eu-central-1` in another."""
     if service not in clients:
-        clients[service] = boto3.client(service, config=CONFIG)
+        name, _, region = service.partition("@")
+        clients[service] = boto3.client(name, config=CONFIG, region_name=region or None)
     return clients[service]
 
 
@@ -27,7 +29,9 @@ def answer(request):
     if request["operation"] == "download":
         return download(**request["parameters"])
     operation = getattr(client(request["service"]), request["operation"])
-    if operation.__name__ != "invoke" and client(request["service"]).can_paginate(request["operation"]):
+    # A call that names a page is for that page.
+    whole = not {"Marker", "MaxRecords"} & set(request["parameters"])
+    if whole and operation.__name__ != "invoke" and client(request["service"]).can_paginate(request["operation"]):
         operation = client(request["service"]).get_paginator(request["operation"]).paginate
         return operation(**request["parameters"]).build_full_result()
     return operation(**request["parameters"])
@@ -61,7 +65,8 @@ for line in sys.stdin:
     try:
         result = {"ok": answer(json.loads(line, object_hook=bytes_of_files))}
     except ClientError as error:
-        result = {"error": {"code": error.response["Error"]["Code"], "message": error.response["Error"].get("Message", "")}}
+        result = {"error": {"code": error.response["Error"]["Code"], "message": error.response["Error"].get("Message", ""),
+                            "class": type(error).__name__, "status": error.response["ResponseMetadata"]["HTTPStatusCode"]}}
     except Exception as error:
         result = {"error": {"code": type(error).__name__, "message": str(error)}}
     print(json.dumps(result, default=plain), flush=True)

@@ -10,6 +10,7 @@ use aws_sdk_lambda::error::DisplayErrorContext;
 use aws_sdk_lambda::primitives::Blob;
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -95,6 +96,12 @@ pub fn refusal() -> Response<Body> {
     document(StatusCode::FORBIDDEN, xml::error(Fault::Sender, "MissingAuthenticationToken", message, "endpoint"))
 }
 
+/// The answer to a body that no request of the API has.
+fn too_large() -> Response<Body> {
+    let document = xml::error(Fault::Sender, "RequestEntityTooLarge", "The request body is too large.", "endpoint");
+    self::document(StatusCode::PAYLOAD_TOO_LARGE, document)
+}
+
 fn document(status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -113,8 +120,12 @@ pub async fn serve(listen: SocketAddr, api: ExportApi) -> std::io::Result<()> {
     }
     let listener = tokio::net::TcpListener::bind(listen).await?;
     println!("export AWS_ENDPOINT_URL_RDS=http://{}", listener.local_addr()?);
-    let answer = |State(api): State<Arc<ExportApi>>, headers: HeaderMap, body: Bytes| async move {
-        if is_from_aws_client(&headers) { api.answer(&body).await } else { refusal() }
+    let answer = |State(api): State<Arc<ExportApi>>, headers: HeaderMap, body: Result<Bytes, BytesRejection>| async move {
+        match body {
+            _ if !is_from_aws_client(&headers) => refusal(),
+            Ok(body) => api.answer(&body).await,
+            Err(_) => too_large(),
+        }
     };
     let router = Router::new()
         .fallback(answer)

@@ -98,10 +98,14 @@ impl Survey {
 
     /// What `finish-export` checks the results against.
     pub fn summary(&self) -> PlanSummary {
-        let mut planned: Vec<PlannedTable> =
-            self.tables.iter().map(|table| PlannedTable { table: table.clone(), batches: Vec::new() }).collect();
+        let mut planned: Vec<PlannedTable> = self
+            .tables
+            .iter()
+            .map(|table| PlannedTable { table: table.clone(), batches: Vec::new(), bytes: 0 })
+            .collect();
         for partition in &self.partitions {
-            let batches = &mut planned[partition.table as usize].batches;
+            let PlannedTable { batches, bytes, .. } = &mut planned[partition.table as usize];
+            *bytes += partition.bytes;
             match batches.last_mut() {
                 Some((batch, count)) if *batch == partition.batch => *count += 1,
                 _ => batches.push((partition.batch, 1)),

@@ -8,10 +8,12 @@ pub const TASK_TABLE: &str = "TASK_TABLE";
 pub const WORK_BUCKET: &str = "WORK_BUCKET";
 /// ARN of the state machine that `export-api` starts.
 pub const STATE_MACHINE_ARN: &str = "STATE_MACHINE_ARN";
-/// ARN of the topic that task events go to.
+/// ARN of the topic that events go to.
 pub const TOPIC_ARN: &str = "TOPIC_ARN";
 /// Name or ARN of the `finish-export` function, for the janitor.
 pub const FINISH_EXPORT_FUNCTION: &str = "FINISH_EXPORT_FUNCTION";
+/// Name or ARN of the `check-preconditions` function, for `StartExportTask`.
+pub const CHECK_PRECONDITIONS_FUNCTION: &str = "CHECK_PRECONDITIONS_FUNCTION";
 /// Tasks that may run at once (default 5, as AWS allows).
 pub const MAX_CONCURRENT_TASKS: &str = "MAX_CONCURRENT_TASKS";
 /// Instance class of clones.

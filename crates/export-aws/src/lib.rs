@@ -8,7 +8,7 @@
 //! * [`database`]: how a worker reaches a clone: its secret and its certificate authority.
 //! * [`error`]: [`StepError`], what a Lambda answers when it fails.
 //! * [`export_role`]: S3 as the user's export role.
-//! * [`publish`]: the event that tells how a task ended.
+//! * [`publish`]: events, to the topic and the bus.
 //! * [`step`]: start-up and the run loop of a Lambda.
 //! * [`task_store`]: the DynamoDB table of tasks, locks and slots.
 //! * [`work_bucket`]: plans and results between the steps.

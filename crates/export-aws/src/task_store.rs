@@ -1,23 +1,26 @@
-//! The DynamoDB table of tasks. Three kinds of items, under the keys `Kind` and `Id`:
+//! The DynamoDB table of tasks. Four kinds of items, under the keys `Kind` and `Id`:
 //!
 //! | Kind | Id | what |
 //! |---|---|---|
 //! | `TASK` | task identifier | the task record; never deleted, so an identifier is never reusable |
 //! | `LOCK` | cluster ARN | the one task a cluster may run; holds the task's identifier |
 //! | `SLOTS` | `ACCOUNT` | the set of running tasks, no larger than the account's limit |
+//! | `OPEN` | task identifier | a task somebody still has to end, tell of or clean up after; what the janitor looks at |
 //!
-//! Admission writes all three in one transaction, the end of a task clears two of them in one, so no crash leaves a lock or a
-//! slot without a task that is still to end.
+//! Admission writes all four in one transaction, the end of a task clears lock and slot in one, so no crash leaves a lock or a
+//! slot without a task that is still to end. `OPEN` goes last, when the task is told of and nothing is left of it.
 
 mod admission;
+mod open;
 mod update;
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use export_task::error::ApiError;
+use export_task::error::{ApiError, shown};
 use export_task::filter::Describe;
+use export_task::request::is_identifier;
 use export_task::task::ExportTask;
 
 use crate::error::StepError;
@@ -29,6 +32,7 @@ type Item = HashMap<String, AttributeValue>;
 const TASK: &str = "TASK";
 const LOCK: &str = "LOCK";
 const SLOTS: &str = "SLOTS";
+const OPEN: &str = "OPEN";
 const ACCOUNT: &str = "ACCOUNT";
 
 /// The task store.
@@ -49,6 +53,34 @@ impl TaskStore {
     /// # Errors
     /// `ExportTaskNotFound`, `ServiceUnavailable`.
     pub async fn get(&self, id: &str) -> Result<ExportTask, StepError> {
+        match self.find(id).await? {
+            Some(item) => read(item),
+            None => Err(ApiError::ExportTaskNotFound(shown(id)).into()),
+        }
+    }
+
+    /// Whether a task of this identifier was ever admitted.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable`.
+    pub async fn exists(&self, id: &str) -> Result<bool, StepError> {
+        Ok(self.find(id).await?.is_some())
+    }
+
+    /// The task, if it was admitted for this execution.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable`.
+    pub async fn admitted(&self, id: &str, execution_arn: &str) -> Result<Option<ExportTask>, StepError> {
+        let task = self.find(id).await?.map(read).transpose()?;
+        Ok(task.filter(|task| task.execution_arn == execution_arn))
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<Item>, StepError> {
+        // What can't be a task's is not looked for: the table takes no empty or overlong keys.
+        if !is_identifier(id) {
+            return Ok(None);
+        }
         let answer = self
             .client
             .get_item()
@@ -58,10 +90,7 @@ impl TaskStore {
             .send()
             .await
             .map_err(|e| StepError::aws("the task can't be read", e))?;
-        match answer.item {
-            Some(item) => read(item),
-            None => Err(ApiError::ExportTaskNotFound(id.to_owned()).into()),
-        }
+        Ok(answer.item)
     }
 
     /// One page of tasks, in the order of their identifiers, so that pages stay stable while tasks are added. The second

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, shown};
 
 /// `arn:aws:rds:us-west-2:123456789012:cluster:my-cluster`, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +30,9 @@ impl ClusterArn {
         if let ["arn", partition, "rds", region, account, kind, name] = parts[..] {
             if matches!(kind, "snapshot" | "cluster-snapshot") {
                 return Err(ApiError::InvalidParameterValue(format!(
-                    "SourceArn {arn} is a snapshot. This service exports DB clusters: pass the ARN of a cluster, \
-                     arn:aws:rds:region:account:cluster:name."
+                    "SourceArn {} is a snapshot. This service exports DB clusters: pass the ARN of a cluster, \
+                     arn:aws:rds:region:account:cluster:name.",
+                    shown(arn)
                 )));
             }
             let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
@@ -50,7 +51,8 @@ impl ClusterArn {
             }
         }
         Err(ApiError::InvalidParameterValue(format!(
-            "Invalid value for SourceArn: {arn} isn't the ARN of a DB cluster."
+            "Invalid value for SourceArn: {} isn't the ARN of a DB cluster.",
+            shown(arn)
         )))
     }
 }

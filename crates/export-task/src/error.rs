@@ -17,11 +17,14 @@ pub enum ApiError {
     #[error("The request must contain the parameter Action.")]
     MissingAction,
     /// The request names an operation this service doesn't have.
-    #[error("The action {0} is not valid for this web service.")]
+    #[error("Could not find operation {0} for version 2014-10-31")]
     InvalidAction(String),
     /// The body isn't a form.
     #[error("The query string is malformed: {0}")]
     MalformedQueryString(String),
+    /// The body is larger than any request.
+    #[error("The request body is too large.")]
+    RequestTooLarge,
     /// The identifier was used before. It can't be used again, even after the task has ended.
     #[error("The export task with the ID {0} already exists.")]
     ExportTaskAlreadyExists(String),
@@ -43,9 +46,32 @@ pub enum ApiError {
     /// The list of what to export is malformed or names what doesn't exist.
     #[error("{0}")]
     InvalidExportOnly(String),
+    /// No such role.
+    #[error("{0}")]
+    IamRoleNotFound(String),
+    /// The role can't be assumed.
+    #[error("{0}")]
+    IamRoleMissingPermissions(String),
+    /// No such bucket.
+    #[error("{0}")]
+    InvalidS3Bucket(String),
+    /// The key can't be used.
+    #[error("{0}")]
+    KmsKeyNotAccessible(String),
 }
 
 impl ApiError {
+    /// An error about role, bucket or key, by its code, as one function tells it to another.
+    pub fn of_destination(code: &str, message: String) -> Option<Self> {
+        match code {
+            "IamRoleNotFound" => Some(Self::IamRoleNotFound(message)),
+            "IamRoleMissingPermissions" => Some(Self::IamRoleMissingPermissions(message)),
+            "InvalidS3BucketFault" => Some(Self::InvalidS3Bucket(message)),
+            "KMSKeyNotAccessibleFault" => Some(Self::KmsKeyNotAccessible(message)),
+            _ => None,
+        }
+    }
+
     /// The error's code (for several not the name of the SDK's exception).
     pub fn code(&self) -> &'static str {
         match self {
@@ -61,14 +87,52 @@ impl ApiError {
             Self::InvalidExportSourceState(_) => "InvalidExportSourceState",
             Self::DbClusterNotFound(_) => "DBClusterNotFoundFault",
             Self::InvalidExportOnly(_) => "InvalidExportOnly",
+            Self::RequestTooLarge => "RequestEntityTooLarge",
+            Self::IamRoleNotFound(_) => "IamRoleNotFound",
+            Self::IamRoleMissingPermissions(_) => "IamRoleMissingPermissions",
+            Self::InvalidS3Bucket(_) => "InvalidS3BucketFault",
+            Self::KmsKeyNotAccessible(_) => "KMSKeyNotAccessibleFault",
         }
     }
 
     /// The HTTP status the RDS API answers with.
     pub fn http_status(&self) -> u16 {
         match self {
-            Self::ExportTaskNotFound(_) | Self::DbClusterNotFound(_) | Self::MalformedQueryString(_) => 404,
+            Self::ExportTaskNotFound(_)
+            | Self::DbClusterNotFound(_)
+            | Self::IamRoleNotFound(_)
+            | Self::MalformedQueryString(_) => 404,
+            Self::RequestTooLarge => 413,
             _ => 400,
         }
+    }
+}
+
+/// A caller's value as a message quotes it: a message stays short, whatever the value is.
+pub fn shown(value: &str) -> String {
+    match value.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_stay_short() {
+        assert_eq!(shown(&"ä".repeat(100)), "ä".repeat(100));
+        assert_eq!(shown(&"ä".repeat(101)), format!("{}…", "ä".repeat(100)));
+    }
+
+    #[test]
+    fn destination_errors_keep_their_code_and_message() {
+        for code in ["IamRoleNotFound", "IamRoleMissingPermissions", "InvalidS3BucketFault", "KMSKeyNotAccessibleFault"]
+        {
+            let error = ApiError::of_destination(code, "why".into()).unwrap();
+            assert_eq!((error.code(), error.to_string().as_str()), (code, "why"));
+        }
+        assert_eq!(ApiError::of_destination("InternalFailure", String::new()), None);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
-use crate::error::ApiError;
+use crate::error::{ApiError, shown};
 use crate::limits;
 
 /// What a task exports: everything, or the union of the listed parts.
@@ -56,8 +56,9 @@ impl ExportOnly {
                 |p: &&str| !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || c == '$' || c == '_');
             if parts.len() > 3 || !parts.iter().all(legal) {
                 return Err(ApiError::InvalidExportOnly(format!(
-                    "The ExportOnly value {entry:?} isn't valid. Use database, database.schema or database.schema.table; \
-                     names in a partial export can contain only letters, digits, dollar signs and underscores."
+                    "The ExportOnly value {:?} isn't valid. Use database, database.schema or database.schema.table; \
+                     names in a partial export can contain only letters, digits, dollar signs and underscores.",
+                    shown(entry)
                 )));
             }
         }

@@ -1,7 +1,8 @@
 //! `DescribeExportTasks`: its parameters, what they select, and its pages.
 
-use crate::error::ApiError;
+use crate::error::{ApiError, shown};
 use crate::limits;
+use crate::request;
 use crate::task::ExportTask;
 
 /// The parameters, checked.
@@ -54,7 +55,7 @@ impl FilterName {
             "s3-bucket" => Ok(Self::S3Bucket),
             "source-arn" => Ok(Self::SourceArn),
             "status" => Ok(Self::Status),
-            _ => Err(ApiError::InvalidParameterValue(format!("Unrecognized filter name: {name}"))),
+            _ => Err(ApiError::InvalidParameterValue(format!("Unrecognized filter name: {}", shown(name)))),
         }
     }
 }
@@ -68,7 +69,8 @@ pub fn max_records(value: Option<&str>) -> Result<usize, ApiError> {
     match text.parse::<i64>() {
         Ok(n) if limits::DESCRIBE_RECORDS.contains(&n) => Ok(n as usize),
         _ => Err(ApiError::InvalidParameterValue(format!(
-            "Invalid value {text} for MaxRecords. Must be between 20 and 100"
+            "Invalid value {} for MaxRecords. Must be between 20 and 100",
+            shown(text)
         ))),
     }
 }
@@ -82,7 +84,7 @@ pub fn source_type(value: Option<&str>) -> Result<Option<SourceType>, ApiError> 
         None => Ok(None),
         Some("CLUSTER") => Ok(Some(SourceType::Cluster)),
         Some("SNAPSHOT") => Ok(Some(SourceType::Snapshot)),
-        Some(other) => Err(ApiError::InvalidParameterValue(format!("Invalid value for SourceType: {other}"))),
+        Some(other) => Err(ApiError::InvalidParameterValue(format!("Invalid value for SourceType: {}", shown(other)))),
     }
 }
 
@@ -122,7 +124,8 @@ pub fn from_marker(marker: &str) -> Result<String, ApiError> {
     let digits = digits.filter(|d| d.len() % 2 == 0 && !d.is_empty()).ok_or_else(invalid)?;
     // Two hexadecimal digits fit a byte.
     let bytes = digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect();
-    String::from_utf8(bytes).map_err(|_| invalid())
+    let last = String::from_utf8(bytes).map_err(|_| invalid())?;
+    if request::is_identifier(&last) { Ok(last) } else { Err(invalid()) }
 }
 
 #[cfg(test)]
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn markers_round_trip_and_refuse_nonsense() {
         assert_eq!(from_marker(&to_marker("my-export")).unwrap(), "my-export");
-        for bad in ["", "a", "zz", "ff", "é9"] {
+        for bad in ["", "a", "zz", "ff", "é9", "2d2d", &to_marker(&"a".repeat(61))] {
             assert_eq!(from_marker(bad).unwrap_err().code(), "InvalidParameterValue", "{bad}");
         }
     }

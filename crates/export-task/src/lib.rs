@@ -8,7 +8,7 @@
 //! * [`arn`]: the cluster ARN a task exports from.
 //! * [`engine`]: the two kinds of clusters.
 //! * [`error`]: the API's error codes, HTTP statuses and messages.
-//! * [`event`]: the RDS event document and the three event ids of a cluster export.
+//! * [`event`]: the events of a task, as SNS and a bus are handed them.
 //! * [`export_only`]: the `ExportOnly` grammar and what it selects.
 //! * [`failure`]: the failure messages of the user guide.
 //! * [`filter`]: `DescribeExportTasks` parameters, filters and paging.

@@ -23,5 +23,14 @@ pub const COLUMN_NAME_FORBIDDEN: &[char] = &[' ', ',', ';', '{', '}', '(', ')', 
 /// Characters of a path that become underscores (guide, Limitations). Control characters do too, see `object_key`.
 pub const PATH_REPLACED: &[char] = &['\\', '`', '"', ' '];
 
+/// A table of this many bytes that only one worker can read is told of when extraction begins.
+pub const SINGLE_THREADED_BYTES: u64 = 1 << 30;
+
+/// A table that is under way for longer than this is told of (event RDS-EVENT-0492: "in progress for more than an hour").
+pub const LONG_TABLE_MILLIS: i64 = 3_600_000;
+
+/// Events about single tables that one task publishes of each kind at a time; documents in the bucket name every table.
+pub const EVENTS_OF_A_KIND: usize = 20;
+
 /// Records `DescribeExportTasks` returns at least and at most (API reference).
 pub const DESCRIBE_RECORDS: std::ops::RangeInclusive<i64> = 20..=100;

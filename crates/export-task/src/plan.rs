@@ -276,6 +276,8 @@ pub struct PlannedTable {
     pub table: Table,
     /// `(batch, number of partitions)` in ascending order of batch.
     pub batches: Vec<(u32, u32)>,
+    /// Estimated size in the database, in bytes.
+    pub bytes: u64,
 }
 
 /// Where the result of a partition is kept and what it says.

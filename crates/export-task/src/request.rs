@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::arn::ClusterArn;
-use crate::error::ApiError;
+use crate::error::{ApiError, shown};
 use crate::export_only::ExportOnly;
 use crate::limits;
 
@@ -61,7 +61,8 @@ impl StartExportTask {
     /// # Errors
     /// `InvalidParameterValue` naming the member that is unknown or of the wrong type.
     pub fn from_json(document: serde_json::Value) -> Result<Self, ApiError> {
-        serde_json::from_value(document).map_err(|e| ApiError::InvalidParameterValue(format!("Invalid request: {e}")))
+        serde_json::from_value(document)
+            .map_err(|e| ApiError::InvalidParameterValue(format!("Invalid request: {}", shown(&e.to_string()))))
     }
 
     /// Checks every rule that needs no call to AWS.
@@ -97,6 +98,11 @@ impl StartExportTask {
     }
 }
 
+/// Whether a task can have this identifier.
+pub fn is_identifier(id: &str) -> bool {
+    check_identifier(id).is_ok()
+}
+
 /// Checks the identifier's characters and length, in the service's words.
 fn check_identifier(id: &str) -> Result<(), ApiError> {
     let well_formed = id.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -105,8 +111,9 @@ fn check_identifier(id: &str) -> Result<(), ApiError> {
         && !id.contains("--");
     if !well_formed {
         return Err(ApiError::InvalidParameterValue(format!(
-            "The parameter ExportTaskIdentifier is not a valid identifier: {id}. Identifiers must begin with a letter; must \
-             contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens."
+            "The parameter ExportTaskIdentifier is not a valid identifier: {}. Identifiers must begin with a letter; must \
+             contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens.",
+            shown(id)
         )));
     }
     if id.len() > limits::IDENTIFIER_CHARS {
@@ -123,7 +130,10 @@ fn check_identifier(id: &str) -> Result<(), ApiError> {
 fn check_bucket(bucket: &str) -> Result<(), ApiError> {
     let ok = (3..=255).contains(&bucket.len())
         && bucket.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-    if ok { Ok(()) } else { Err(ApiError::InvalidParameterValue(format!("Invalid value for S3BucketName: {bucket}"))) }
+    if ok {
+        return Ok(());
+    }
+    Err(ApiError::InvalidParameterValue(format!("Invalid value for S3BucketName: {}", shown(bucket))))
 }
 
 fn check_role(arn: &str) -> Result<(), ApiError> {
@@ -132,24 +142,45 @@ fn check_role(arn: &str) -> Result<(), ApiError> {
         let name = resource.strip_prefix("role/").unwrap_or_default();
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&b);
         if partition.starts_with("aws")
-            && account.len() == 12
-            && account.bytes().all(|b| b.is_ascii_digit())
+            && is_account(account)
             && !name.is_empty()
+            && name.len() <= 2048
             && name.bytes().all(legal)
         {
             return Ok(());
         }
     }
-    Err(ApiError::InvalidParameterValue(format!("Invalid value for IamRoleArn: {arn} isn't the ARN of an IAM role.")))
+    Err(ApiError::InvalidParameterValue(format!(
+        "Invalid value for IamRoleArn: {} isn't the ARN of an IAM role.",
+        shown(arn)
+    )))
 }
 
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A key id, `alias/name`, or the ARN of either, perhaps of another account's key.
 fn check_key(key: &str) -> Result<(), ApiError> {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b":/_-".contains(&b);
-    if key.len() <= 2048 && key.bytes().all(legal) {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"/_-".contains(&b);
+    let name = match key.splitn(6, ':').collect::<Vec<_>>()[..] {
+        [name] => Some(name),
+        ["arn", partition, "kms", region, account, name]
+            if partition.starts_with("aws")
+                && !region.is_empty()
+                && is_account(account)
+                && (name.starts_with("key/") || name.starts_with("alias/")) =>
+        {
+            Some(name)
+        }
+        _ => None,
+    };
+    if key.len() <= 2048 && name.is_some_and(|name| !name.ends_with('/') && name.bytes().all(legal)) {
         return Ok(());
     }
     Err(ApiError::InvalidParameterValue(format!(
-        "Invalid value for KmsKeyId: {key}. Use a key ID, key ARN, alias name or alias ARN."
+        "Invalid value for KmsKeyId: {}. Use a key ID, key ARN, alias name or alias ARN.",
+        shown(key)
     )))
 }
 
@@ -191,6 +222,15 @@ mod tests {
     fn accepts_the_guides_request() {
         assert!(request().validate().is_ok());
         assert_eq!(code(|r| r.s3_prefix = Some("a/b".into())), "valid");
+        for key in [
+            "1234abcd-12ab-34cd-56ef-1234567890ab",
+            "mrk-1234abcd12ab34cd56ef1234567890ab",
+            "arn:aws:kms:us-west-2:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+            "alias/export",
+            "arn:aws:kms:us-west-2:123456789012:alias/team/export",
+        ] {
+            assert_eq!(code(|r| r.kms_key_id = Some(key.into())), "valid", "{key}");
+        }
         assert_eq!(code(|r| r.export_only = Some(vec!["db".into(), "db.public.t".into()])), "valid");
     }
 
@@ -213,7 +253,11 @@ mod tests {
         }
         assert_eq!(code(|r| r.s3_prefix = Some("a:b".into())), "InvalidParameterValue");
         assert_eq!(code(|r| r.s3_bucket_name = Some("a b".into())), "InvalidParameterValue");
-        assert_eq!(code(|r| r.kms_key_id = Some("a b".into())), "InvalidParameterValue");
+        for key in
+            ["a b", "arn:aws:kms:us-west-2:1:key/k", "arn:aws:s3:::b", "arn:aws:kms:us-west-2:123456789012:k", "alias/"]
+        {
+            assert_eq!(code(|r| r.kms_key_id = Some(key.into())), "InvalidParameterValue", "{key}");
+        }
     }
 
     #[test]

@@ -100,8 +100,8 @@ mod tests {
         };
         PlanSummary {
             tables: vec![
-                PlannedTable { table: table(0), batches: vec![(1, 2)] },
-                PlannedTable { table: table(1), batches: vec![(1, 1), (2, 1)] },
+                PlannedTable { table: table(0), batches: vec![(1, 2)], bytes: 20 },
+                PlannedTable { table: table(1), batches: vec![(1, 1), (2, 1)], bytes: 20 },
             ],
             ..PlanSummary::default()
         }

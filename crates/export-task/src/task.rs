@@ -110,6 +110,9 @@ pub struct ExportTask {
     /// What was left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning_message: Option<String>,
+    /// When subscribers were told that the cluster is being cloned, or copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced_at: Option<i64>,
     /// When the end was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_at: Option<i64>,
@@ -125,6 +128,11 @@ fn clone_identifier(task: &str, execution_arn: &str) -> String {
     let hash = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, whose.as_bytes()).simple().to_string();
     let name: String = task.to_ascii_lowercase().chars().take(36).collect();
     format!("{CLONE_PREFIX}{}-{}", name.trim_end_matches('-'), &hash[..12])
+}
+
+/// Name of a task's grant on its key.
+pub fn grant_name(task: &str) -> String {
+    format!("aurora-export-{task}")
 }
 
 /// Key of the tag by which a clone and its instance name their task.
@@ -153,6 +161,7 @@ impl ExportTask {
             failure_cause: None,
             failure_code: None,
             warning_message: None,
+            announced_at: None,
             published_at: None,
             cleaned_up_at: None,
         }
@@ -246,10 +255,35 @@ pub struct CloneEndpoint {
     pub secret_arn: Option<String>,
 }
 
+/// How long to wait before looking again at what has been going on since `since`: a twentieth of that time, so that little is
+/// lost and the 25,000 events an execution may have last for its 14 days. At least 5 seconds and at most 10 minutes.
+pub fn wait_seconds(since: Option<i64>, now: i64) -> u64 {
+    let elapsed = since.map_or(0, |since| now - since);
+    // Between 5 and 600, so the cast can't lose anything.
+    (elapsed / 20_000).clamp(5, 600) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn waits_grow_with_what_is_waited_for() {
+        let minute = 60_000;
+        assert_eq!(wait_seconds(None, 10 * minute), 5);
+        assert_eq!(wait_seconds(Some(0), minute), 5);
+        assert_eq!(wait_seconds(Some(0), 10 * minute), 30);
+        assert_eq!(wait_seconds(Some(0), 3_000 * minute), 600);
+        assert_eq!(wait_seconds(Some(minute), 0), 5);
+        // 11 events a look: 14 days, the workflow's own limit, need fewer than the 25,000 it may have.
+        let (mut now, mut looks) = (0, 0);
+        while now < 14 * 24 * 60 * minute {
+            now += i64::try_from(wait_seconds(Some(0), now)).unwrap() * 1000;
+            looks += 1;
+        }
+        assert!(looks * 11 < 24_000, "{looks}");
+    }
 
     #[test]
     fn final_statuses_are_final() {

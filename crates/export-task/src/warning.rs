@@ -89,6 +89,24 @@ struct General<'a> {
 /// takes. `export_tables_info` names every table.
 pub const MESSAGE_BYTES: usize = 64 * 1024;
 
+/// The skipped tables a `WarningMessage` names.
+pub fn skipped(message: &str) -> Vec<SkippedTable> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document {
+        skipped_tables: Vec<Entry>,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        target: String,
+        reason: SkipReason,
+        message: String,
+    }
+    let document = serde_json::from_str(message).unwrap_or(Document { skipped_tables: Vec::new() });
+    let table = |e: Entry| SkippedTable { target: e.target, reason: e.reason, message: e.message };
+    document.skipped_tables.into_iter().map(table).collect()
+}
+
 /// The `WarningMessage` document, or `None` when nothing was left out.
 pub fn message(skipped: &[SkippedTable], unreadable_databases: &[String]) -> Option<String> {
     if skipped.is_empty() && unreadable_databases.is_empty() {

@@ -4,7 +4,7 @@
 
 use export_task::event;
 use export_task::metadata::{self, TableStatus};
-use export_task::plan::{Column, ParquetType, Table};
+use export_task::plan::{Column, ParquetType, PartitionResult, PlanSummary, PlannedTable, Table};
 use export_task::request::StartExportTask;
 use export_task::task::{ExportTask, Status};
 use export_task::warning::{self, SkipReason, SkippedTable};
@@ -120,7 +120,7 @@ fn events_have_the_shape_of_rds() {
         (Status::Complete, "RDS-EVENT-0236", "Export task completed."),
     ] {
         let event = event::task_ended(&task(status)).unwrap();
-        assert_eq!((event.id, event.message, event.subject), (id, message, "RDS Notification Message"));
+        assert_eq!((event.id, event.message.as_str()), (id, message));
         assert_eq!(event.document["Event Source"], "db-cluster");
         assert_eq!(event.document["Event Time"], "2020-09-10 07:15:14.123");
         assert_eq!(event.document["Source ID"], "ci");
@@ -128,5 +128,101 @@ fn events_have_the_shape_of_rds() {
         assert!(event.document["Event ID"].as_str().unwrap().ends_with(&format!("#{id}")));
         assert_eq!(event.document["Event Message"], message);
         assert!(event.attributes.contains(&("EventID", id.to_owned())));
+        assert_eq!(
+            event.detail,
+            json!({"EventCategories": ["notification"], "SourceType": "CLUSTER",
+                "SourceArn": "arn:aws:rds:us-west-2:111122223333:cluster:ci", "Date": "2020-09-10T07:15:14.123Z",
+                "Message": message, "SourceIdentifier": "ci", "EventID": id, "ExportTaskIdentifier": "ci",
+                "Status": task(status).status.as_str()})
+        );
     }
+}
+
+fn planned(id: u32, name: &str, partitions: u32, bytes: u64) -> PlannedTable {
+    let table = Table {
+        id,
+        database: "shop".into(),
+        schema: "public".into(),
+        name: name.into(),
+        directory_suffix: None,
+        columns: vec![],
+    };
+    PlannedTable { table, batches: vec![(1, partitions)], bytes }
+}
+
+fn result(table: u32, index: u32, gigabytes: u64, started_at: i64) -> PartitionResult {
+    let (files, skip) = (vec![], None);
+    PartitionResult {
+        table,
+        batch: 1,
+        index,
+        files,
+        skip,
+        rows: 1,
+        source_bytes: gigabytes << 30,
+        started_at,
+        ended_at: started_at,
+    }
+}
+
+#[test]
+fn progress_is_told_in_the_words_of_rds() {
+    let plan = PlanSummary {
+        tables: vec![planned(0, "done", 2, 4 << 30), planned(1, "slow", 1, 5 << 30), planned(2, "long", 9, 9 << 30)],
+        ..PlanSummary::default()
+    };
+    let mut task = task(Status::InProgress);
+    (task.planned_bytes, task.finished_bytes) = (18 << 30, 7 << 30);
+    let told =
+        |events: Vec<event::Event>| -> Vec<(&str, String)> { events.into_iter().map(|e| (e.id, e.message)).collect() };
+    assert_eq!(
+        told(event::planned(&task, &plan, 0)),
+        [
+            ("RDS-EVENT-0493", "Export task ci is at EXTRACTING stage.".to_owned()),
+            (
+                "RDS-EVENT-0491",
+                "Export task ci: Table shop.public.slow will be exported in a slower single-threaded mode. Please expect a \
+                 delay in export completion."
+                    .to_owned()
+            ),
+        ]
+    );
+    let results = [result(0, 0, 2, 0), result(0, 1, 2, 0), result(2, 0, 3, 500)];
+    let whole = "Export task ci: Export progress is at 38% with 1 table(s) in-progress and 1 table(s) finished. The total size \
+        of finished tables is 4 GB.";
+    let hour = 3_600_000;
+    assert_eq!(told(event::progress(&task, &plan, &results, hour)), [("RDS-EVENT-0493", whole.to_owned())]);
+    let long = "Export task ci: Table shop.public.long is in progress, and the exported size is 3 GB.";
+    assert_eq!(
+        told(event::progress(&task, &plan, &results, hour + 501)),
+        [("RDS-EVENT-0493", whole.to_owned()), ("RDS-EVENT-0492", long.to_owned())]
+    );
+}
+
+#[test]
+fn a_missing_table_is_told_as_a_failure() {
+    let skipped =
+        SkippedTable { target: "d.s.t".into(), reason: SkipReason::UnloggedTable, message: "It is unlogged.".into() };
+    let message = warning::message(std::slice::from_ref(&skipped), &[]).unwrap();
+    assert_eq!(warning::skipped(&message), std::slice::from_ref(&skipped));
+    assert_eq!(warning::skipped("{}"), []);
+    let event = event::table_failed(&task(Status::Complete), &skipped, 0);
+    assert_eq!(event.id, "RDS-EVENT-0489");
+    assert_eq!(
+        event.message,
+        "Export task ci: Table extraction failed for table d.s.t due to UNLOGGED_TABLE: It is unlogged."
+    );
+    assert_eq!(event.detail["EventCategories"], json!(["failure"]));
+}
+
+#[test]
+fn a_state_change_always_fits_a_bus() {
+    let mut task = task(Status::Complete);
+    let whole: Value = serde_json::from_str(&event::state_change(&task)).unwrap();
+    assert_eq!(whole["ExportTaskIdentifier"], "ci");
+    task.request.export_only = (0..40_000).map(|n| format!("d{n}")).collect::<Vec<_>>().into();
+    task.warning_message = Some("\"".repeat(warning::MESSAGE_BYTES));
+    let detail = event::state_change(&task);
+    assert!(detail.len() < 256 * 1024, "{}", detail.len());
+    assert!(detail.contains("WarningMessage") && !detail.contains("ExportOnly"));
 }

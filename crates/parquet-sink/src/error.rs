@@ -48,7 +48,9 @@ impl SinkError {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let status = error.raw_response().map(|r| r.status().as_u16());
-        let code = error.code().map(str::to_owned);
+        // A refusal without a document, as S3 answers to some requests, goes by its status.
+        let forbidden = || (status == Some(403)).then(|| "403 Forbidden".to_owned());
+        let code = error.code().map(str::to_owned).or_else(forbidden);
         let message = match error.message() {
             Some(message) => message.to_owned(),
             None => DisplayErrorContext(&error).to_string(),

@@ -135,6 +135,11 @@ impl Params {
         self.0.get(name).map(String::as_str)
     }
 
+    /// The full dotted names in use.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The top-level names in use, each once: `Filters.Filter.1.Name` counts as `Filters`.
     pub fn names(&self) -> BTreeSet<&str> {
         self.0.keys().map(|name| name.split_once('.').map_or(name.as_str(), |(top, _)| top)).collect()

@@ -4,7 +4,7 @@
 use aws_sdk_kms::types::{GrantOperation, KeyState, KeyUsageType};
 use export_aws::{StepError, error};
 use export_task::failure::Failure;
-use export_task::task::TaskRef;
+use export_task::task::{TaskRef, grant_name};
 
 /// Looks the key up and returns its ARN.
 ///
@@ -46,7 +46,7 @@ pub async fn grant(kms: &aws_sdk_kms::Client, key: &str, task: &TaskRef) -> Resu
         .key_id(key)
         .grantee_principal(&task.iam_role_arn)
         .set_operations(Some(operations.to_vec()))
-        .name(format!("aurora-export-{}", task.export_task_identifier))
+        .name(grant_name(&task.export_task_identifier))
         .send()
         .await;
     match answer {

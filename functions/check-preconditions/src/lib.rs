@@ -7,9 +7,11 @@
 //! * [`source`]: the cluster.
 //! * [`destination`]: role, bucket and metadata object.
 //! * [`key`]: the KMS key and its grant.
+//! * [`probe`]: the part of it that `StartExportTask` asks for before it admits a task.
 
 pub mod destination;
 pub mod key;
+pub mod probe;
 pub mod source;
 
 use aws_config::SdkConfig;
@@ -25,6 +27,8 @@ pub struct Deps {
     pub store: TaskStore,
     /// Looks the cluster up.
     pub rds: aws_sdk_rds::Client,
+    /// Looks the role up.
+    pub iam: aws_sdk_iam::Client,
     /// Looks the key up and grants its use.
     pub kms: aws_sdk_kms::Client,
     /// For assuming the export role.
@@ -41,6 +45,7 @@ impl Deps {
         Ok(Self {
             store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
             rds: aws_sdk_rds::Client::new(&aws),
+            iam: aws_sdk_iam::Client::new(&aws),
             kms: aws_sdk_kms::Client::new(&aws),
             aws,
         })
@@ -53,20 +58,29 @@ impl Deps {
 pub struct Input {
     /// The task.
     pub task: TaskRef,
+    /// Only look at role, bucket and key: the task is not admitted yet.
+    #[serde(default)]
+    pub probe: bool,
 }
 
 /// Checks everything and returns the task with the key's ARN.
 ///
 /// # Errors
-/// `PreconditionFailed` with a message of the guide, `ExportCanceled`, `ServiceUnavailable`.
+/// `PreconditionFailed` with a message of the guide, `ExportCanceled`, `ServiceUnavailable`; for a probe the API's codes.
 pub async fn handle(deps: &Deps, input: Input) -> Result<TaskRef, StepError> {
     let mut task = input.task;
+    if input.probe {
+        probe::check(deps, &task).await?;
+        return Ok(task);
+    }
     let id = task.export_task_identifier.clone();
     deps.store.check_not_canceled(&id).await?;
     source::check(&deps.rds, &task).await?;
     let key = key::check(&deps.kms, &task.kms_key_id).await?;
+    // Known before there is a grant: whoever cleans up after this call finds the grant by the key.
+    deps.store.set_key(&id, &key, None).await?;
     let grant = key::grant(&deps.kms, &key, &task).await?;
-    deps.store.set_key(&id, &key, &grant).await?;
+    deps.store.set_key(&id, &key, Some(&grant)).await?;
     task.kms_key_id = key;
     let record = deps.store.get(&id).await?;
     destination::check(&deps.aws, &task, &record).await?;

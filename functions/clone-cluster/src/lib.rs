@@ -13,11 +13,13 @@ use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::operation::create_db_instance::CreateDBInstanceError;
 use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
 use aws_sdk_rds::types::{DbCluster, Tag};
+use export_aws::publish::Publisher;
 use export_aws::task_store::TaskStore;
 use export_aws::{ErrorKind, StepError, clients, config, error, now_millis};
+use export_task::event;
 use export_task::failure::Failure;
-use export_task::task::{CloneEndpoint, TASK_TAG, TaskRef};
-use serde::Deserialize;
+use export_task::task::{CloneEndpoint, ExportTask, TASK_TAG, TaskRef, wait_seconds};
+use serde::{Deserialize, Serialize};
 
 /// What the step needs.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct Deps {
     pub instance_class: String,
     /// Security group that lets the workers in.
     pub security_group: Option<String>,
+    /// Tells how the clone is made.
+    pub publisher: Publisher,
 }
 
 impl Deps {
@@ -44,6 +48,7 @@ impl Deps {
             rds: aws_sdk_rds::Client::new(&aws),
             instance_class: config::required(config::CLONE_INSTANCE_CLASS)?,
             security_group: config::optional(config::CLONE_SECURITY_GROUP_ID),
+            publisher: Publisher::from_env(&aws)?,
         })
     }
 }
@@ -56,13 +61,28 @@ pub struct Input {
     pub task: TaskRef,
 }
 
+/// The step's output.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Output {
+    /// The clone.
+    #[serde(flatten)]
+    pub clone: CloneEndpoint,
+    /// Seconds after which to look again.
+    pub wait: u64,
+}
+
 /// Brings the clone one step forward and says how far it is.
 ///
 /// # Errors
 /// `CloneFailed`, `ExportCanceled`, `ServiceUnavailable`.
-pub async fn handle(deps: &Deps, input: Input) -> Result<CloneEndpoint, StepError> {
-    let task = &input.task;
-    deps.store.check_not_canceled(&task.export_task_identifier).await?;
+pub async fn handle(deps: &Deps, input: Input) -> Result<Output, StepError> {
+    let record = deps.store.check_not_canceled(&input.task.export_task_identifier).await?;
+    let clone = step(deps, &input.task, &record).await?;
+    Ok(Output { clone, wait: wait_seconds(record.snapshot_time, now_millis()) })
+}
+
+async fn step(deps: &Deps, task: &TaskRef, record: &ExportTask) -> Result<CloneEndpoint, StepError> {
     let Some(clone) = find(&deps.rds, &task.clone_identifier).await? else {
         let Some(source) = find(&deps.rds, &task.source_arn.cluster).await? else {
             return Err(failed(task));
@@ -71,6 +91,7 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<CloneEndpoint, StepErro
         restore::start(deps, task, &source).await?;
         return Ok(creating(&source));
     };
+    announce(deps, task, record, &clone).await?;
     match clone.status() {
         Some("available") => {}
         Some(status) if is_lost(status) => return Err(failed(task)),
@@ -104,6 +125,29 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<CloneEndpoint, StepErro
             secret_arn: Some(secret.to_owned()),
         }),
         _ => Ok(creating(&clone)),
+    }
+}
+
+/// Tells once that the cluster is being cloned; or copied, which takes longer: then the clone is no relative of its source.
+/// That nobody can be told is no reason not to clone; the next call tries again.
+async fn announce(deps: &Deps, task: &TaskRef, record: &ExportTask, clone: &DbCluster) -> Result<(), StepError> {
+    if record.announced_at.is_some() {
+        return Ok(());
+    }
+    let source = find(&deps.rds, &task.source_arn.cluster).await?;
+    let groups = source.as_ref().and_then(|s| s.clone_group_id()).zip(clone.clone_group_id());
+    let now = now_millis();
+    let event = match groups {
+        Some((source, clone)) if source != clone => event::copying(record, now),
+        _ => event::stage(record, "CLONING", now),
+    };
+    match deps.publisher.publish(&event).await {
+        Ok(()) => deps.store.set_announced(&task.export_task_identifier, now).await,
+        Err(error) => {
+            let id = &task.export_task_identifier;
+            tracing::warn!(export_task_identifier = id, error = error.chain(), "the stage was not published");
+            Ok(())
+        }
     }
 }
 

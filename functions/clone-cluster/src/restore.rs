@@ -2,10 +2,10 @@
 
 use aws_sdk_rds::operation::restore_db_cluster_to_point_in_time::RestoreDBClusterToPointInTimeError;
 use aws_sdk_rds::types::DbCluster;
-use export_aws::StepError;
+use export_aws::{ErrorKind, StepError};
 use export_task::task::TaskRef;
 
-use crate::{Deps, clone_error, task_tag};
+use crate::{Deps, clone_error, failed, task_tag};
 
 /// Asks for a copy-on-write clone (RDS itself makes a full copy when the source has 15 clones already). Network and
 /// parameter groups are the source's: RDS would otherwise take the VPC's default security group and the engine's default
@@ -39,6 +39,14 @@ pub async fn start(deps: &Deps, task: &TaskRef, source: &DbCluster) -> Result<()
         {
             Ok(())
         }
-        Err(e) => Err(clone_error("the source DB cluster can't be cloned", e)),
+        Err(e) => {
+            let error = clone_error("the source DB cluster can't be cloned", e);
+            if error.kind != ErrorKind::CloneFailed {
+                return Err(error);
+            }
+            // The guide has one message for all reasons; the log has this one.
+            tracing::warn!(export_task_identifier = task.export_task_identifier, error = error.chain(), "no clone");
+            Err(failed(task))
+        }
     }
 }

@@ -4,7 +4,7 @@ use aws_sdk_kms::operation::revoke_grant::RevokeGrantError;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
 use export_aws::{StepError, error, now_millis};
-use export_task::task::ExportTask;
+use export_task::task::{ExportTask, grant_name};
 
 use crate::Deps;
 
@@ -59,8 +59,9 @@ where
 
 /// A grant or key that is gone needs no revoking; a key that refuses must not keep the clean-up from ending.
 async fn revoke_grant(deps: &Deps, task: &ExportTask) -> Result<(), StepError> {
-    let (Some(key), Some(grant)) = (&task.kms_key_arn, &task.grant_id) else { return Ok(()) };
-    match deps.kms.revoke_grant().key_id(key).grant_id(grant).send().await {
+    let Some(key) = &task.kms_key_arn else { return Ok(()) };
+    let Some(grant) = find_grant(deps, task, key).await? else { return Ok(()) };
+    match deps.kms.revoke_grant().key_id(key).grant_id(&grant).send().await {
         Ok(_) => Ok(()),
         Err(e) if e.as_service_error().is_some_and(RevokeGrantError::is_not_found_exception) => Ok(()),
         Err(e) if error::is_transient(&e) => Err(StepError::aws("the grant can't be revoked", e)),
@@ -69,4 +70,25 @@ async fn revoke_grant(deps: &Deps, task: &ExportTask) -> Result<(), StepError> {
             Ok(())
         }
     }
+}
+
+/// The task's grant: the one it noted, else the one named after it. A step that was killed just after granting noted nothing.
+async fn find_grant(deps: &Deps, task: &ExportTask, key: &str) -> Result<Option<String>, StepError> {
+    if task.grant_id.is_some() {
+        return Ok(task.grant_id.clone());
+    }
+    let name = grant_name(&task.request.export_task_identifier);
+    let mut pages = deps.kms.list_grants().key_id(key).into_paginator().items().send();
+    while let Some(grant) = pages.next().await {
+        match grant {
+            Ok(grant) if grant.name() == Some(&name) => return Ok(grant.grant_id),
+            Ok(_) => {}
+            Err(e) if error::is_transient(&e) => return Err(StepError::aws("the key's grants can't be listed", e)),
+            Err(e) => {
+                tracing::warn!(key, error = %aws_sdk_kms::error::DisplayErrorContext(&e), "the key's grants were not listed");
+                return Ok(None);
+            }
+        }
+    }
+    Ok(None)
 }

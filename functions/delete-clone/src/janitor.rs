@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_sfn::types::ExecutionStatus;
 use export_aws::{StepError, now_millis};
-use export_task::filter::Describe;
 use export_task::task::{CLONE_PREFIX, ExportTask, TASK_TAG, TaskRef};
 use serde_json::json;
 
@@ -58,20 +57,13 @@ pub async fn sweep(deps: &Deps) -> Result<(), StepError> {
 
 /// Tasks that are not cleaned up or not told of, and that no execution is working on.
 async fn abandoned(deps: &Deps) -> Result<Vec<ExportTask>, StepError> {
-    let mut query = Describe { max_records: 100, ..Describe::default() };
     let mut found = Vec::new();
-    loop {
-        let (tasks, more) = deps.store.describe(&query).await?;
-        for task in tasks.into_iter().filter(|t| t.cleaned_up_at.is_none() || t.published_at.is_none()) {
-            if !is_running(deps, &task).await? {
-                found.push(task);
-            }
-        }
-        query.after = more;
-        if query.after.is_none() {
-            return Ok(found);
+    for task in deps.store.unfinished().await? {
+        if !is_running(deps, &task).await? {
+            found.push(task);
         }
     }
+    Ok(found)
 }
 
 /// Ends a task, by the step that does so in the workflow, and publishes its end.
@@ -86,6 +78,7 @@ async fn end(deps: &Deps, task: &mut ExportTask) -> Result<(), StepError> {
         }
         *task = deps.store.get(&task.request.export_task_identifier).await?;
     }
+    // Somebody else may be at it; should they die over it, the task stays open for the next sweep.
     deps.publisher.publish_end(&deps.store, task).await.map(drop)
 }
 

@@ -13,8 +13,8 @@ pub mod janitor;
 
 use export_aws::publish::Publisher;
 use export_aws::task_store::TaskStore;
-use export_aws::{StepError, clients, config};
-use export_task::task::TaskRef;
+use export_aws::{StepError, clients, config, now_millis};
+use export_task::task::{TaskRef, wait_seconds};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -62,6 +62,8 @@ impl Deps {
 pub struct Output {
     /// `deleting`, `deleted`, or `swept` for the janitor.
     pub status: &'static str,
+    /// Seconds after which to look again.
+    pub wait: u64,
 }
 
 /// Cleans up after the task in `{"Task": …}`, or sweeps for any other event.
@@ -71,10 +73,11 @@ pub struct Output {
 pub async fn handle(deps: &Deps, mut event: Value) -> Result<Output, StepError> {
     let Some(task) = event.get_mut("Task").map(Value::take) else {
         janitor::sweep(deps).await?;
-        return Ok(Output { status: "swept" });
+        return Ok(Output { status: "swept", wait: 0 });
     };
     let task: TaskRef = serde_json::from_value(task)?;
     let record = deps.store.get(&task.export_task_identifier).await?;
     let deleted = cleanup::step(deps, &record).await?;
-    Ok(Output { status: if deleted { "deleted" } else { "deleting" } })
+    let wait = wait_seconds(record.task_end_time, now_millis());
+    Ok(Output { status: if deleted { "deleted" } else { "deleting" }, wait })
 }

@@ -1,15 +1,16 @@
 //! What the three operations do.
 
+use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
-use export_aws::{StepError, now_millis};
+use export_aws::{ErrorKind, StepError, now_millis};
 use export_task::arn::ClusterArn;
-use export_task::error::ApiError;
+use export_task::error::{ApiError, shown};
 use export_task::filter::{self, Describe, FilterName};
 use export_task::member::ExportTaskMember;
 use export_task::request::StartExportTask;
-use export_task::task::ExportTask;
+use export_task::task::{ExportTask, TaskRef};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Deps;
 
@@ -74,7 +75,9 @@ impl Operation {
     /// # Errors
     /// `InvalidAction`, `InvalidParameterValue`, `MissingParameter`.
     pub fn from_json(mut event: Value) -> Result<Self, ApiError> {
-        let invalid = |e: serde_json::Error| ApiError::InvalidParameterValue(format!("Invalid request: {e}"));
+        let invalid = |e: serde_json::Error| {
+            ApiError::InvalidParameterValue(format!("Invalid request: {}", shown(&e.to_string())))
+        };
         let action = event.as_object_mut().and_then(|o| o.remove("Action"));
         match action.as_ref().map_or(Some("StartExportTask"), Value::as_str) {
             Some("StartExportTask") => StartExportTask::from_json(event).map(Self::Start),
@@ -88,7 +91,7 @@ impl Operation {
                 let filters = d.filters.into_iter().map(|f| (f.name, f.values)).collect();
                 Self::describe(d.export_task_identifier, d.source_arn, d.source_type, filters, max_records, d.marker)
             }
-            other => Err(ApiError::InvalidAction(other.unwrap_or("(not a string)").to_owned())),
+            other => Err(ApiError::InvalidAction(shown(other.unwrap_or("(not a string)")))),
         }
     }
 
@@ -103,7 +106,7 @@ impl Operation {
     /// `DescribeExportTasks`.
     ///
     /// # Errors
-    /// `InvalidParameterValue`.
+    /// `InvalidParameterValue`, `MissingParameter`.
     pub fn describe(
         identifier: Option<String>,
         source_arn: Option<String>,
@@ -114,7 +117,10 @@ impl Operation {
     ) -> Result<Self, ApiError> {
         let filters = filters
             .into_iter()
-            .map(|(name, values)| Ok((FilterName::parse(&name)?, values)))
+            .map(|(name, values)| match values.is_empty() {
+                true => Err(ApiError::MissingParameter("Filters.Filter.Values")),
+                false => Ok((FilterName::parse(&name)?, values)),
+            })
             .collect::<Result<_, ApiError>>()?;
         Ok(Self::Describe(Describe {
             identifier,
@@ -149,20 +155,32 @@ pub async fn perform(deps: &Deps, operation: Operation) -> Result<Outcome, StepE
     }
 }
 
+/// The most an execution is given; Step Functions takes 256 KB.
+const INPUT_BYTES: usize = 250_000;
+
 /// Admits the task under the ARN its execution is about to have, so that the caller learns at once what is wrong with the
 /// request and the execution finds its own admission.
 async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> {
-    let input = serde_json::to_string(&raw)?;
+    let request_json = serde_json::to_string(&raw)?;
     let request = raw.validate()?;
-    check_source(deps, &request.source_arn).await?;
     let identifier = request.export_task_identifier.clone();
+    if deps.store.exists(&identifier).await? {
+        return Err(ApiError::ExportTaskAlreadyExists(identifier).into());
+    }
+    check_source(deps, &request.source_arn).await?;
     // An execution's name can't be reused for 90 days even if no task was admitted under it; the suffix keeps an identifier
     // usable whose earlier execution was refused.
     let suffix = uuid::Uuid::new_v4().simple().to_string();
     let name = format!("{identifier}-{}", &suffix[..12]);
     let execution_arn = format!("{}:{name}", deps.state_machine_arn.replacen(":stateMachine:", ":execution:", 1));
     let task = ExportTask::new(request, execution_arn, now_millis());
+    check_destination(deps, &task).await?;
     let task = deps.store.admit(&task, deps.limit).await?;
+    // The execution finds its admission by the identifier. So it can do without a list that is too long for its input.
+    let input = match request_json.len() {
+        ..=INPUT_BYTES => request_json,
+        _ => json!({"ExportTaskIdentifier": identifier}).to_string(),
+    };
     let started = deps
         .step_functions
         .start_execution()
@@ -182,15 +200,53 @@ async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> 
     Ok(Outcome::Task(Box::new((&task).into())))
 }
 
-/// The cluster exists and is in this account and Region.
+/// The cluster exists, in this account and Region, and is available.
 async fn check_source(deps: &Deps, source: &ClusterArn) -> Result<(), StepError> {
-    let found = deps.rds.describe_db_clusters().db_cluster_identifier(&source.cluster).send().await;
-    match found {
-        Ok(answer) if answer.db_clusters().iter().any(|c| c.db_cluster_arn() == Some(&source.to_string())) => Ok(()),
-        Ok(_) => Err(ApiError::DbClusterNotFound(source.cluster.clone()).into()),
+    let name = &source.cluster;
+    let missing = || StepError::from(ApiError::DbClusterNotFound(name.clone()));
+    // A longer name is no cluster's, and RDS would refuse to look for it.
+    if name.len() > 63 {
+        return Err(missing());
+    }
+    let answer = match deps.rds.describe_db_clusters().db_cluster_identifier(name).send().await {
+        Ok(answer) => answer,
         Err(e) if e.as_service_error().is_some_and(DescribeDBClustersError::is_db_cluster_not_found_fault) => {
-            Err(ApiError::DbClusterNotFound(source.cluster.clone()).into())
+            return Err(missing());
         }
-        Err(e) => Err(StepError::aws("the source DB cluster can't be looked up", e)),
+        Err(e) => return Err(StepError::aws("the source DB cluster can't be looked up", e)),
+    };
+    let arn = source.to_string();
+    let cluster = answer.db_clusters().iter().find(|c| c.db_cluster_arn() == Some(&arn)).ok_or_else(missing)?;
+    match cluster.status() {
+        Some("available") => Ok(()),
+        status => Err(ApiError::InvalidExportSourceState(format!(
+            "The DB cluster {name} can't be exported because its status is {}.",
+            status.unwrap_or("unknown")
+        ))
+        .into()),
+    }
+}
+
+/// Role, bucket and key, looked at by the function that may: what AWS tells the caller at once, this does too. Everything else
+/// about them fails the task, with a message of the guide.
+async fn check_destination(deps: &Deps, task: &ExportTask) -> Result<(), StepError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Refusal {
+        error_type: String,
+        error_message: String,
+    }
+    let event = json!({"Task": TaskRef::from(task), "Probe": true}).to_string();
+    let call = deps.lambda.invoke().function_name(&deps.check_function).payload(Blob::new(event));
+    let called = call.send().await.map_err(|e| StepError::aws("role, bucket and key can't be checked", e))?;
+    if called.function_error.is_none() {
+        return Ok(());
+    }
+    let payload = called.payload.map(Blob::into_inner).unwrap_or_default();
+    let refusal: Refusal = serde_json::from_slice(&payload)?;
+    match ApiError::of_destination(&refusal.error_type, refusal.error_message) {
+        Some(error) => Err(error.into()),
+        // It was throttled, or killed: nothing is known about the request.
+        None => Err(StepError::new(ErrorKind::ServiceUnavailable, "role, bucket and key can't be checked")),
     }
 }

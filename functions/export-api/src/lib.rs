@@ -32,6 +32,10 @@ pub struct Deps {
     pub limit: u32,
     /// Looks source clusters up.
     pub rds: aws_sdk_rds::Client,
+    /// Asks for role, bucket and key.
+    pub lambda: aws_sdk_lambda::Client,
+    /// Name or ARN of `check-preconditions`.
+    pub check_function: String,
 }
 
 impl Deps {
@@ -47,6 +51,8 @@ impl Deps {
             state_machine_arn: config::required(config::STATE_MACHINE_ARN)?,
             limit: config::number(config::MAX_CONCURRENT_TASKS, limits::CONCURRENT_TASKS)?,
             rds: aws_sdk_rds::Client::new(&aws),
+            lambda: aws_sdk_lambda::Client::new(&aws),
+            check_function: config::required(config::CHECK_PRECONDITIONS_FUNCTION)?,
         })
     }
 }

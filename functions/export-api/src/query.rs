@@ -1,6 +1,6 @@
 //! The RDS Query protocol: form parameters to operations, results to XML.
 
-use export_task::error::ApiError;
+use export_task::error::{ApiError, shown};
 use export_task::member::ExportTaskMember;
 use export_task::request::StartExportTask;
 use rds_query::xml::{self, Element, Fault};
@@ -8,14 +8,54 @@ use rds_query::{ParseError, Request};
 
 use crate::actions::{Operation, Outcome};
 
+/// The parameters of each operation; `#` is an index.
+const START: &[&str] =
+    &["ExportTaskIdentifier", "SourceArn", "S3BucketName", "IamRoleArn", "KmsKeyId", "S3Prefix", "ExportOnly.member.#"];
+const DESCRIBE: &[&str] = &[
+    "ExportTaskIdentifier",
+    "SourceArn",
+    "SourceType",
+    "MaxRecords",
+    "Marker",
+    "Filters.Filter.#.Name",
+    "Filters.Filter.#.Values.Value.#",
+];
+const CANCEL: &[&str] = &["ExportTaskIdentifier"];
+
+/// Refuses parameters an operation doesn't have. Passed over, a misspelt `ExportOnly` would export everything.
+fn check_names(request: &Request, known: &[&str]) -> Result<(), ApiError> {
+    let is = |wanted: &str, part: &str| match wanted {
+        "#" => part.parse::<u32>().is_ok_and(|index| index > 0),
+        // The generic name is as good as the model's own.
+        "Filter" | "Value" => part == wanted || part == "member",
+        _ => part == wanted,
+    };
+    let legal = |name: &str| {
+        known.iter().any(|pattern| {
+            let (mut wanted, mut parts) = (pattern.split('.'), name.split('.'));
+            // An empty list is sent as its name without a value.
+            let empty_list = pattern.contains('#') && !name.contains('.') && request.get(name) == Some("");
+            match empty_list {
+                true => pattern.split('.').next() == Some(name),
+                false => wanted.all(|w| parts.next().is_some_and(|part| is(w, part))) && parts.next().is_none(),
+            }
+        })
+    };
+    match request.params().keys().find(|name| !legal(name)) {
+        Some(name) => Err(ApiError::InvalidParameterValue(format!("Unknown parameter: {}", shown(name)))),
+        None => Ok(()),
+    }
+}
+
 /// Reads an operation from a request's body.
 ///
 /// # Errors
-/// `MissingAction`, `InvalidAction`, `MalformedQueryString`, and those of [`Operation`].
+/// `InvalidAction`, and those of [`Operation`].
 pub fn parse(request: &Request) -> Result<Operation, ApiError> {
     let get = |name: &str| request.get(name).map(str::to_owned);
     match request.action() {
         "StartExportTask" => {
+            check_names(request, START)?;
             let only = request.list("ExportOnly", "member");
             Ok(Operation::Start(StartExportTask {
                 export_task_identifier: get("ExportTaskIdentifier"),
@@ -28,6 +68,7 @@ pub fn parse(request: &Request) -> Result<Operation, ApiError> {
             }))
         }
         "DescribeExportTasks" => {
+            check_names(request, DESCRIBE)?;
             let filters = request
                 .structs("Filters", "Filter")
                 .iter()
@@ -45,17 +86,22 @@ pub fn parse(request: &Request) -> Result<Operation, ApiError> {
                 get("Marker"),
             )
         }
-        "CancelExportTask" => Operation::cancel(get("ExportTaskIdentifier")),
-        other => Err(ApiError::InvalidAction(other.to_owned())),
+        "CancelExportTask" => {
+            check_names(request, CANCEL)?;
+            Operation::cancel(get("ExportTaskIdentifier"))
+        }
+        other => Err(ApiError::InvalidAction(shown(other))),
     }
 }
 
 /// The API's error for a body that is no form.
 pub fn parse_error(error: &ParseError) -> ApiError {
-    if error.code() == "MissingAction" {
-        return ApiError::MissingAction;
+    match error {
+        ParseError::MissingAction => ApiError::MissingAction,
+        ParseError::InvalidAction(action) => ApiError::InvalidAction(shown(action)),
+        ParseError::TooLarge => ApiError::RequestTooLarge,
+        ParseError::Encoding | ParseError::Duplicate(_) => ApiError::MalformedQueryString(shown(&error.to_string())),
     }
-    ApiError::MalformedQueryString(error.to_string())
 }
 
 /// The XML of a result.

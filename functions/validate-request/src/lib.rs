@@ -1,5 +1,5 @@
 //! First step of the workflow: checks the request and admits the task. A request that came through `export-api` was admitted
-//! there, under the ARN of this very execution, so admitting it again changes nothing.
+//! there, under the ARN of this very execution.
 //!
 //! # Layout
 //!
@@ -52,7 +52,14 @@ pub struct Input {
 /// The API's codes: `MissingParameter`, `InvalidParameterValue`, `InvalidExportOnly`, `ExportTaskAlreadyExists`,
 /// `InvalidExportSourceState`, `ExportTaskLimitReachedFault`; or `ServiceUnavailable`.
 pub async fn handle(deps: &Deps, input: Input) -> Result<TaskRef, StepError> {
-    let request = StartExportTask::from_json(input.request)?.validate()?;
+    let raw = StartExportTask::from_json(input.request)?;
+    // What export-api admitted for this very execution is not checked again.
+    if let Some(id) = &raw.export_task_identifier
+        && let Some(task) = deps.store.admitted(id, &input.execution_arn).await?
+    {
+        return Ok(TaskRef::from(&task));
+    }
+    let request = raw.validate()?;
     let task = ExportTask::new(request, input.execution_arn, now_millis());
     let admitted = deps.store.admit(&task, deps.limit).await?;
     tracing::info!(export_task_identifier = task.request.export_task_identifier, "admitted");

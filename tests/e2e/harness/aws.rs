@@ -22,6 +22,9 @@ pub struct Bridge {
 pub struct AwsError {
     pub code: String,
     pub message: String,
+    /// The exception boto3 raised.
+    pub class: String,
+    pub status: i64,
 }
 
 impl fmt::Display for AwsError {
@@ -57,7 +60,8 @@ impl Env {
             return Ok(ok.take());
         }
         let text = |name: &str| answer["error"][name].as_str().unwrap_or_default().to_owned();
-        Err(AwsError { code: text("code"), message: text("message") })
+        let status = answer["error"]["status"].as_i64().unwrap_or_default();
+        Err(AwsError { code: text("code"), message: text("message"), class: text("class"), status })
     }
 
     /// As [`try_aws`](Self::try_aws), for calls that must succeed.

@@ -4,12 +4,14 @@
 //! run side by side, so each has its own clusters, tasks and queues.
 
 pub mod aws;
+pub mod bench;
 pub mod cluster;
 pub mod events;
 pub mod fault;
 pub mod leftovers;
 pub mod setting;
 pub mod task;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

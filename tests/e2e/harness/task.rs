@@ -58,6 +58,18 @@ impl Task {
         Ok(task)
     }
 
+    /// Starts a task by an execution, which nobody waits for: what is wrong with it is the task's to tell.
+    pub fn execute(cluster: &Cluster, id: &str, more: Value) -> Self {
+        let mut request = cluster.request(id);
+        request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        let task = Self::of(cluster.env, &request);
+        let machine = cluster.env.var("STATE_MACHINE_ARN");
+        let start = json!({"stateMachineArn": machine, "input": request.to_string()});
+        cluster.env.aws("stepfunctions", "start_execution", start);
+        wait_for("admission", PATIENCE, || task.record());
+        task
+    }
+
     /// What `DescribeExportTasks` says now.
     pub fn describe(&self) -> Value {
         let answer = self.env.aws("rds", "describe_export_tasks", json!({"ExportTaskIdentifier": self.id}));

@@ -8,7 +8,7 @@ use aws_smithy_types::error::operation::BuildError;
 use export_task::error::ApiError;
 use export_task::task::{ExportTask, Status};
 
-use super::{ACCOUNT, Item, LOCK, SLOTS, TASK, TaskStore, key, text, write};
+use super::{ACCOUNT, Item, LOCK, OPEN, SLOTS, TASK, TaskStore, key, text, write};
 use crate::error::{ErrorKind, StepError};
 
 /// Attempts of one transaction while others touch the same items.
@@ -43,6 +43,7 @@ impl TaskStore {
             TransactWriteItem::builder().put(put(write(task)?).map_err(built)?).build(),
             TransactWriteItem::builder().put(put(lock).map_err(built)?).build(),
             TransactWriteItem::builder().update(slot.map_err(built)?).build(),
+            self.open(id)?,
         ];
         let failed = self.transact(writes).await?;
         if failed.is_empty() {
@@ -79,8 +80,10 @@ impl TaskStore {
             .expression_attribute_values(":execution", text(&task.execution_arn))
             .expression_attribute_values(":starting", text(Status::Starting.as_str()))
             .build();
+        let open = Delete::builder().table_name(&self.table).set_key(Some(key(OPEN, id))).build();
         let mut writes = self.release(task)?;
         writes.push(TransactWriteItem::builder().delete(record.map_err(built)?).build());
+        writes.push(TransactWriteItem::builder().delete(open.map_err(built)?).build());
         self.transact(writes).await.map(drop)
     }
 

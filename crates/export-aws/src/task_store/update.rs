@@ -3,7 +3,9 @@
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
+use export_task::error::{ApiError, shown};
+use export_task::request::is_identifier;
 use export_task::task::{ExportTask, Status};
 
 use super::{TASK, TaskStore, admission::built, key, number, read, text};
@@ -26,7 +28,7 @@ pub struct Ending {
 
 impl TaskStore {
     /// Sets one attribute of a task that exists.
-    async fn set(&self, id: &str, name: &str, value: aws_sdk_dynamodb::types::AttributeValue) -> Result<(), StepError> {
+    pub(super) async fn set(&self, id: &str, name: &str, value: AttributeValue) -> Result<(), StepError> {
         self.update(id)
             .update_expression("SET #name = :value")
             .condition_expression("attribute_exists(Kind)")
@@ -36,15 +38,6 @@ impl TaskStore {
             .await
             .map_err(|e| StepError::aws("the task can't be updated", e))?;
         Ok(())
-    }
-
-    /// Keeps the key's ARN and the grant, so that the end of the task can take the grant back.
-    ///
-    /// # Errors
-    /// `ServiceUnavailable`.
-    pub async fn set_key(&self, id: &str, key_arn: &str, grant_id: &str) -> Result<(), StepError> {
-        self.set(id, "KmsKeyArn", text(key_arn)).await?;
-        self.set(id, "GrantId", text(grant_id)).await
     }
 
     /// Keeps when the clone was first asked for: rows are as of that moment or a little later.
@@ -62,20 +55,12 @@ impl TaskStore {
         Ok(())
     }
 
-    /// Marks the end of a task as published.
+    /// Notes that subscribers were told how the clone is made.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
-    pub async fn set_published(&self, id: &str, at: i64) -> Result<(), StepError> {
-        self.set(id, "PublishedAt", number(at)).await
-    }
-
-    /// Marks clone, secret and grant of a task as gone.
-    ///
-    /// # Errors
-    /// `ServiceUnavailable`.
-    pub async fn set_cleaned_up(&self, id: &str, at: i64) -> Result<(), StepError> {
-        self.set(id, "CleanedUpAt", number(at)).await
+    pub async fn set_announced(&self, id: &str, at: i64) -> Result<(), StepError> {
+        self.set(id, "AnnouncedAt", number(at)).await
     }
 
     /// `STARTING` → `IN_PROGRESS`, with what there is to do. Repeatable.
@@ -139,6 +124,9 @@ impl TaskStore {
     /// # Errors
     /// `ExportTaskNotFound`, `InvalidExportTaskStateFault`, `ServiceUnavailable`.
     pub async fn cancel(&self, id: &str) -> Result<ExportTask, StepError> {
+        if !is_identifier(id) {
+            return Err(ApiError::ExportTaskNotFound(shown(id)).into());
+        }
         let update = self
             .update(id)
             .update_expression("SET #status = :canceling")
@@ -162,13 +150,14 @@ impl TaskStore {
         }
     }
 
-    /// Answers with an error when the task was canceled: what every loop and worker asks every few seconds.
+    /// The task, or an error when it was canceled: what every loop and worker asks every few seconds.
     ///
     /// # Errors
     /// `ExportCanceled`, `ServiceUnavailable`.
-    pub async fn check_not_canceled(&self, id: &str) -> Result<(), StepError> {
-        match self.get(id).await?.status {
-            Status::Starting | Status::InProgress => Ok(()),
+    pub async fn check_not_canceled(&self, id: &str) -> Result<ExportTask, StepError> {
+        let task = self.get(id).await?;
+        match task.status {
+            Status::Starting | Status::InProgress => Ok(task),
             _ => Err(StepError::canceled()),
         }
     }
@@ -218,11 +207,11 @@ impl TaskStore {
         self.get(&task.request.export_task_identifier).await
     }
 
-    fn update(&self, id: &str) -> UpdateItemFluentBuilder {
+    pub(super) fn update(&self, id: &str) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.table).set_key(Some(key(TASK, id)))
     }
 }
 
-fn is_refused(error: Option<&UpdateItemError>) -> bool {
+pub(super) fn is_refused(error: Option<&UpdateItemError>) -> bool {
     error.is_some_and(UpdateItemError::is_conditional_check_failed_exception)
 }

@@ -1,0 +1,230 @@
+//! The failure messages of the guide, each reached by something that is really wrong; where the local cloud doesn't mind what S3
+//! would, by S3's answer.
+
+use std::sync::{Arc, Mutex};
+
+use aws_config::SdkConfig;
+use export_aws::ErrorKind;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::harness::aws::text;
+use crate::harness::bench::Bench;
+use crate::harness::cluster::{Cluster, run};
+use crate::harness::events::Events;
+use crate::harness::task::Task;
+use crate::harness::wire::control;
+use crate::harness::{Env, faulty, shared};
+
+/// A task with these members fails for this reason, tells so, and leaves nothing.
+fn fails(env: &'static Env, cluster: &Cluster, id: &str, request: Value, cause: &str) {
+    let events = Events::of(env, id);
+    let task = Task::execute(cluster, id, request);
+    assert_eq!(task.failed(), cause);
+    assert_eq!(events.only_id(), "RDS-EVENT-0234");
+    assert_eq!(task.leaves_nothing(), "FAILED");
+}
+
+#[test]
+fn what_is_misconfigured_fails_the_task_in_the_guides_words() {
+    let env = shared();
+    let cluster = Cluster::create(env, "destinations", "CREATE TABLE t AS SELECT 1 AS a");
+    // With a role for all buckets: the local cloud looks at permissions first, S3 at the bucket.
+    let everywhere = env.role("everywhere", &["s3:*"]);
+
+    let nothing = format!("{}-that-is-not", cluster.arn);
+    let source = "Failed to find or access the source DB cluster: destinations-that-is-not";
+    fails(env, &cluster, "no-cluster", json!({"SourceArn": nothing}), source);
+
+    let bucket = "The S3 bucket no-such-bucket-anywhere isn't valid. Either it isn't located in the current AWS Region or it doesn't \
+        exist. Review your S3 bucket name and retry the export.";
+    let request = json!({"S3BucketName": "no-such-bucket-anywhere", "IamRoleArn": everywhere});
+    fails(env, &cluster, "no-bucket", request, bucket);
+
+    let elsewhere = json!({"LocationConstraint": "eu-central-1"});
+    env.aws(
+        "s3@eu-central-1",
+        "create_bucket",
+        json!({"Bucket": "bucket-elsewhere", "CreateBucketConfiguration": elsewhere}),
+    );
+    let region = "The S3 bucket bucket-elsewhere isn't located in the current AWS Region. Review your S3 bucket name and retry the export.";
+    fails(env, &cluster, "elsewhere", json!({"S3BucketName": "bucket-elsewhere", "IamRoleArn": everywhere}), region);
+
+    let created = env.aws("kms", "create_key", json!({"Description": "disabled"}));
+    let key = text(&created["KeyMetadata"], "KeyId").to_owned();
+    env.aws("kms", "disable_key", json!({"KeyId": key}));
+    let disabled = "KMS key check failed. Check the credentials on your KMS key and try again.";
+    fails(env, &cluster, "disabled-key", json!({"KmsKeyId": key}), disabled);
+
+    let role = "arn:aws:iam::111122223333:role/nobody-made-it";
+    let assumed = format!(
+        "The RDS export failed to write the export task's metadata because it can't assume the IAM role {role}."
+    );
+    fails(env, &cluster, "no-role", json!({"IamRoleArn": role}), &assumed);
+
+    // All but listing.
+    let arn = env.role("no-list", &["s3:GetBucketLocation", "s3:PutObject*", "s3:GetObject*", "s3:DeleteObject*"]);
+    let bucket = env.var("EXPORT_BUCKET");
+    let list = format!(
+        "The IAM role {arn} isn't authorized to call s3:ListBucket on the S3 bucket {bucket}. Review your permissions and retry the export."
+    );
+    fails(env, &cluster, "no-list", json!({"IamRoleArn": arn}), &list);
+}
+
+#[test]
+fn a_clone_that_rds_refuses_fails_the_task_in_the_guides_words() {
+    let (env, _exclusive) = faulty();
+    let cluster = Cluster::create(env, "unclonable", "CREATE TABLE t AS SELECT 1 AS a");
+    control(
+        env,
+        "faults",
+        &json!({"action": "RestoreDBClusterToPointInTime", "code": "DBClusterQuotaExceededFault", "status": 403}),
+    );
+    fails(env, &cluster, "unclonable", json!({}), "Failed to find or access the source DB cluster: unclonable");
+}
+
+#[test]
+fn what_is_in_the_way_fails_the_task_and_stays() {
+    let env = shared();
+    let cluster = Cluster::create(env, "in-the-way", "CREATE TABLE t AS SELECT 1 AS a");
+    // What another export wrote is not touched.
+    let bucket = env.var("EXPORT_BUCKET");
+    let (key, info) = ("taken/other/shop/public.t/1/part.gz.parquet", "taken/other/export_info_other.json");
+    for key in [key, info] {
+        env.aws("s3", "put_object", json!({"Bucket": bucket, "Key": key, "Body": "mine"}));
+    }
+    let taken = format!(
+        "The S3 bucket {bucket} already holds objects below taken/other/. Use another task identifier or another prefix."
+    );
+    fails(env, &cluster, "other", json!({"S3Prefix": "taken"}), &taken);
+    for key in [key, info] {
+        assert_eq!(env.aws("s3", "get_object", json!({"Bucket": bucket, "Key": key}))["Body"], "mine");
+    }
+
+    let task = Task::start(&cluster, "names-nothing", json!({"ExportOnly": ["shop.public.t", "shop.public.nowhere"]}));
+    let cause = task.failed();
+    assert!(cause.contains("shop.public.nowhere") && !cause.contains("shop.public.t,"), "{cause}");
+    assert_eq!(task.leaves_nothing(), "FAILED");
+}
+
+/// STS and S3 as check-preconditions sees them: everything is in order but one answer.
+struct Aws {
+    address: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+/// What one request is answered.
+type Answer = (&'static str, u16, &'static str);
+
+impl Aws {
+    /// `fault`: the request it answers (`location` or `put`), status, error code (empty for no document).
+    async fn with(fault: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !complete(&request) {
+                    let mut chunk = [0; 65536];
+                    let n = stream.read(&mut chunk).await.unwrap();
+                    request.extend_from_slice(&chunk[..n]);
+                }
+                let request = String::from_utf8_lossy(&request).into_owned();
+                let kind = kind(&request);
+                log.lock().unwrap().push(kind.to_owned());
+                let (status, document) = if kind == fault.0 { refusal(fault) } else { (200, usual(kind).to_owned()) };
+                let head =
+                    format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", document.len());
+                stream.write_all((head + &document).as_bytes()).await.unwrap();
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn config(&self, aws: &SdkConfig) -> SdkConfig {
+        aws.to_builder().endpoint_url(format!("http://{}", self.address)).build()
+    }
+}
+
+fn complete(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head
+        .to_ascii_lowercase()
+        .split_once("content-length: ")
+        .map(|(_, rest)| rest.split("\r\n").next().unwrap().parse::<usize>().unwrap());
+    body.len() >= length.unwrap_or_default()
+}
+
+fn kind(request: &str) -> &'static str {
+    let line = request.lines().next().unwrap();
+    match line {
+        _ if line.contains("location") => "location",
+        _ if line.starts_with("PUT ") => "put",
+        _ if line.starts_with("GET ") => "list",
+        _ => "assume",
+    }
+}
+
+fn refusal((_, status, code): Answer) -> (u16, String) {
+    match code {
+        "" => (status, String::new()),
+        code => (status, format!("<Error><Code>{code}</Code><Message>No.</Message></Error>")),
+    }
+}
+
+fn usual(kind: &str) -> &'static str {
+    match kind {
+        "location" => "<LocationConstraint>us-west-2</LocationConstraint>",
+        "list" => "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+        "assume" => {
+            "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>k</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+             <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+        }
+        _ => "",
+    }
+}
+
+#[test]
+fn what_s3_refuses_is_told_with_its_code() {
+    let bench = Bench::new("failures");
+    run(async {
+        let task = bench.admit("failures", "any", "1", 5).await.unwrap();
+        let record = bench.store.get("failures").await.unwrap();
+        let metadata = |code: &str| {
+            format!(
+                "The RDS export failed to write the export task's metadata to the S3 bucket {} using the IAM role {} with the KMS \
+                 key {}. Error code: {code}",
+                task.s3_bucket, task.iam_role_arn, task.kms_key_id
+            )
+        };
+        let internal = format!(
+            "An unknown internal error occurred writing the export task's metadata to the S3 bucket {}.",
+            task.s3_bucket
+        );
+        let credentials =
+            "S3 credential check failed. Check the permissions on your S3 bucket and IAM policy.".to_owned();
+        for (fault, message) in [
+            (("put", 400, "KMS.DisabledException"), metadata("KMS.DisabledException")),
+            (("put", 400, "KMS.KMSInvalidStateException"), metadata("KMS.KMSInvalidStateException")),
+            (("put", 404, "NoSuchBucket"), metadata("NoSuchBucket")),
+            (("put", 403, ""), metadata("403 Forbidden")),
+            (("put", 400, ""), internal),
+            (("location", 403, "InvalidAccessKeyId"), credentials),
+        ] {
+            let aws = Aws::with(fault).await;
+            let error =
+                check_preconditions::destination::check(&aws.config(&bench.aws), &task, &record).await.unwrap_err();
+            assert_eq!((error.kind, error.to_string()), (ErrorKind::PreconditionFailed, message), "{fault:?}");
+            assert!(aws.asked.lock().unwrap().contains(&fault.0.to_owned()));
+        }
+        // What passes is no refusal.
+        let aws = Aws::with(("put", 503, "SlowDown")).await;
+        let error = check_preconditions::destination::check(&aws.config(&bench.aws), &task, &record).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::DestinationThrottled);
+    });
+}

@@ -1,0 +1,124 @@
+//! The handlers without a runtime: a task table of their own and clients of the stack.
+
+use aws_config::SdkConfig;
+use export_aws::StepError;
+use export_aws::publish::Publisher;
+use export_aws::task_store::TaskStore;
+use export_task::task::TaskRef;
+use serde_json::{Value, json};
+
+use super::{Env, function, shared};
+
+/// A task table and clients for it.
+pub struct Bench {
+    pub env: &'static Env,
+    pub aws: SdkConfig,
+    pub store: TaskStore,
+}
+
+impl Bench {
+    pub fn new(table: &str) -> Self {
+        let env = shared();
+        let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+        let keys = json!([{"AttributeName": "Kind", "KeyType": "HASH"}, {"AttributeName": "Id", "KeyType": "RANGE"}]);
+        let definition = json!({"TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": keys,
+            "AttributeDefinitions": [attribute("Kind"), attribute("Id")]});
+        env.aws("dynamodb", "create_table", definition);
+        let aws = local_stack::ministack::sdk_config(env.var("AWS_ENDPOINT_URL"));
+        let store = TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), table.to_owned());
+        Self { env, aws, store }
+    }
+
+    pub fn rds(&self) -> aws_sdk_rds::Client {
+        let endpoint = self.env.var("AWS_ENDPOINT_URL_RDS");
+        aws_sdk_rds::Client::from_conf(aws_sdk_rds::config::Builder::from(&self.aws).endpoint_url(endpoint).build())
+    }
+
+    pub fn publisher(&self) -> Publisher {
+        Publisher::new(&self.aws, self.env.var("EXPORT_TOPIC_ARN").to_owned())
+    }
+
+    /// check-preconditions.
+    pub fn preconditions(&self) -> check_preconditions::Deps {
+        check_preconditions::Deps {
+            store: self.store.clone(),
+            rds: self.rds(),
+            iam: aws_sdk_iam::Client::new(&self.aws),
+            kms: aws_sdk_kms::Client::new(&self.aws),
+            aws: self.aws.clone(),
+        }
+    }
+
+    /// clone-cluster.
+    pub fn cloning(&self) -> clone_cluster::Deps {
+        clone_cluster::Deps {
+            store: self.store.clone(),
+            rds: self.rds(),
+            instance_class: "db.r6g.large".into(),
+            security_group: None,
+            publisher: self.publisher(),
+        }
+    }
+
+    /// publish-event.
+    pub fn publishing(&self) -> publish_event::Deps {
+        publish_event::Deps {
+            store: self.store.clone(),
+            publisher: self.publisher(),
+            s3: aws_sdk_s3::Client::from_conf(self.s3()),
+            work_bucket: self.env.output("WorkBucketName").to_owned(),
+        }
+    }
+
+    /// delete-clone.
+    pub fn deleting(&self) -> delete_clone::Deps {
+        delete_clone::Deps {
+            store: self.store.clone(),
+            rds: self.rds(),
+            kms: aws_sdk_kms::Client::new(&self.aws),
+            step_functions: aws_sdk_sfn::Client::new(&self.aws),
+            publisher: self.publisher(),
+            lambda: aws_sdk_lambda::Client::new(&self.aws),
+            finish_function: function("finish-export"),
+        }
+    }
+
+    fn s3(&self) -> aws_sdk_s3::Config {
+        aws_sdk_s3::config::Builder::from(&self.aws).force_path_style(true).build()
+    }
+
+    pub fn request(&self, task: &str, cluster: &str) -> Value {
+        json!({
+            "ExportTaskIdentifier": task,
+            "SourceArn": format!("arn:aws:rds:{}:111122223333:cluster:{cluster}", self.env.var("AWS_REGION")),
+            "S3BucketName": self.env.var("EXPORT_BUCKET"),
+            "IamRoleArn": self.env.var("EXPORT_ROLE_ARN"),
+            "KmsKeyId": self.env.var("EXPORT_KMS_KEY_ID"),
+        })
+    }
+
+    /// Calls validate-request.
+    pub async fn admit(&self, task: &str, cluster: &str, execution: &str, limit: u32) -> Result<TaskRef, StepError> {
+        let deps = validate_request::Deps { store: self.store.clone(), limit };
+        let request = self.request(task, cluster);
+        let input = validate_request::Input { request, execution_arn: format!("arn:execution:{execution}") };
+        validate_request::handle(&deps, input).await
+    }
+
+    /// Calls finish-export for a workflow that failed.
+    pub async fn fail(&self, task: &TaskRef, error: &str, cause: &str) -> Result<finish_export::Output, StepError> {
+        let deps = finish_export::Deps {
+            store: self.store.clone(),
+            s3: aws_sdk_s3::Client::from_conf(self.s3()),
+            work_bucket: self.env.output("WorkBucketName").to_owned(),
+            aws: self.aws.clone(),
+        };
+        let input = json!({"Task": task, "Outcome": "FAILED", "Error": {"Error": error, "Cause": cause}});
+        finish_export::handle(&deps, serde_json::from_value(input).unwrap()).await
+    }
+}
+
+/// The name of an error.
+pub fn code<T: std::fmt::Debug>(result: Result<T, StepError>) -> &'static str {
+    result.unwrap_err().kind.name()
+}

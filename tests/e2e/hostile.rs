@@ -1,0 +1,241 @@
+//! Requests no client would send, and many at once, through `aurora-export endpoint`.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+
+use crate::harness::aws::{list, text};
+use crate::harness::cluster::{Cluster, run};
+use crate::harness::setting::Setting;
+use crate::harness::task::Task;
+use crate::harness::wire::{Endpoint, element, form};
+use crate::harness::{Env, faulty, shared};
+
+/// Every code the API documents; `InternalFailure` and `ServiceUnavailable` are no answer to a request.
+const CODES: &[&str] = &[
+    "DBClusterNotFoundFault",
+    "ExportTaskNotFound",
+    "IamRoleMissingPermissions",
+    "IamRoleNotFound",
+    "InvalidAction",
+    "InvalidExportOnly",
+    "InvalidParameterValue",
+    "InvalidS3BucketFault",
+    "KMSKeyNotAccessibleFault",
+    "MalformedQueryString",
+    "MissingAction",
+    "MissingParameter",
+    "RequestEntityTooLarge",
+];
+
+/// A cluster that isn't, so that nothing can be admitted whatever else a request says.
+const NOTHING: &str = "arn:aws:rds:us-west-2:111122223333:cluster:hostile";
+
+/// Texts of all kinds: names that nearly are, injections, long ones, anything.
+fn hostile() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[a-zA-Z0-9-]{1,70}",
+        "arn:aws:[a-z0-9]{0,5}:[a-z0-9-]{0,10}:[0-9]{0,13}:[a-z/-]{0,9}:?[a-zA-Z0-9/-]{0,70}",
+        Just(String::new()),
+        Just(NOTHING.to_owned()),
+        Just("' OR 1=1; DROP TABLE tasks; --".to_owned()),
+        Just("../../../etc/passwd\0".to_owned()),
+        Just("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]>&b;".to_owned()),
+        Just("${jndi:ldap://127.0.0.1/a}".to_owned()),
+        Just("&<\"'".repeat(5_000)),
+        Just("9".repeat(400)),
+    ]
+}
+
+fn name() -> impl Strategy<Value = String> {
+    let known = [
+        "ExportTaskIdentifier",
+        "SourceArn",
+        "S3BucketName",
+        "IamRoleArn",
+        "KmsKeyId",
+        "S3Prefix",
+        "ExportOnly",
+        "ExportOnly.member.1",
+        "ExportOnly.member.0",
+        "ExportOnly.member.x",
+        "SourceType",
+        "MaxRecords",
+        "Marker",
+        "Filters.Filter.1.Name",
+        "Filters.Filter.1.Values.Value.1",
+        "Filters.Filter.1.Values",
+        "Filters",
+        "Filters.Filter.99999999999.Name",
+        "Version",
+        "Action",
+    ];
+    prop_oneof![6 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => hostile()]
+}
+
+/// A body that asks for nothing that could be done: bytes, or a form of one of the three operations.
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let action = prop::sample::select(vec![
+        "StartExportTask",
+        "DescribeExportTasks",
+        "CancelExportTask",
+        "DeleteDBCluster",
+        "Ä<",
+    ]);
+    let parameters = prop::collection::vec((name(), hostile()), 0..9);
+    let whole = prop::sample::select(vec![
+        "ExportTaskIdentifier",
+        "S3BucketName",
+        "IamRoleArn",
+        "KmsKeyId",
+        "S3Prefix",
+        "SourceArn",
+    ]);
+    prop_oneof![
+        1 => prop::collection::vec(any::<u8>(), 0..400),
+        6 => (action, parameters).prop_map(|(action, mut parameters)| {
+            parameters.push(("Action".to_owned(), action.to_owned()));
+            form(&parameters).into_bytes()
+        }),
+        1 => (prop::sample::select(vec!["DescribeExportTasks", "CancelExportTask"]), hostile()).prop_map(|(action, id)| {
+            form(&[("Action", action), ("ExportTaskIdentifier", id.as_str())]).into_bytes()
+        }),
+        // All there must be, with one member that isn't what it should be.
+        5 => (whole, hostile()).prop_map(|(name, value)| {
+            let mut good = BTreeMap::from([
+                ("Action", "StartExportTask"),
+                ("ExportTaskIdentifier", "hostile"),
+                ("SourceArn", NOTHING),
+                ("S3BucketName", "bucket"),
+                ("IamRoleArn", "arn:aws:iam::111122223333:role/r"),
+                ("KmsKeyId", "alias/k"),
+            ]);
+            good.insert(name, &value);
+            form(&good.into_iter().collect::<Vec<_>>()).into_bytes()
+        }),
+    ]
+}
+
+#[test]
+fn a_thousand_hostile_requests_get_documented_errors_and_change_nothing() {
+    let env = shared();
+    let endpoint = Endpoint::start(env);
+    let mut runner = TestRunner::deterministic();
+    let mut bodies: Vec<Vec<u8>> = (0..1000).map(|_| body().new_tree(&mut runner).unwrap().current()).collect();
+    bodies.push(vec![b'a'; (1 << 20) + 1]);
+    run(async {
+        let answers = stream::iter(&bodies)
+            .map(|body| {
+                let endpoint = &endpoint;
+                async move { (body, endpoint.post(body).await) }
+            })
+            .buffer_unordered(6)
+            .collect::<Vec<_>>()
+            .await;
+        let mut seen = BTreeMap::<String, u32>::new();
+        for (body, (status, document)) in answers {
+            let shown = String::from_utf8_lossy(&body[..body.len().min(500)]).into_owned();
+            assert!(document.len() < 300_000, "{shown}");
+            let code = match status {
+                // Only looking is ever answered with a result.
+                200 => {
+                    assert!(document.starts_with("<DescribeExportTasksResponse"), "{shown}: {document}");
+                    "200"
+                }
+                400..500 => element(&document, "Code"),
+                _ => panic!("{status} {document} to {shown}"),
+            };
+            assert!(status == 200 || CODES.contains(&code), "{status} {document} to {shown}");
+            *seen.entry(code.to_owned()).or_default() += 1;
+        }
+        // The requests are not all refused at the door.
+        for code in [
+            "InvalidParameterValue",
+            "MissingParameter",
+            "MalformedQueryString",
+            "DBClusterNotFoundFault",
+            "ExportTaskNotFound",
+        ] {
+            assert!(seen.contains_key(code), "{seen:?}");
+        }
+    });
+    let table = env.output("TaskTableName");
+    let items = env.aws("dynamodb", "scan", json!({"TableName": table}));
+    let of_these = |item: &&Value| item.to_string().contains("hostile");
+    assert_eq!(list(&items, "Items").iter().find(of_these), None);
+}
+
+/// Fifty at once; how each was answered: `STARTING`, or an error's code.
+fn race(env: &Env, endpoint: &Endpoint, requests: &[Value]) -> BTreeMap<String, usize> {
+    let bodies: Vec<String> = requests
+        .iter()
+        .map(|request| {
+            let member = |(name, value): (&String, &Value)| (name.clone(), value.as_str().unwrap().to_owned());
+            let mut parameters: Vec<(String, String)> = request.as_object().unwrap().iter().map(member).collect();
+            parameters.push(("Action".into(), "StartExportTask".into()));
+            form(&parameters)
+        })
+        .collect();
+    let answers = run(join_all(bodies.iter().map(|body| endpoint.post(body.as_bytes()))));
+    let mut counts = BTreeMap::new();
+    for (status, document) in answers {
+        let what = element(&document, if status == 200 { "Status" } else { "Code" });
+        *counts.entry(what.to_owned()).or_default() += 1;
+    }
+    // What was admitted is of no further interest.
+    for request in requests {
+        let _ =
+            env.try_aws("rds", "cancel_export_task", json!({"ExportTaskIdentifier": request["ExportTaskIdentifier"]}));
+    }
+    counts
+}
+
+#[test]
+fn fifty_racing_starts_admit_exactly_what_the_limits_allow() {
+    let (env, _exclusive) = faulty();
+    let endpoint = Endpoint::start(env);
+    let clusters: Vec<Cluster> = ["race-a", "race-b", "race-c"]
+        .map(|id| Cluster::create(env, id, "CREATE TABLE t AS SELECT 1 AS a"))
+        .into_iter()
+        .collect();
+    let ended = |requests: &[Value]| {
+        for request in requests {
+            let id = text(request, "ExportTaskIdentifier");
+            let asked = json!({"ExportTaskIdentifier": id});
+            if env.try_aws("rds", "describe_export_tasks", asked).is_ok() {
+                let task = Task::of(env, request);
+                task.watch();
+                task.leaves_nothing();
+            }
+        }
+    };
+
+    let same: Vec<Value> = (0..50).map(|n| clusters[n % 3].request("one-identifier")).collect();
+    let counts = race(env, &endpoint, &same);
+    assert_eq!(counts, BTreeMap::from([("STARTING".into(), 1), ("ExportTaskAlreadyExists".into(), 49)]));
+    ended(&same[..1]);
+
+    let one: Vec<Value> = (0..50).map(|n| clusters[0].request(&format!("one-cluster-{n}"))).collect();
+    let counts = race(env, &endpoint, &one);
+    assert_eq!(counts, BTreeMap::from([("STARTING".into(), 1), ("InvalidExportSourceState".into(), 49)]));
+    ended(&one);
+
+    let two = json!({"MAX_CONCURRENT_TASKS": "2"});
+    let _limits = ["export-api", "validate-request"].map(|function| Setting::of(env, function, &two));
+    let many: Vec<Value> = (0..50).map(|n| clusters[n % 3].request(&format!("limit-{n}"))).collect();
+    let counts = race(env, &endpoint, &many);
+    assert_eq!(counts["STARTING"], 2, "{counts:?}");
+    assert_eq!(
+        counts["ExportTaskLimitReachedFault"] + counts.get("InvalidExportSourceState").copied().unwrap_or_default(),
+        48,
+        "{counts:?}"
+    );
+    ended(&many);
+}

@@ -1,0 +1,182 @@
+//! The examples in `infra/events`, each as it is but for the names in it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::aws::text;
+use crate::harness::cluster::Cluster;
+use crate::harness::task::Task;
+use crate::harness::{Env, function, shared, wait_for};
+
+const TABLE: &str = "CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 10) g";
+const T: [&str; 3] = ["shop", "public", "t"];
+
+/// A file of `infra/events`.
+fn example(name: &str) -> String {
+    std::fs::read_to_string(local_stack::Layout::here().checkout.join("infra/events").join(name)).unwrap()
+}
+
+/// The document of `start-export-task.json` for a cluster.
+fn document(cluster: &Cluster, id: &str) -> Value {
+    let mut document: Value = serde_json::from_str(&example("start-export-task.json")).unwrap();
+    // Its names are somebody's; its shape is what counts.
+    for (name, value) in cluster.request(id).as_object().unwrap() {
+        assert!(document.get(name).is_some(), "{name}");
+        document[name] = value.clone();
+    }
+    document["ExportOnly"] = json!(["shop.public.t"]);
+    document
+}
+
+/// A place in the account for a task that somebody else is about to start.
+fn place(cluster: &Cluster, prefix: &str) -> Task {
+    let mut request = cluster.request("any");
+    request["S3Prefix"] = json!(prefix);
+    Task::of(cluster.env, &request)
+}
+
+/// Waits for the task that somebody else starts, whose identifier begins with `prefix`, and for its end.
+fn completes(cluster: &Cluster, mut task: Task, prefix: &str) {
+    let asked = json!({"SourceArn": cluster.arn});
+    let id = wait_for("a task", Duration::from_secs(60), || {
+        let tasks = cluster.env.aws("rds", "describe_export_tasks", asked.clone());
+        let found = tasks["ExportTasks"].as_array().unwrap().iter().map(|t| text(t, "ExportTaskIdentifier").to_owned());
+        found.into_iter().find(|id| id.starts_with(prefix))
+    });
+    task.path = task.path.replace("any/", &format!("{id}/"));
+    task.id = id;
+    task.complete();
+    assert_eq!(task.equals(cluster, &[T]), 10);
+    assert_eq!(task.leaves_nothing(), "SUCCEEDED");
+}
+
+/// Deploys one of the templates.
+fn deploy(cluster: &Cluster, name: &str, template: &str, more: &[(&str, &str)]) {
+    let env: &Env = cluster.env;
+    let request = cluster.request("any");
+    let mut parameters =
+        vec![json!({"ParameterKey": "StateMachineArn", "ParameterValue": env.var("STATE_MACHINE_ARN")})];
+    for name in ["SourceArn", "S3BucketName", "IamRoleArn", "KmsKeyId"] {
+        parameters.push(json!({"ParameterKey": name, "ParameterValue": request[name]}));
+    }
+    parameters.extend(more.iter().map(|(name, value)| json!({"ParameterKey": name, "ParameterValue": value})));
+    let stack = json!({"StackName": name, "TemplateBody": template, "Parameters": parameters, "Capabilities": ["CAPABILITY_IAM"]});
+    env.aws("cloudformation", "create_stack", stack);
+    wait_for("the stack", Duration::from_secs(30), || {
+        let stacks = env.aws("cloudformation", "describe_stacks", json!({"StackName": name}));
+        let status = text(&stacks["Stacks"][0], "StackStatus").to_owned();
+        assert!(!status.contains("FAILED") && !status.contains("ROLLBACK"), "{stacks}");
+        (status == "CREATE_COMPLETE").then_some(())
+    });
+}
+
+#[test]
+fn a_schedule_starts_an_export() {
+    let cluster = Cluster::create(shared(), "scheduled", TABLE);
+    let template = example("schedule.yaml");
+    assert!(template.contains("nightly-<aws.scheduler.execution-id>"));
+    // The local cloud doesn't put the id in, so the test does, and knows no time but its own.
+    let template = template.replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3");
+    let task = place(&cluster, "nightly");
+    deploy(&cluster, "nightly-export", &template, &[("Schedule", "at(2026-01-01T00:00:00)")]);
+    completes(&cluster, task, "nightly-d32c5kddcf5bb8c3");
+}
+
+#[test]
+fn a_rule_starts_an_export() {
+    let env = shared();
+    let cluster = Cluster::create(env, "ruled", TABLE);
+    deploy(&cluster, "export-when-loaded", &example("rule.yaml"), &[]);
+    let task = place(&cluster, "loads");
+    let event = json!({"Source": "com.example.warehouse", "DetailType": "Load Finished", "Detail": "{}"});
+    env.aws("events", "put_events", json!({"Entries": [event]}));
+    completes(&cluster, task, "load-");
+}
+
+#[test]
+fn invocations_and_executions_take_the_documents_and_answer_with_the_apis_codes() {
+    let env = shared();
+    let cluster = Cluster::create(env, "invoked", TABLE);
+    let invoke = |payload: &Value| {
+        let request = json!({"FunctionName": function("export-api"), "Payload": payload.to_string()});
+        let answer = env.aws("lambda", "invoke", request);
+        let payload: Value = serde_json::from_str(text(&answer, "Payload")).unwrap();
+        (answer.get("FunctionError").is_some(), payload)
+    };
+    let request = document(&cluster, "invoked");
+    let task = Task::of(env, &request);
+    let (failed, started) = invoke(&request);
+    assert!(!failed, "{started}");
+    assert_eq!(text(&started, "Status"), "STARTING");
+    let describe = serde_json::from_str(&example("describe-export-tasks.json")).unwrap();
+    let (failed, page) = invoke(&describe);
+    assert!(!failed && page["ExportTasks"].to_string().contains("\"invoked\""), "{page}");
+    task.complete();
+    let mut cancel: Value = serde_json::from_str(&example("cancel-export-task.json")).unwrap();
+    cancel["ExportTaskIdentifier"] = json!("invoked");
+    for (payload, code) in [
+        (cancel, "InvalidExportTaskStateFault"),
+        (request.clone(), "ExportTaskAlreadyExists"),
+        (json!({"ExportTaskIdentifier": "x"}), "MissingParameter"),
+        (json!({"ExportTaskIdentifer": "x"}), "InvalidParameterValue"),
+        (json!({"Action": "DeleteDBCluster"}), "InvalidAction"),
+    ] {
+        let (failed, error) = invoke(&payload);
+        assert!(failed, "{error}");
+        assert_eq!(text(&error, "errorType"), code, "{error}");
+    }
+    assert_eq!(task.leaves_nothing(), "SUCCEEDED");
+    drop(task);
+
+    // An execution nobody admitted is refused, and says so.
+    let machine = env.var("STATE_MACHINE_ARN");
+    for (input, code) in [
+        (request.clone(), "ExportTaskAlreadyExists"),
+        (json!({"ExportTaskIdentifier": "of-nothing"}), "MissingParameter"),
+        (json!({"ExportTaskIdentifier": "of--nothing"}), "MissingParameter"),
+        (json!({"Unknown": 1}), "InvalidParameterValue"),
+    ] {
+        let start = json!({"stateMachineArn": machine, "input": input.to_string()});
+        let started = env.aws("stepfunctions", "start_execution", start);
+        let ended = wait_for("the refusal", Duration::from_secs(60), || {
+            let now = env.aws("stepfunctions", "describe_execution", json!({"executionArn": started["executionArn"]}));
+            (text(&now, "status") != "RUNNING").then_some(now)
+        });
+        assert_eq!((text(&ended, "status"), text(&ended, "error")), ("FAILED", code), "{ended}");
+    }
+
+    // Another workflow waits for the export. (Of a failed one, the local cloud hands on error and cause; AWS the whole execution.)
+    let example = example("nested-workflow.asl.json");
+    let name = "arn:aws:states:us-east-1:111122223333:stateMachine:aurora-export";
+    let definition = example.replace(name, env.var("STATE_MACHINE_ARN"));
+    assert_ne!(definition, example);
+    let role = env.role("nested", &["states:*", "events:*"]);
+    let machine = env.aws(
+        "stepfunctions",
+        "create_state_machine",
+        json!({"name": "nested", "definition": definition, "roleArn": role}),
+    );
+    let nest = |input: &Value| {
+        let request = json!({"stateMachineArn": machine["stateMachineArn"], "input": input.to_string()});
+        let started = env.aws("stepfunctions", "start_execution", request);
+        wait_for("the workflow", Duration::from_secs(90), || {
+            let now = env.aws("stepfunctions", "describe_execution", json!({"executionArn": started["executionArn"]}));
+            (text(&now, "status") != "RUNNING").then_some(now)
+        })
+    };
+    let refused = nest(&request);
+    assert_eq!((text(&refused, "status"), text(&refused, "error")), ("FAILED", "ExportTaskAlreadyExists"), "{refused}");
+    let nested = document(&cluster, "nested");
+    let task = Task::of(env, &nested);
+    let done = nest(&nested);
+    assert_eq!(text(&done, "status"), "SUCCEEDED", "{done}");
+    assert_eq!(text(&task.describe(), "Status"), "COMPLETE");
+    drop(task);
+    let mut wrong = document(&cluster, "nested-wrong");
+    wrong["ExportOnly"] = json!(["shop.public.nothing"]);
+    let task = Task::of(env, &wrong);
+    let failed = nest(&wrong);
+    assert_eq!((text(&failed, "status"), text(&failed, "error")), ("FAILED", "InvalidExportOnly"), "{failed}");
+    assert_eq!(text(&failed, "cause"), task.failed());
+}
