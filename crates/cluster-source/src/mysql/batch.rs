@@ -95,3 +95,120 @@ impl Batcher {
             .map_err(|error| SourceError::Plan(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Decimal128Type, Int32Type};
+    use export_task::plan::{Column, ParquetType};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DECIMAL: ParquetType = ParquetType::Decimal { precision: 38, scale: 3 };
+    const ALL: &[(&str, ParquetType)] = &[
+        ("tinyint", ParquetType::Int32),
+        ("tinyint unsigned", ParquetType::Int16),
+        ("smallint", ParquetType::Int32),
+        ("smallint unsigned", ParquetType::Int32),
+        ("int", ParquetType::Int32),
+        ("int unsigned", ParquetType::Int64),
+        ("bigint", ParquetType::Int64),
+        ("bigint unsigned", ParquetType::Decimal { precision: 20, scale: 0 }),
+        ("float", ParquetType::Double),
+        ("double", ParquetType::Double),
+        ("decimal", ParquetType::Decimal { precision: 9, scale: 9 }),
+        ("decimal", ParquetType::Decimal { precision: 18, scale: 0 }),
+        ("decimal", DECIMAL),
+        ("long decimal", ParquetType::String),
+        ("year", ParquetType::Int32),
+        ("date", ParquetType::String),
+        ("time", ParquetType::String),
+        ("datetime", ParquetType::TimestampMicros),
+        ("text", ParquetType::String),
+        ("bytes", ParquetType::Binary),
+    ];
+
+    fn batcher(columns: &[(&str, ParquetType)]) -> Result<Batcher, SourceError> {
+        let column = |(decode, parquet): &(&str, ParquetType)| Column {
+            name: format!("c_{decode}"),
+            original_type: String::new(),
+            char_max_length: 0,
+            num_precision: 0,
+            datetime_precision: 6,
+            decode: (*decode).to_owned(),
+            parquet: *parquet,
+        };
+        let table = Table {
+            id: 0,
+            database: "d".to_owned(),
+            schema: "d".to_owned(),
+            name: "t".to_owned(),
+            directory_suffix: None,
+            columns: columns.iter().map(column).collect(),
+        };
+        Batcher::new(&table, BatchOptions::default())
+    }
+
+    #[test]
+    fn a_row_is_read_to_its_end() {
+        let columns = [("int", ParquetType::Int32), ("text", ParquetType::String), ("decimal", DECIMAL)];
+        let row = b"\0\x08\x07\0\0\0\x06-1.250";
+        let mut batcher = batcher(&columns).unwrap();
+        batcher.append(row).unwrap();
+        for end in 0..row.len() {
+            assert!(batcher.append(&row[..end]).is_err(), "{end}");
+        }
+        assert!(batcher.append(&[row, &b"x"[..]].concat()).is_err());
+        let mut batcher = self::batcher(&columns).unwrap();
+        batcher.append(row).unwrap();
+        let batch = batcher.take().unwrap().unwrap();
+        assert_eq!(batch.column(0).as_primitive::<Int32Type>().value(0), 7);
+        assert_eq!(batch.column(1).null_count(), 1);
+        assert_eq!(batch.column(2).as_primitive::<Decimal128Type>().value(0), -1250);
+        assert!(batcher.take().unwrap().is_none());
+    }
+
+    #[test]
+    fn text_must_be_text() {
+        let mut batcher = batcher(&[("text", ParquetType::String)]).unwrap();
+        batcher.append(b"\0\0\x02\xff\xfe").unwrap();
+        assert!(matches!(batcher.take(), Err(SourceError::InvalidText { .. })));
+    }
+
+    #[test]
+    fn a_plan_of_another_version_is_refused() {
+        for column in [("int4", ParquetType::Int32), ("int", ParquetType::Int64), ("decimal", ParquetType::Int64)] {
+            assert!(matches!(batcher(&[column]), Err(SourceError::Plan(_))));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_rows_never_panic(rows in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..5)) {
+            let mut batcher = batcher(ALL).unwrap();
+            for row in rows {
+                let _ = batcher.append(&row);
+            }
+        }
+
+        #[test]
+        fn arbitrary_values_never_panic(
+            column in prop::sample::select(ALL),
+            values in prop::collection::vec(
+                prop_oneof![
+                    prop::collection::vec(any::<u8>(), 0..40),
+                    ("[-0-9.]{0,45}").prop_map(|text| [&[text.len() as u8], text.as_bytes()].concat()),
+                    prop::collection::vec(prop_oneof![Just(0_u8), Just(0xFF), Just(4), Just(12), any::<u8>()], 1..13),
+                ],
+                1..8,
+            ),
+        ) {
+            let mut batcher = batcher(&[column]).unwrap();
+            let read = values.iter().all(|value| batcher.append(&[&[0, 0], &value[..]].concat()).is_ok());
+            if read {
+                let _ = batcher.take();
+            }
+        }
+    }
+}

@@ -33,19 +33,35 @@ fn decimal(low: &str, high: &str) -> Option<String> {
     Some(format!("{}{whole}.{fraction}", if middle < 0 { "-" } else { "" }))
 }
 
-/// As if dates were numbers, then moved into the calendar.
+/// As if every month had 31 days, then moved into the calendar.
 fn date(low: &str, high: &str) -> Option<String> {
-    let number = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>().parse::<i128>().ok();
-    let middle = middle(number(low)?, number(high)?)?.to_string();
-    let digits = low.chars().filter(char::is_ascii_digit).count();
-    let middle = format!("{middle:0>digits$}");
-    let part = |from: usize| middle.get(from..from + 2).and_then(|part| part.parse::<u8>().ok());
-    let mut text = format!("{}-{:02}-{:02}", middle.get(..4)?, part(4)?.clamp(1, 12), part(6)?.clamp(1, 28));
-    if digits >= 14 {
-        text += &format!(" {:02}:{:02}:{:02}", part(8)?.min(23), part(10)?.min(59), part(12)?.min(59));
-        if digits > 14 {
-            text += &format!(".{}", middle.get(14..)?);
-        }
+    // Months of a year, days of a month, hours, minutes, seconds, and what a second is divided into.
+    let mut radices = vec![12, 31, 24, 60, 60];
+    let fraction = low.split_once('.').map_or("", |(_, fraction)| fraction);
+    radices.push(10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?);
+    let parts =
+        |text: &str| text.split(['-', ' ', ':', '.']).map(|part| part.parse().ok()).collect::<Option<Vec<i128>>>();
+    let number = |text: &str| {
+        let parts = parts(text)?;
+        let (year, rest) = parts.split_first()?;
+        // Months and days count from one.
+        let rest = rest.iter().zip([1, 1, 0, 0, 0, 0]).map(|(part, first)| part - first);
+        rest.zip(&radices).try_fold(*year, |sum, (part, radix)| sum.checked_mul(*radix)?.checked_add(part))
+    };
+    let mut rest = middle(number(low)?, number(high)?)?;
+    let given = parts(low)?.len();
+    let mut parts: Vec<i128> = Vec::new();
+    for radix in radices.iter().take(given - 1).rev() {
+        parts.insert(0, rest.rem_euclid(*radix));
+        rest = rest.div_euclid(*radix);
+    }
+    let (month, day) = (parts.first()? + 1, parts.get(1)?.min(&27) + 1);
+    let mut text = format!("{rest:04}-{month:02}-{day:02}");
+    for (separator, part) in [' ', ':', ':'].into_iter().zip(parts.get(2..)?) {
+        text += &format!("{separator}{part:02}");
+    }
+    if let Some(part) = parts.get(5) {
+        text += &format!(".{part:0width$}", width = fraction.len());
     }
     Some(text)
 }
@@ -99,10 +115,10 @@ mod tests {
         assert_eq!(of(&KeyKind::Integer, "-5", "-4").unwrap(), "-4");
         assert_eq!(of(&KeyKind::Decimal, "-1.50", "1.50").unwrap(), "0.00");
         assert_eq!(of(&KeyKind::Decimal, "-0.10", "-0.02").unwrap(), "-0.06");
-        assert_eq!(of(&KeyKind::Date, "2020-01-01", "2020-12-31").unwrap(), "2020-06-28");
+        assert_eq!(of(&KeyKind::Date, "2020-01-01", "2020-12-31").unwrap(), "2020-07-01");
         assert_eq!(
             of(&KeyKind::Date, "2019-12-31 00:00:00.00", "2020-12-31 23:59:59.99").unwrap(),
-            "2020-06-28 11:59:59.50"
+            "2020-06-28 12:00:00.00"
         );
         assert_eq!(of(&KeyKind::Bytes, "AB00", "AB80").unwrap(), "AB4000000000000000");
         assert_eq!(of(&text_kind(), "aa", "ac").unwrap(), "ab");

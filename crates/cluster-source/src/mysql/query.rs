@@ -104,3 +104,23 @@ fn definition(mut packet: &[u8]) -> Option<Sent> {
     let &[_, _, _, _, _, _, _, kind, flags, ..] = packet else { return None };
     Some(Sent { kind, unsigned: flags & 0x20 != 0 })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_column_says_how_it_is_sent() {
+        let packet = b"\x03def\x01d\x01t\x01t\x01c\x01c\x0c\x3f\0\x0b\0\0\0\x03\x23\x50\0\0\0";
+        assert_eq!(definition(packet), Some(Sent { kind: 3, unsigned: true }));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = definition(&bytes);
+        }
+    }
+}

@@ -1,8 +1,11 @@
-//! Reads a real server, MariaDB or MySQL: every test has a database of its own on one server per test run.
+//! Reads a real MySQL server, and in `tests/mariadb` a MariaDB server: every test has a database of its own on one server per
+//! test run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod catalog;
 mod connect;
 mod partition;
 mod server;
+mod stream;
 mod values;

@@ -17,12 +17,6 @@ use cluster_source::{BatchOptions, Endpoint};
 use export_task::plan::Partition;
 use futures_util::TryStreamExt;
 
-/// Names the root directory of another system whose MySQL server is tested instead of this one's MariaDB, for instance one
-/// made by `debootstrap --variant=minbase --include=mysql-server-core sid DIRECTORY`. Only root can enter it.
-const ROOT_VARIABLE: &str = "MYSQL_ROOT";
-/// Runs the rest of its arguments in the root directory `$0`, which gets the devices and the directory for temporary files
-/// of this one, in a mount namespace that ends with the program.
-const ENTER: &str = r#"mount --rbind /dev "$0/dev" && mount --bind /var/tmp "$0/var/tmp" && exec chroot "$0" "$@""#;
 const PASSWORD: &str = "it's secret";
 
 /// A running server. The guard is a shell that waits for this process to end, however it ends, then removes everything: the
@@ -38,31 +32,19 @@ fn server() -> &'static Server {
     SERVER.get_or_init(start)
 }
 
-/// Whether the server is MySQL, not MariaDB.
+/// Whether the server is MySQL, not MariaDB: there is a test binary for each.
 pub fn is_mysql() -> bool {
-    std::env::var_os(ROOT_VARIABLE).is_some()
+    env!("CARGO_CRATE_NAME") == "mysql"
 }
 
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-/// A server program, run as a user it accepts.
-fn command(program: &str, arguments: &[&str]) -> Command {
-    let mut command = if let Some(root) = std::env::var_os(ROOT_VARIABLE) {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", ENTER]).arg(root).args([program, "--no-defaults", "--user=root"]);
-        command
-    } else if is_root() {
-        let mut command = Command::new("runuser");
-        command.args(["-u", "mysql", "--", program, "--no-defaults"]);
-        command
-    } else {
-        let mut command = Command::new(program);
-        command.arg("--no-defaults");
-        command
-    };
-    command.args(arguments);
+/// A server program, run as a user it accepts: it refuses root.
+fn command(program: &Path, arguments: &[String]) -> Command {
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let mut command = if is_root { Command::new("runuser") } else { Command::new(program) };
+    if is_root {
+        command.args(["-u", "postgres", "--"]).arg(program);
+    }
+    command.arg("--no-defaults").args(arguments);
     command
 }
 
@@ -78,25 +60,33 @@ fn start() -> Server {
     run(Command::new("chmod").arg("0777").arg(&dir));
     let guard = guard(&dir);
     let at = |name: &str| dir.join(name).to_str().unwrap().to_owned();
-    let data = format!("--datadir={}", at("data"));
+    let servers = if is_mysql() { local_stack::servers::NEWEST } else { local_stack::servers::MARIADB };
+    let base = servers.ensure(&|_| ()).unwrap().join("usr");
+    let share = base.join("share/mysql");
+    let mut options = vec![
+        format!("--datadir={}", at("data")),
+        format!("--basedir={}", base.display()),
+        format!("--plugin-dir={}", base.join("lib/mysql/plugin").display()),
+        format!("--lc-messages-dir={}", share.display()),
+        format!("--character-sets-dir={}", share.join("charsets").display()),
+    ];
     let program = if is_mysql() {
-        run(&mut command("/usr/sbin/mysqld", &["--initialize-insecure", &data]));
-        "/usr/sbin/mysqld"
+        run(command(&base.join("sbin/mysqld"), &options).arg("--initialize-insecure"));
+        base.join("sbin/mysqld")
     } else {
-        run(&mut command(
-            "/usr/bin/mariadb-install-db",
-            &["--auth-root-authentication-method=normal", "--skip-test-db", &data],
-        ));
-        "/usr/sbin/mariadbd"
+        let mut install = command(&base.join("bin/mariadb-install-db"), &options[..2]);
+        run(install.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--cross-bootstrap"]));
+        base.join("sbin/mariadbd")
     };
     let ca_pem = write_certificates(&dir);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let options = [
-        data,
+    options.extend([
         format!("--port={port}"),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--socket={}", at("socket")),
         format!("--pid-file={}", at("pid")),
+        // A server that starts removes the temporary tables of others that share it.
+        format!("--tmpdir={}", dir.display()),
         format!("--log-error={}", at("log")),
         format!("--ssl-cert={}", at("server.crt")),
         format!("--ssl-key={}", at("server.key")),
@@ -104,12 +94,10 @@ fn start() -> Server {
         "--max-connections=60".to_owned(),
         "--max-allowed-packet=256M".to_owned(),
         "--innodb-flush-log-at-trx-commit=0".to_owned(),
-    ];
-    let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
-    if is_mysql() {
-        options.extend(["--mysqlx=OFF", "--secure-file-priv=NULL"]);
-    }
-    command(program, &options).process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    ]);
+    let own = if is_mysql() { "--mysqlx=OFF" } else { "--plugin-load-add=ha_archive" };
+    options.push(own.to_owned());
+    command(&program, &options).process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(dir.join("log")).unwrap_or_default());
@@ -160,11 +148,10 @@ fn write_certificates(dir: &Path) -> String {
 
 /// Runs statements with the ordinary client; the rows of their results, with NULL as the client prints it.
 fn client(port: u16, user: &str, password: &str, sql: &str) -> Vec<Vec<String>> {
-    let mut client = Command::new("mariadb")
-        .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--ssl", "--skip-ssl-verify-server-cert"])
-        .args(["--batch", "--skip-column-names", "--quick", "--default-character-set=utf8mb4"])
-        .args(["--max-allowed-packet=1G", &format!("--port={port}"), &format!("--user={user}")])
-        .env("MYSQL_PWD", password)
+    let mut client = local_stack::servers::mysql_client(port, user, password, &|_| ()).unwrap();
+    let mut client = client
+        .args(["--protocol=tcp", "--ssl", "--skip-ssl-verify-server-cert", "--skip-column-names", "--quick"])
+        .arg("--max-allowed-packet=1G")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -208,14 +195,18 @@ pub struct Database {
 impl Database {
     pub fn create() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        client(server().port, "exporter", PASSWORD, &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
-        Self { name }
+        Self::create_as(&format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    pub fn create_as(name: &str) -> Self {
+        let create = format!("CREATE DATABASE {} CHARACTER SET utf8mb4", quote(name));
+        client(server().port, "exporter", PASSWORD, &create);
+        Self { name: name.to_owned() }
     }
 
     /// Runs statements in the database and returns what they print.
     pub fn execute(&self, sql: &str) -> Vec<Vec<String>> {
-        client(server().port, "exporter", PASSWORD, &format!("USE `{}`;\n{sql}", self.name))
+        client(server().port, "exporter", PASSWORD, &format!("USE {};\n{sql}", quote(&self.name)))
     }
 
     pub async fn connect(&self) -> Connection {
@@ -241,6 +232,10 @@ impl Database {
         let whole = mysql::partitions(&mut connection, &found, u64::MAX).await.unwrap();
         read(&mut connection, &found, &whole[0]).await
     }
+}
+
+fn quote(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
 }
 
 /// A connection, when there is a free one: tests run side by side and may use them up for a moment.

@@ -1,0 +1,108 @@
+//! Batches: their limits, their errors, and that nothing is ever silently short.
+
+use std::time::Duration;
+
+use arrow_array::cast::AsArray;
+use cluster_source::error::ErrorKind;
+use cluster_source::{BatchOptions, SourceError, mysql};
+use export_task::warning::SkipReason;
+use futures_util::{StreamExt, TryStreamExt};
+
+use crate::server::Database;
+
+async fn sizes(database: &Database, options: BatchOptions) -> Result<Vec<usize>, SourceError> {
+    let found = database.table("t").await;
+    let mut connection = database.connect().await;
+    let partitions = mysql::partitions(&mut connection, &found, u64::MAX).await?;
+    let batches = mysql::read(&mut connection, &found.table, &partitions[0], options).await?;
+    Ok(batches.try_collect::<Vec<_>>().await?.iter().map(arrow_array::RecordBatch::num_rows).collect())
+}
+
+#[tokio::test]
+async fn batches_end_at_rows_and_bytes() {
+    let database = Database::create();
+    database.execute("CREATE TABLE t (a INT, b VARCHAR(1000))");
+    assert!(sizes(&database, BatchOptions::default()).await.unwrap().is_empty());
+    let rows: Vec<String> = (0..100).map(|n| format!("({n}, REPEAT('x', 1000))")).collect();
+    database.execute(&format!("INSERT INTO t VALUES {}", rows.join(",")));
+    let options = BatchOptions { max_rows: 30, ..BatchOptions::default() };
+    assert_eq!(sizes(&database, options).await.unwrap(), [30, 30, 30, 10]);
+    // A row takes 4 bytes, 1000, and 4 for its end.
+    let options = BatchOptions { max_bytes: 40_320, ..BatchOptions::default() };
+    assert_eq!(sizes(&database, options).await.unwrap(), [40, 40, 20]);
+    let whole = sizes(&database, BatchOptions { max_rows: 0, max_bytes: 0, ..BatchOptions::default() }).await.unwrap();
+    assert_eq!(whole, [1; 100]);
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused() {
+    let database = Database::create();
+    database.execute("CREATE TABLE t (a INT, b LONGTEXT); INSERT INTO t VALUES (1, REPEAT('x', 500))");
+    let limit = |value, row| BatchOptions { max_value_bytes: value, max_row_bytes: row, ..BatchOptions::default() };
+    assert_eq!(sizes(&database, limit(Some(500), Some(509))).await.unwrap(), [1]);
+    let error = sizes(&database, limit(Some(499), None)).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::Unsupported, "b holds a value that is too large")
+    );
+    let error = sizes(&database, limit(None, Some(508))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::RowTooLarge));
+}
+
+#[tokio::test]
+async fn a_value_of_hundreds_of_megabytes() {
+    let database = Database::create();
+    database.execute(
+        "CREATE TABLE t (a INT, b LONGBLOB, c LONGBLOB); INSERT INTO t VALUES (1, REPEAT('x', 200000000), 'y')",
+    );
+    let batches = database.read("t").await.unwrap();
+    let value = batches[0].column(1).as_binary::<i32>().value(0);
+    assert_eq!(value.len(), 200_000_000);
+    assert!(value.iter().all(|byte| *byte == b'x'));
+    assert_eq!(batches[0].column(2).as_binary::<i32>().value(0), b"y");
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_an_error() {
+    let database = Database::create();
+    database.execute("CREATE TABLE t (a INT, b VARCHAR(1000)); INSERT INTO t VALUES (1, REPEAT('x', 1000))");
+    for _ in 0..16 {
+        database.execute("INSERT INTO t SELECT * FROM t");
+    }
+    let found = database.table("t").await;
+    let mut connection = database.connect().await;
+    let partitions = mysql::partitions(&mut connection, &found, u64::MAX).await.unwrap();
+    let mut batches =
+        mysql::read(&mut connection, &found.table, &partitions[0], BatchOptions::default()).await.unwrap();
+    batches.next().await.unwrap().unwrap();
+    let sessions = database.execute(&format!(
+        "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = '{}' AND INFO LIKE 'SELECT `a`%'",
+        database.name
+    ));
+    database.execute(&format!("KILL {}", sessions[0][0]));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let error = loop {
+        match batches.next().await {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => break error,
+            None => panic!("the stream ended as if every row had been read"),
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert!(batches.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_table_that_changed_is_not_misread() {
+    let database = Database::create();
+    database.execute("CREATE TABLE t (a INT, b INT)");
+    let found = database.table("t").await;
+    let mut connection = database.connect().await;
+    let partitions = mysql::partitions(&mut connection, &found, 1).await.unwrap();
+    for change in ["MODIFY b BIGINT", "MODIFY b INT UNSIGNED", "MODIFY b VARCHAR(20)", "DROP b"] {
+        database.execute(&format!("ALTER TABLE t {change}"));
+        let mut connection = database.connect().await;
+        let refused = mysql::read(&mut connection, &found.table, &partitions[0], BatchOptions::default()).await;
+        assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Internal), "{change}");
+    }
+}
