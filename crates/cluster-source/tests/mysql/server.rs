@@ -24,6 +24,7 @@ const PASSWORD: &str = "it's secret";
 struct Server {
     port: u16,
     ca_pem: String,
+    _process: Child,
     _guard: Child,
 }
 
@@ -87,6 +88,7 @@ fn start() -> Server {
         format!("--pid-file={}", at("pid")),
         // A server that starts removes the temporary tables of others that share it.
         format!("--tmpdir={}", dir.display()),
+        format!("--secure-file-priv={}", dir.display()),
         format!("--log-error={}", at("log")),
         format!("--ssl-cert={}", at("server.crt")),
         format!("--ssl-key={}", at("server.key")),
@@ -97,13 +99,14 @@ fn start() -> Server {
     ]);
     let own = if is_mysql() { "--mysqlx=OFF" } else { "--plugin-load-add=ha_archive" };
     options.push(own.to_owned());
-    command(&program, &options).process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let process =
+        command(&program, &options).process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(dir.join("log")).unwrap_or_default());
         std::thread::sleep(Duration::from_millis(50));
     }
-    let server = Server { port, ca_pem, _guard: guard };
+    let server = Server { port, ca_pem, _process: process, _guard: guard };
     let create = "CREATE USER exporter IDENTIFIED BY 'it''s secret'; GRANT ALL ON *.* TO exporter WITH GRANT OPTION";
     client(port, "root", "", create);
     server
