@@ -126,6 +126,7 @@ fn a_task_is_started_described_and_canceled_as_for_snapshots() {
     let task = Task::of(env, &cluster.request("as-snapshots"));
     let mut request = cluster.request("as-snapshots");
     request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let request_json = request.to_string();
     let started = env.aws("rds", "start_export_task", request.clone());
     for (member, asked) in [
         ("S3Bucket", "S3BucketName"),
@@ -141,6 +142,11 @@ fn a_task_is_started_described_and_canceled_as_for_snapshots() {
     let again = env.try_aws("rds", "start_export_task", request).unwrap_err();
     assert_eq!((again.class.as_str(), again.status), ("ExportTaskAlreadyExistsFault", 400));
     assert_eq!(again.message, "The export task with the ID as-snapshots already exists.");
+    // As the guide quotes it.
+    let said = env.try_cli(&["rds", "start-export-task", "--cli-input-json", &request_json]).unwrap_err();
+    let quoted = "An error occurred (ExportTaskAlreadyExists) when calling the StartExportTask operation: The export task with the ID \
+        as-snapshots already exists.";
+    assert!(said.contains(quoted), "{said}");
     let busy = env.try_aws("rds", "start_export_task", cluster.request("as-snapshots-2")).unwrap_err();
     assert_eq!((busy.class.as_str(), busy.status), ("InvalidExportSourceStateFault", 400));
 

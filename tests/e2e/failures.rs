@@ -85,6 +85,35 @@ fn a_clone_that_rds_refuses_fails_the_task_in_the_guides_words() {
 }
 
 #[test]
+fn only_an_available_cluster_of_a_kind_that_can_be_cloned_is_exported() {
+    let bench = Bench::new("failures-source");
+    let cluster = Cluster::create(bench.env, "kinds", "CREATE TABLE t AS SELECT 1 AS a");
+    run(async {
+        let (task, rds) = (bench.admit("kinds", "kinds", "1", 5).await.unwrap(), bench.rds());
+        let refused = |mode: &str| format!("The DB cluster kinds can't be exported: its engine mode is {mode}.");
+        let gone = "Failed to find or access the source DB cluster: kinds".to_owned();
+        for (state, message) in [
+            (json!({"EngineMode": "global"}), None),
+            (json!({"EngineMode": "parallelquery"}), None),
+            (json!({"EngineMode": "serverless"}), Some(refused("serverless"))),
+            (json!({"EngineMode": "multimaster"}), Some(refused("multimaster"))),
+            (json!({"EngineMode": "provisioned", "Status": "stopped"}), Some(gone.clone())),
+            (json!({"Status": "inaccessible-encryption-credentials"}), Some(gone)),
+            (json!({"Status": "available"}), None),
+        ] {
+            control(bench.env, "clusters/kinds", &state);
+            let checked = check_preconditions::source::check(&rds, &task).await;
+            assert_eq!(
+                checked.err().map(|e| (e.kind, e.to_string())),
+                message.map(|m| (ErrorKind::PreconditionFailed, m)),
+                "{state}"
+            );
+        }
+    });
+    drop(cluster);
+}
+
+#[test]
 fn what_is_in_the_way_fails_the_task_and_stays() {
     let env = shared();
     let cluster = Cluster::create(env, "in-the-way", "CREATE TABLE t AS SELECT 1 AS a");

@@ -255,12 +255,12 @@ pub struct CloneEndpoint {
     pub secret_arn: Option<String>,
 }
 
-/// How long to wait before looking again at what has been going on since `since`: a twentieth of that time, so that little is
-/// lost and the 25,000 events an execution may have last for its 14 days. At least 5 seconds and at most 10 minutes.
+/// How long to wait before looking again at what has been going on since `since`: a sixtieth of that time, so that little is
+/// lost and the 25,000 events an execution may have last for its 14 days. At least 5 seconds and at most 15 minutes.
 pub fn wait_seconds(since: Option<i64>, now: i64) -> u64 {
     let elapsed = since.map_or(0, |since| now - since);
-    // Between 5 and 600, so the cast can't lose anything.
-    (elapsed / 20_000).clamp(5, 600) as u64
+    // Between 5 and 900, so the cast can't lose anything.
+    (elapsed / 60_000).clamp(5, 900) as u64
 }
 
 #[cfg(test)]
@@ -273,8 +273,8 @@ mod tests {
         let minute = 60_000;
         assert_eq!(wait_seconds(None, 10 * minute), 5);
         assert_eq!(wait_seconds(Some(0), minute), 5);
-        assert_eq!(wait_seconds(Some(0), 10 * minute), 30);
-        assert_eq!(wait_seconds(Some(0), 3_000 * minute), 600);
+        assert_eq!(wait_seconds(Some(0), 10 * minute), 10);
+        assert_eq!(wait_seconds(Some(0), 3_000 * minute), 900);
         assert_eq!(wait_seconds(Some(minute), 0), 5);
         // 11 events a look: 14 days, the workflow's own limit, need fewer than the 25,000 it may have.
         let (mut now, mut looks) = (0, 0);

@@ -67,6 +67,15 @@ fn wrong_requests_get_the_apis_codes() {
         ("Action=Nonsense", "InvalidAction"),
         ("Action=%zz", "MalformedQueryString"),
         ("Action=CancelExportTask", "MissingParameter"),
+        ("Action=CancelExportTask&ExportTaskIdentifier=a&ExportTaskIdentifer=b", "InvalidParameterValue"),
+        ("Action=StartExportTask&ExportOnly=db", "InvalidParameterValue"),
+        ("Action=StartExportTask&ExportOnly.1=db", "InvalidParameterValue"),
+        ("Action=StartExportTask&ExportOnly.member.0=db", "InvalidParameterValue"),
+        ("Action=StartExportTask&ExportOnly.member.1.Name=db", "InvalidParameterValue"),
+        ("Action=DescribeExportTasks&Filters.Filter.1.Name=status", "MissingParameter"),
+        ("Action=DescribeExportTasks&Filters.Filter.1.Values.Value.1=failed", "MissingParameter"),
+        ("Action=DescribeExportTasks&Filters=status", "InvalidParameterValue"),
+        ("Action=DescribeExportTasks&MaxRecords=20&MaxRecords=21", "MalformedQueryString"),
         ("Action=DescribeExportTasks&MaxRecords=19", "InvalidParameterValue"),
         ("Action=DescribeExportTasks&SourceType=TABLE", "InvalidParameterValue"),
         ("Action=DescribeExportTasks&Marker=!", "InvalidParameterValue"),
@@ -77,6 +86,14 @@ fn wrong_requests_get_the_apis_codes() {
     ] {
         assert_eq!(parse(body).unwrap_err(), code, "{body}");
     }
+}
+
+#[test]
+fn an_empty_list_is_no_list() {
+    let empty = START.replace("&ExportOnly.member.1=db.public.t&ExportOnly.member.2=db.s2", "&ExportOnly=");
+    let Operation::Start(start) = parse(&empty).unwrap() else { panic!("{empty}") };
+    assert_eq!(start.export_only, None);
+    assert_eq!(parse(&"a".repeat(rds_query::MAX_BODY + 1)).unwrap_err(), "RequestEntityTooLarge");
 }
 
 #[test]
