@@ -142,11 +142,6 @@ fn a_task_is_started_described_and_canceled_as_for_snapshots() {
     let again = env.try_aws("rds", "start_export_task", request).unwrap_err();
     assert_eq!((again.class.as_str(), again.status), ("ExportTaskAlreadyExistsFault", 400));
     assert_eq!(again.message, "The export task with the ID as-snapshots already exists.");
-    // As the guide quotes it.
-    let said = env.try_cli(&["rds", "start-export-task", "--cli-input-json", &request_json]).unwrap_err();
-    let quoted = "An error occurred (ExportTaskAlreadyExists) when calling the StartExportTask operation: The export task with the ID \
-        as-snapshots already exists.";
-    assert!(said.contains(quoted), "{said}");
     let busy = env.try_aws("rds", "start_export_task", cluster.request("as-snapshots-2")).unwrap_err();
     assert_eq!((busy.class.as_str(), busy.status), ("InvalidExportSourceStateFault", 400));
 
@@ -155,6 +150,11 @@ fn a_task_is_started_described_and_canceled_as_for_snapshots() {
     let canceled = env.aws("rds", "cancel_export_task", by_id.clone());
     assert_eq!((text(&canceled, "ExportTaskIdentifier"), text(&canceled, "Status")), ("as-snapshots", "CANCELING"));
     assert_eq!(text(&task.watch().last, "Status"), "CANCELED");
+    // An identifier is never free again, as the guide quotes it.
+    let said = env.try_cli(&["rds", "start-export-task", "--cli-input-json", &request_json]).unwrap_err();
+    let quoted = "An error occurred (ExportTaskAlreadyExists) when calling the StartExportTask operation: The export task with the ID \
+        as-snapshots already exists.";
+    assert!(said.contains(quoted), "{said}");
     let over = env.try_aws("rds", "cancel_export_task", by_id).unwrap_err();
     assert_eq!(
         (over.class.as_str(), over.code.as_str(), over.status),
