@@ -67,6 +67,13 @@ pub enum SourceError {
         /// The limit.
         limit: u64,
     },
+    /// A row is larger than the server can send: about 1 GB.
+    #[error("a row is larger than the database can send")]
+    RowUnsendable {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A function that is called to read a value failed.
     #[error("the database can't compute a value")]
     UnreadableValue {
@@ -130,7 +137,7 @@ impl SourceError {
             Self::ValueTooLarge { .. } => ErrorKind::Unsupported,
             Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
             Self::UnreadableValue { .. } => ErrorKind::Skip(SkipReason::UnreadableValue),
-            Self::RowTooLarge { .. } => ErrorKind::Skip(SkipReason::RowTooLarge),
+            Self::RowTooLarge { .. } | Self::RowUnsendable { .. } => ErrorKind::Skip(SkipReason::RowTooLarge),
             Self::NoInstant { .. } => ErrorKind::Skip(SkipReason::InvalidDatetime),
             Self::CertificateAuthorities { .. }
             | Self::Malformed { .. }
@@ -176,6 +183,8 @@ fn from_server(error: &DbError) -> SourceError {
         "53300" => SourceError::Throttled { source },
         // A byte sequence that is invalid, or has no equivalent in UTF-8.
         "22021" | "22P05" => SourceError::InvalidText { column: None },
+        // The buffer that rows are gathered in. Its message comes in the server's language.
+        "54000" if error.routine() == Some("enlargeStringInfo") => SourceError::RowUnsendable { source },
         // The text form of a value passes the server's own limit.
         "54000" => SourceError::ValueTooLarge { column: None },
         "42501" => SourceError::AccessDenied { source },

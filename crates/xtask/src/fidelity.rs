@@ -10,13 +10,17 @@
 
 mod cluster;
 mod debian;
+mod extensions;
 mod regression;
+mod sizes;
 
 use std::error::Error;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use local_stack::{Layout, Stack};
+use local_stack::servers::NEWEST;
+use local_stack::{Layout, Stack, prerequisites};
 
 use cluster::Cluster;
 
@@ -27,20 +31,50 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 pub enum Subject {
     /// The database that PostgreSQL's own regression tests leave, from the server's source package.
     Regression,
+    /// PostGIS, pgvector and other extensions, with the system's PostgreSQL only.
+    Extensions,
+    /// A value just under 500 MB, one above, a row above 2 GB.
+    Sizes,
+    /// More tables than one metadata document describes.
+    Tables,
 }
 
-/// Exports each subject from a cluster of its own and compares it with that cluster.
-pub fn run(checkout: &Path, subjects: &[Subject]) -> Result<()> {
+const TABLES: u64 = 2500;
+
+/// Exports each subject from a cluster of its own and compares it with that cluster. On the newest PostgreSQL, if told so.
+pub fn run(checkout: &Path, subjects: &[Subject], newest: bool) -> Result<()> {
+    let subjects = if subjects.is_empty() { Subject::value_variants() } else { subjects };
+    if newest && subjects.contains(&Subject::Extensions) {
+        return Err(
+            "extensions are installed for the system's PostgreSQL only: name the subjects for the newest".into()
+        );
+    }
+    let programs = if newest { newest_programs()? } else { prerequisites::postgres(&crate::say)? };
     let layout = Layout::private(checkout, "fidelity");
     let stack = Stack::up_for_this_process(&layout, &crate::say)?;
-    let subjects = if subjects.is_empty() { Subject::value_variants() } else { subjects };
-    let ended = subjects.iter().try_for_each(|subject| one(&layout, &stack, *subject));
+    let ended = subjects.iter().try_for_each(|subject| {
+        let cluster = |id| Cluster::create(&layout, &stack, &programs, id);
+        match subject {
+            Subject::Regression => regression::run(&cluster("regression")?),
+            Subject::Extensions => extensions::run(&cluster("extensions")?),
+            Subject::Sizes => sizes::run(&cluster("sizes")?),
+            Subject::Tables => tables(&cluster("tables")?),
+        }
+    });
     Stack::down(&layout)?;
     ended
 }
 
-fn one(layout: &Layout, stack: &Stack, subject: Subject) -> Result<()> {
-    match subject {
-        Subject::Regression => regression::run(&Cluster::create(layout, stack, "regression")?),
-    }
+fn newest_programs() -> Result<PathBuf> {
+    let versions = NEWEST.ensure(&crate::say)?.join("usr/lib/postgresql");
+    let version = fs::read_dir(versions)?.flatten().next().ok_or("the packages have no PostgreSQL")?;
+    Ok(version.path().join("bin"))
+}
+
+fn tables(cluster: &Cluster) -> Result<()> {
+    let make = "EXECUTE format('CREATE TABLE %I AS SELECT %s AS n', 'table ' || n, n)";
+    cluster.sql("postgres", &format!("DO $$ BEGIN FOR n IN 1..{TABLES} LOOP {make}; END LOOP; END $$"))?;
+    cluster.readable()?;
+    let compared = cluster.export_and_compare("tables")?;
+    if compared["tables"] == TABLES { Ok(()) } else { Err("tables are missing".into()) }
 }

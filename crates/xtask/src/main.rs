@@ -49,6 +49,9 @@ enum Command {
     Fidelity {
         /// What to export; everything if nothing is named
         subjects: Vec<fidelity::Subject>,
+        /// From the newest PostgreSQL there is, instead of the system's
+        #[arg(long)]
+        newest: bool,
     },
     /// Check the state machine and the template without deploying them.
     Lint,
@@ -100,7 +103,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Test => test::run(&layout)?,
         Command::Bench { gigabytes } => bench::run(&layout.checkout, gigabytes)?,
-        Command::Fidelity { subjects } => fidelity::run(&layout.checkout, &subjects)?,
+        Command::Fidelity { subjects, newest } => fidelity::run(&layout.checkout, &subjects, newest)?,
         Command::Lint => local_stack::lint::run(&layout, &say)?,
         Command::StackServer { checkout, state_dir, data_dir, ends_with_stdin } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -75,7 +75,12 @@ fn version(bin: &Path) -> Option<u32> {
     text.split_whitespace().nth(2)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn found_or_installed(
+/// What `find` finds, after packages were installed if it finds nothing.
+///
+/// # Errors
+///
+/// When it finds nothing and the packages cannot be installed.
+pub fn found_or_installed(
     what: &'static str,
     packages: &[&str],
     find: impl Fn() -> Option<PathBuf>,

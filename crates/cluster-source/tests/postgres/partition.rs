@@ -174,6 +174,24 @@ async fn keys_that_are_no_integer_and_no_keys() {
     }
 }
 
+/// What is no heap may have no blocks: it is cut by its key, or not.
+#[tokio::test]
+async fn a_table_of_another_access_method() {
+    let database = Database::create().await;
+    database.execute("CREATE ACCESS METHOD other TYPE TABLE HANDLER heap_tableam_handler").await;
+    for (key, least) in [("PRIMARY KEY", 10), ("", 1)] {
+        database
+            .execute(&format!(
+                "DROP TABLE IF EXISTS t; CREATE TABLE t (k int8 {key}, s text) USING other;
+                 INSERT INTO t SELECT n * n - 1000, repeat('x', 50) FROM generate_series(0, 9999) n"
+            ))
+            .await;
+        assert!(!database.table("t").await.relations[0].ctid);
+        let parts = read_in_partitions(&database, Slicing::Blocks, 16 * 1024).await;
+        assert!(parts.len() >= least && (parts.len() == 1) == key.is_empty(), "{parts:?}");
+    }
+}
+
 #[tokio::test]
 async fn block_ranges_scan_only_their_blocks_and_large_values_count() {
     let database = Database::create().await;

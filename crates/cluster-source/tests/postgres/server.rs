@@ -20,13 +20,8 @@ use tokio_postgres::NoTls;
 
 /// The version that Debian stable has.
 const BIN: &str = "/usr/lib/postgresql/15/bin";
-/// Names the root directory of another system whose server is tested instead, for instance one made by
-/// `debootstrap --variant=minbase --include=postgresql-18 sid DIRECTORY`. Only root can enter it.
-const ROOT_VARIABLE: &str = "POSTGRES_ROOT";
-/// Runs the rest of its arguments in the root directory `$0`, which gets the devices and the directory for temporary files
-/// of this one, in a mount namespace that ends with the program.
-const ENTER: &str =
-    r#"mount --rbind /dev "$0/dev" && mount --bind /var/tmp "$0/var/tmp" && exec chroot --userspec=postgres "$0" "$@""#;
+/// Names the directory with the programs of another version that is tested instead.
+const BIN_VARIABLE: &str = "POSTGRES_BIN";
 const PASSWORD: &str = "it's secret";
 
 /// A running server. The guard is a shell that waits for this process to end, however it ends, then removes everything: the
@@ -44,18 +39,10 @@ fn server() -> &'static Server {
 
 /// A command run as a user the server accepts: it refuses root.
 fn command(program: &str) -> Command {
-    if let Some(root) = std::env::var_os(ROOT_VARIABLE) {
-        let mut command = Command::new("unshare");
-        let versions = std::fs::read_dir(PathBuf::from(&root).join("usr/lib/postgresql")).unwrap();
-        let version = versions.map(|entry| entry.unwrap().file_name().into_string().unwrap()).max().unwrap();
-        let path = format!("/usr/lib/postgresql/{version}/bin/{program}");
-        command.args(["--mount", "sh", "-c", ENTER]).arg(root).arg(path);
-        return command;
-    }
-    let path = format!("{BIN}/{program}");
+    let path = std::env::var_os(BIN_VARIABLE).map_or_else(|| PathBuf::from(BIN), PathBuf::from).join(program);
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--", &path]);
+        command.args(["-u", "postgres", "--"]).arg(path);
         command
     } else {
         Command::new(path)

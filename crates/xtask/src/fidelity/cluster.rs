@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use local_stack::{Layout, Stack, prerequisites};
+use local_stack::{Layout, Stack};
 use serde_json::Value;
 
 use super::Result;
@@ -28,15 +28,24 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn create(layout: &Layout, stack: &Stack, id: &str) -> Result<Self> {
-        let programs = prerequisites::postgres(&crate::say)?;
+    /// A cluster of the version that `programs` are of.
+    pub fn create(layout: &Layout, stack: &Stack, programs: &Path, id: &str) -> Result<Self> {
+        let version = output(Command::new(programs.join("postgres")).arg("--version"))?;
+        let version = version.split_whitespace().nth(2).ok_or("the server has no version")?.to_owned();
         let (layout, env, id) = (layout.clone(), stack.env(layout), id.to_owned());
         let unknown = String::new;
-        let mut cluster =
-            Self { layout, env, id, arn: unknown(), port: unknown(), directory: PathBuf::new(), programs };
+        let mut cluster = Self {
+            layout,
+            env,
+            id,
+            arn: unknown(),
+            port: unknown(),
+            directory: PathBuf::new(),
+            programs: programs.to_owned(),
+        };
         let create = ["rds", "create-db-cluster", "--db-cluster-identifier", &cluster.id];
         let login = ["--engine", "aurora-postgresql", "--master-username", MASTER, "--master-user-password", PASSWORD];
-        cluster.aws(&[create.as_slice(), &login].concat())?;
+        cluster.aws(&[create.as_slice(), &login, &["--engine-version", &version]].concat())?;
         loop {
             let described = cluster.aws(&["rds", "describe-db-clusters", "--db-cluster-identifier", &cluster.id])?;
             let found = &described["DBClusters"][0];
@@ -63,6 +72,12 @@ impl Cluster {
     pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
         let strict = ["--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--command", sql];
         output(self.psql(database).args(strict))
+    }
+
+    /// The server's major version.
+    pub fn major(&self) -> Result<String> {
+        let version: u32 = self.sql("postgres", "SHOW server_version_num")?.trim().parse()?;
+        Ok((version / 10_000).to_string())
     }
 
     /// Lets the master user read everything, as a user who wants a whole export would.

@@ -44,9 +44,11 @@ pub fn run(cluster: &Cluster) -> Result<()> {
 
 /// Puts the tests and the functions they need in a directory.
 fn unpack(cluster: &Cluster, directory: &Path) -> Result<()> {
-    let version = cluster.sql("postgres", "SHOW server_version_num")?;
-    let major = version.trim().parse::<u32>()? / 10_000;
-    let suite = Suite::open(&cache(&cluster.layout.checkout), &Suite::of_system()?)?;
+    let major = cluster.major()?;
+    // The newest server is not one of the system's own suite.
+    let own = cluster.programs.starts_with("/usr/lib/postgresql");
+    let suite = if own { Suite::of_system()? } else { "sid".to_owned() };
+    let suite = Suite::open(&cache(&cluster.layout.checkout), &suite)?;
     let source = suite.source(&format!("postgresql-{major}"))?;
     let headers = suite.unpacked(&format!("postgresql-server-dev-{major}"))?;
     fs::create_dir_all(directory)?;

@@ -1,0 +1,41 @@
+//! The limits on values and rows in their real size: just under, and over.
+
+use super::Result;
+use super::cluster::Cluster;
+
+/// Just under 500 MB.
+const FITS: &str = "
+    CREATE TABLE fits (id int, t text, b bytea);
+    INSERT INTO fits VALUES (1, left(repeat(md5('t'), 15625000), 499999999), NULL);
+    INSERT INTO fits VALUES (2, NULL, decode(left(repeat(md5('b'), 31250000), 999999998), 'hex'));
+    INSERT INTO fits VALUES (3, 'small', '')";
+/// Five values of 450 MB, which no statement can put into a row at once.
+const ROW: &str = "
+    CREATE TABLE row_above (id int, a text, b text, c text, d text, e text);
+    INSERT INTO row_above (id, a) VALUES (1, repeat('a', 450000000));
+    UPDATE row_above SET b = repeat('b', 450000000);
+    UPDATE row_above SET c = repeat('c', 450000000);
+    UPDATE row_above SET d = repeat('d', 450000000);
+    UPDATE row_above SET e = repeat('e', 450000000)";
+const VALUE: &str = "CREATE TABLE value_above AS SELECT 1 AS id, repeat('x', 500000000) AS the_large_one";
+
+pub fn run(cluster: &Cluster) -> Result<()> {
+    for (what, statements) in [("values of 500 MB", FITS), ("a row above 2 GB", ROW)] {
+        crate::say(&format!("making {what}"));
+        for statement in statements.split(';') {
+            cluster.sql("postgres", statement)?;
+        }
+    }
+    cluster.readable()?;
+    let compared = cluster.export_and_compare("sizes")?;
+    let skipped = compared["skipped"]["postgres.public.row_above"].as_str().unwrap_or_default();
+    if compared["rows"] != 3 || !skipped.starts_with("ROW_TOO_LARGE") {
+        return Err(format!("the limits are not kept: {compared}").into());
+    }
+    cluster.sql("postgres", VALUE)?;
+    let ended = cluster.export("too-large")?;
+    let cause = ended["FailureCause"].as_str().unwrap_or_default();
+    println!("a value of 500 MB: {}, {cause}", ended["Status"].as_str().unwrap_or_default());
+    let told = ended["Status"] == "FAILED" && cause.contains("value_above") && cause.contains("the_large_one");
+    if told { Ok(()) } else { Err("a value that is too large is not told".into()) }
+}
