@@ -34,7 +34,7 @@ struct Compressor {
 enum State {
     Gzip(libdeflater::Compressor),
     Zstd(zstd::bulk::Compressor<'static>),
-    Snappy(snap::raw::Encoder),
+    Snappy(Box<snap::raw::Encoder>),
 }
 
 impl Codec {
@@ -77,7 +77,7 @@ impl Compressor {
                 State::Gzip(libdeflater::Compressor::new(level))
             }
             Compression::Zstd => State::Zstd(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
-            Compression::Snappy => State::Snappy(snap::raw::Encoder::new()),
+            Compression::Snappy => State::Snappy(Box::default()),
         };
         Ok(Self { state, buffer: Vec::new() })
     }
