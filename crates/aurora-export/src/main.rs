@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use aurora_export::endpoint::{self, ExportApi};
+use aurora_export::local;
 use clap::{Parser, Subcommand};
 use export_aws::clients;
 
@@ -28,13 +29,23 @@ enum Command {
         #[arg(long, default_value = "aurora-export-export-api")]
         function: String,
     },
+    /// Export a database straight to Parquet, in this process: into a directory or to S3, without a stack
+    ///
+    /// Files, their layout and the metadata beside them are those of a deployed stack. All rows of PostgreSQL are from one
+    /// moment; MySQL is read as it is when each range of a table has its turn.
+    Local(local::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Endpoint { listen, function } = Arguments::parse().command;
-    let client = aws_sdk_lambda::Client::new(&clients::config().await);
-    match endpoint::serve(listen, ExportApi::new(client, function)).await {
+    let ended = match Arguments::parse().command {
+        Command::Endpoint { listen, function } => {
+            let client = aws_sdk_lambda::Client::new(&clients::config().await);
+            endpoint::serve(listen, ExportApi::new(client, function)).await.map_err(|e| e.to_string())
+        }
+        Command::Local(arguments) => local::run(arguments).await.map_err(|e| e.chain()),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

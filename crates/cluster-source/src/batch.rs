@@ -1,7 +1,9 @@
 //! What every engine's batches look like, and when one is full.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use export_task::plan::{Column, ParquetType, Table};
 
@@ -24,10 +26,28 @@ impl Default for BatchOptions {
     }
 }
 
+/// Length of a UUID.
+pub(crate) const UUID_BYTES: i32 = 16;
+
 /// The Arrow schema of a table's batches. Every column is nullable, as in AWS's files.
 pub fn arrow_schema(table: &Table) -> SchemaRef {
-    let field = |column: &Column| Field::new(&column.name, data_type(column.parquet), true);
+    let field = |column: &Column| {
+        let field = Field::new(&column.name, data_type(column.parquet), true);
+        match extension(column.parquet) {
+            Some(name) => field.with_metadata(HashMap::from([(EXTENSION_TYPE_NAME_KEY.to_owned(), name.to_owned())])),
+            None => field,
+        }
+    };
     Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+/// Arrow's name of a type that is more than how it is stored.
+fn extension(parquet: ParquetType) -> Option<&'static str> {
+    match parquet {
+        ParquetType::Uuid => Some("arrow.uuid"),
+        ParquetType::Json => Some("arrow.json"),
+        _ => None,
+    }
 }
 
 pub(crate) fn data_type(parquet: ParquetType) -> DataType {
@@ -38,7 +58,7 @@ pub(crate) fn data_type(parquet: ParquetType) -> DataType {
         ParquetType::Int64 => DataType::Int64,
         ParquetType::Float => DataType::Float32,
         ParquetType::Double => DataType::Float64,
-        ParquetType::String => DataType::Utf8,
+        ParquetType::String | ParquetType::Json => DataType::Utf8,
         ParquetType::Binary => DataType::Binary,
         ParquetType::Decimal { precision, scale } => match precision {
             ..=9 => DataType::Decimal32(precision, scale.cast_signed()),
@@ -46,5 +66,9 @@ pub(crate) fn data_type(parquet: ParquetType) -> DataType {
             _ => DataType::Decimal128(precision, scale.cast_signed()),
         },
         ParquetType::TimestampMicros => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        ParquetType::LocalTimestampMicros => DataType::Timestamp(TimeUnit::Microsecond, None),
+        ParquetType::Date => DataType::Date32,
+        ParquetType::TimeMicros => DataType::Time64(TimeUnit::Microsecond),
+        ParquetType::Uuid => DataType::FixedSizeBinary(UUID_BYTES),
     }
 }

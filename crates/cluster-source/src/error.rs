@@ -3,6 +3,7 @@
 //! No error holds row data: a server's DETAIL, HINT and CONTEXT are dropped, and so is the message of the error classes
 //! that quote values.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 
@@ -87,6 +88,14 @@ pub enum SourceError {
         /// The column.
         column: String,
     },
+    /// A value has no equal in the type the column becomes: an infinity, a NaN, 24:00.
+    #[error("column {column} holds a value that {parquet} can't express")]
+    Unrepresentable {
+        /// The column.
+        column: String,
+        /// What it becomes.
+        parquet: Cow<'static, str>,
+    },
     /// The bytes of a value are not what its type allows.
     #[error("column {column} holds bytes that are no {decode} value")]
     Malformed {
@@ -98,6 +107,9 @@ pub enum SourceError {
     /// The server sent what its protocol doesn't allow, or ended early.
     #[error("the database broke its protocol: {0}")]
     Protocol(&'static str),
+    /// Parquet's own types were asked for of an engine whose values are not read so.
+    #[error("the types native are for Aurora PostgreSQL only")]
+    NoNativeTypes,
     /// A plan names what this version can't read.
     #[error("the plan can't be read: {0}")]
     Plan(String),
@@ -134,11 +146,12 @@ impl SourceError {
             Self::Unavailable { .. } => ErrorKind::Unavailable,
             Self::Throttled { .. } => ErrorKind::Throttled,
             Self::AccessDenied { .. } | Self::Untrusted { .. } => ErrorKind::AccessDenied,
-            Self::ValueTooLarge { .. } => ErrorKind::Unsupported,
+            Self::ValueTooLarge { .. } | Self::NoNativeTypes => ErrorKind::Unsupported,
             Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
             Self::UnreadableValue { .. } => ErrorKind::Skip(SkipReason::UnreadableValue),
             Self::RowTooLarge { .. } | Self::RowUnsendable { .. } => ErrorKind::Skip(SkipReason::RowTooLarge),
             Self::NoInstant { .. } => ErrorKind::Skip(SkipReason::InvalidDatetime),
+            Self::Unrepresentable { .. } => ErrorKind::Skip(SkipReason::UnrepresentableValue),
             Self::CertificateAuthorities { .. }
             | Self::Malformed { .. }
             | Self::Protocol(_)

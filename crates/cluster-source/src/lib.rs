@@ -7,6 +7,7 @@
 //! * [`batch`]: the schema and the size of batches, for any engine.
 //! * [`endpoint`]: where a server is and how it is trusted.
 //! * [`error`]: what can go wrong, and which of it is worth a retry.
+//! * [`live`]: a server that others write to, read as it was at one moment.
 //! * [`mysql`]: Aurora MySQL.
 //! * `names`: names that can't be exported, for any engine.
 //! * [`partition`]: packing partitions into work units, for any engine.
@@ -18,6 +19,7 @@
 pub mod batch;
 pub mod endpoint;
 pub mod error;
+pub mod live;
 pub mod mysql;
 mod names;
 pub mod partition;

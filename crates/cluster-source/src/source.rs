@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use arrow_array::RecordBatch;
 use export_task::engine::Engine;
+use export_task::options::Types;
 use export_task::plan::{Partition, Table};
 use export_task::warning::SkippedTable;
 use futures_util::Stream;
@@ -88,21 +89,23 @@ impl Connection {
     }
 
     /// Reads the catalog of the connection's database. `selects` says by schema and table name what is wanted; anything
-    /// else is neither returned nor reported.
+    /// else is neither returned nor reported; `types` what columns become.
     ///
     /// # Errors
     /// [`SourceError`].
     pub async fn catalog(
         &mut self,
         database: &str,
+        types: Types,
         selects: impl Fn(&str, &str) -> bool,
     ) -> Result<Catalog, SourceError> {
         match self {
             Self::Postgres(connection) => {
-                let catalog = postgres::catalog(connection, database, selects).await?;
+                let catalog = postgres::catalog(connection, database, types, selects).await?;
                 let tables = catalog.tables.into_iter().map(FoundTable::Postgres).collect();
                 Ok(Catalog { tables, skipped: catalog.skipped })
             }
+            Self::Mysql(_) if types == Types::Native => Err(SourceError::NoNativeTypes),
             Self::Mysql(connection) => {
                 let catalog = mysql::catalog(connection, database, selects).await?;
                 let tables = catalog.tables.into_iter().map(FoundTable::Mysql).collect();

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
 use export_task::object_key;
+use export_task::options::Types;
 use export_task::plan::{Partition, PlanSummary, PlannedTable, Table};
 use export_task::warning::SkippedTable;
 
@@ -41,7 +42,12 @@ impl Survey {
     ///
     /// # Errors
     /// [`SourceError`].
-    pub async fn take(source: &Source, only: &ExportOnly, target_bytes: u64) -> Result<Self, SourceError> {
+    pub async fn take(
+        source: &Source,
+        only: &ExportOnly,
+        types: Types,
+        target_bytes: u64,
+    ) -> Result<Self, SourceError> {
         let mut first = source.connect(None).await?;
         // Half of what the server allows leaves room for its own and for reconnecting workers.
         let connections = first.max_connections().await? / 2;
@@ -49,7 +55,7 @@ impl Survey {
         let mut found: Vec<FoundTable> = Vec::new();
         let (mut skipped, mut unreadable_databases) = (Vec::new(), Vec::new());
         for database in databases.iter().filter(|d| only.selects_database(d)) {
-            match catalog(source, database, only).await {
+            match catalog(source, database, only, types).await {
                 Ok(catalog) => {
                     found.extend(catalog.tables);
                     skipped.extend(catalog.skipped);
@@ -119,10 +125,10 @@ impl Survey {
     }
 }
 
-async fn catalog(source: &Source, database: &str, only: &ExportOnly) -> Result<Catalog, SourceError> {
+async fn catalog(source: &Source, database: &str, only: &ExportOnly, types: Types) -> Result<Catalog, SourceError> {
     let mut connection = source.connect(Some(database)).await?;
     let engine = source.engine();
-    connection.catalog(database, |schema, table| only.selects_table(engine, database, schema, table)).await
+    connection.catalog(database, types, |schema, table| only.selects_table(engine, database, schema, table)).await
 }
 
 /// Numbers the tables and sets those apart whose directories would be the same.

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Decimal32Array, Decimal64Array, Decimal128Array, Float32Array, Float64Array,
-    Int16Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal32Array, Decimal64Array, Decimal128Array,
+    FixedSizeBinaryArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, StringArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use export_task::plan::ParquetType;
 
-use crate::batch::data_type;
+use crate::batch::{UUID_BYTES, data_type};
 
 /// Buffers by what they are made of.
 pub(crate) enum Values {
@@ -22,6 +23,7 @@ pub(crate) enum Values {
     F32(Vec<f32>),
     F64(Vec<f64>),
     Bytes { ends: Vec<i32>, bytes: Vec<u8> },
+    Uuid(Vec<u8>),
 }
 
 /// The bytes of a text column are no UTF-8.
@@ -32,14 +34,21 @@ impl Values {
         match parquet {
             ParquetType::Boolean => Self::Bool(BooleanBufferBuilder::new(0)),
             ParquetType::Int16 => Self::I16(Vec::new()),
-            ParquetType::Int32 | ParquetType::Decimal { precision: ..=9, .. } => Self::I32(Vec::new()),
-            ParquetType::Int64 | ParquetType::TimestampMicros | ParquetType::Decimal { precision: ..=18, .. } => {
-                Self::I64(Vec::new())
+            ParquetType::Int32 | ParquetType::Date | ParquetType::Decimal { precision: ..=9, .. } => {
+                Self::I32(Vec::new())
             }
+            ParquetType::Int64
+            | ParquetType::TimestampMicros
+            | ParquetType::LocalTimestampMicros
+            | ParquetType::TimeMicros
+            | ParquetType::Decimal { precision: ..=18, .. } => Self::I64(Vec::new()),
             ParquetType::Decimal { .. } => Self::I128(Vec::new()),
             ParquetType::Float => Self::F32(Vec::new()),
             ParquetType::Double => Self::F64(Vec::new()),
-            ParquetType::String | ParquetType::Binary => Self::Bytes { ends: vec![0], bytes: Vec::new() },
+            ParquetType::Uuid => Self::Uuid(Vec::new()),
+            ParquetType::String | ParquetType::Json | ParquetType::Binary => {
+                Self::Bytes { ends: vec![0], bytes: Vec::new() }
+            }
         }
     }
 
@@ -57,6 +66,7 @@ impl Values {
             Self::I128(values) => push(values, 0),
             Self::F32(values) => push(values, 0.0),
             Self::F64(values) => push(values, 0.0),
+            Self::Uuid(values) => push_uuid(values, &[0; 16]),
             Self::Bytes { ends, bytes } => {
                 // `end` has checked the last end, which this repeats.
                 push(ends, i32::try_from(bytes.len()).unwrap_or(i32::MAX))
@@ -78,11 +88,13 @@ impl Values {
             Self::I16(values) => Arc::new(Int16Array::new(scalars(values), nulls)),
             Self::I32(values) => match parquet {
                 ParquetType::Int32 => Arc::new(Int32Array::new(scalars(values), nulls)),
+                ParquetType::Date => Arc::new(Date32Array::new(scalars(values), nulls)),
                 _ => Arc::new(Decimal32Array::new(scalars(values), nulls).with_data_type(of_type)),
             },
             Self::I64(values) => match parquet {
                 ParquetType::Int64 => Arc::new(Int64Array::new(scalars(values), nulls)),
-                ParquetType::TimestampMicros => {
+                ParquetType::TimeMicros => Arc::new(Time64MicrosecondArray::new(scalars(values), nulls)),
+                ParquetType::TimestampMicros | ParquetType::LocalTimestampMicros => {
                     Arc::new(TimestampMicrosecondArray::new(scalars(values), nulls).with_data_type(of_type))
                 }
                 _ => Arc::new(Decimal64Array::new(scalars(values), nulls).with_data_type(of_type)),
@@ -90,6 +102,11 @@ impl Values {
             Self::I128(values) => Arc::new(Decimal128Array::new(scalars(values), nulls).with_data_type(of_type)),
             Self::F32(values) => Arc::new(Float32Array::new(scalars(values), nulls)),
             Self::F64(values) => Arc::new(Float64Array::new(scalars(values), nulls)),
+            Self::Uuid(values) => {
+                let next = Vec::with_capacity(values.len());
+                let bytes = Buffer::from_vec(std::mem::replace(values, next));
+                Arc::new(FixedSizeBinaryArray::new(UUID_BYTES, bytes, nulls))
+            }
             Self::Bytes { ends, bytes } => {
                 let mut next_ends = Vec::with_capacity(ends.len());
                 next_ends.push(0);
@@ -113,6 +130,13 @@ impl Values {
 pub(crate) fn push<T>(values: &mut Vec<T>, value: T) -> usize {
     values.push(value);
     size_of::<T>()
+}
+
+/// Appends a UUID and returns how many bytes it takes.
+#[inline]
+pub(crate) fn push_uuid(values: &mut Vec<u8>, value: &[u8; 16]) -> usize {
+    values.extend_from_slice(value);
+    value.len()
 }
 
 /// Ends the value that was appended to `bytes` from `start`, and returns how many bytes it takes; `None` when there are

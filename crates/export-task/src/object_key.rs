@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use crate::limits;
+use crate::options::Compression;
 use crate::plan::Table;
 
 /// Everything below one task's directory.
@@ -53,10 +54,11 @@ impl TaskPath {
 
     /// Key of file `file` of partition `index`. The UUID is a function of task and table, so a retry writes the same keys
     /// again, and readers that tell writes apart by it see one write.
-    pub fn part(&self, table: &Table, batch: u32, index: u32, file: u32) -> String {
+    pub fn part(&self, table: &Table, batch: u32, index: u32, file: u32, compression: Compression) -> String {
         let name = format!("{}\0{}\0{}\0{}", self.base, table.database, table.schema, table.name);
         let uuid = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
-        format!("{}part-{index:05}-{uuid}-c{file:03}.gz.parquet", self.batch(table, batch))
+        let extension = compression.extension();
+        format!("{}part-{index:05}-{uuid}-c{file:03}.{extension}.parquet", self.batch(table, batch))
     }
 }
 
@@ -108,7 +110,7 @@ mod tests {
         assert_eq!(path.export_info(), "a_b/t1/export_info_t1.json");
         assert_eq!(path.export_tables_info(1, 9), "a_b/t1/export_tables_info_t1_from_1_to_9.json");
         assert_eq!(path.success(&table("public", "o"), 1), "a_b/t1/shop/public.o/1/_SUCCESS");
-        let key = TaskPath::new("", "t1").part(&table("public", "my `\"\\t"), 2, 3, 1);
+        let key = TaskPath::new("", "t1").part(&table("public", "my `\"\\t"), 2, 3, 1, Compression::Gzip);
         assert!(key.starts_with("t1/shop/public.my____t/2/part-00003-"), "{key}");
         assert!(key.ends_with("-c001.gz.parquet"), "{key}");
     }
@@ -125,8 +127,9 @@ mod tests {
 
     #[test]
     fn keys_are_a_function_of_their_parts() {
-        let path = TaskPath::new("p", "t1");
-        assert_eq!(path.part(&table("a", "b"), 1, 0, 0), path.part(&table("a", "b"), 1, 0, 0));
-        assert_ne!(path.part(&table("a", "b"), 1, 0, 0), path.part(&table("a", "c"), 1, 0, 0));
+        let part = |name| TaskPath::new("p", "t1").part(&table("a", name), 1, 0, 0, Compression::Zstd);
+        assert!(part("b").ends_with("-c000.zstd.parquet"));
+        assert_eq!(part("b"), part("b"));
+        assert_ne!(part("b"), part("c"));
     }
 }

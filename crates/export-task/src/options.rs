@@ -18,6 +18,9 @@ pub struct Options {
 /// Size of files in MiB unless the request says otherwise.
 pub const TARGET_FILE_MB: u32 = 1024;
 
+/// The largest size of files a request may ask for.
+pub const MOST_FILE_MB: u32 = 100 * 1024;
+
 impl Options {
     /// Size at which a file ends.
     pub fn target_file_bytes(&self) -> u64 {

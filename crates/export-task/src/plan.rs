@@ -86,6 +86,16 @@ pub enum ParquetType {
     },
     /// INT64 annotated TIMESTAMP_MICROS, as if in UTC.
     TimestampMicros,
+    /// INT64 annotated TIMESTAMP(MICROS) of no time zone.
+    LocalTimestampMicros,
+    /// INT32 annotated DATE.
+    Date,
+    /// INT64 annotated TIME(MICROS) of no time zone.
+    TimeMicros,
+    /// FIXED_LEN_BYTE_ARRAY(16) annotated UUID.
+    Uuid,
+    /// BYTE_ARRAY annotated JSON.
+    Json,
 }
 
 impl ParquetType {
@@ -101,7 +111,11 @@ impl ParquetType {
             Self::Double => "double",
             Self::String => "binary (UTF8)",
             Self::Binary => "binary",
-            Self::TimestampMicros => "int64 (TIMESTAMP_MICRO)",
+            Self::TimestampMicros | Self::LocalTimestampMicros => "int64 (TIMESTAMP_MICRO)",
+            Self::Date => "int32 (DATE)",
+            Self::TimeMicros => "int64 (TIME_MICRO)",
+            Self::Uuid => "fixed_len_byte_array(16) (UUID)",
+            Self::Json => "binary (JSON)",
             Self::Decimal { precision, scale } => {
                 let physical = match precision {
                     ..=9 => "int32".to_owned(),

@@ -6,6 +6,7 @@ use crate::arn::ClusterArn;
 use crate::error::{ApiError, shown};
 use crate::export_only::ExportOnly;
 use crate::limits;
+use crate::options::{MOST_FILE_MB, Options};
 
 /// The parameters of `StartExportTask` under their API names. The same JSON document starts a task through the AWS CLI
 /// (`--cli-input-json`), `StartExecution`, a Lambda invocation or a schedule's `Input`.
@@ -33,6 +34,9 @@ pub struct StartExportTask {
     /// Parts of the cluster; absent or empty for all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export_only: Option<Vec<String>>,
+    /// How files are written. Not a parameter of AWS's API; absent for files as AWS writes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Options>,
 }
 
 /// A request whose every parameter is well formed.
@@ -53,6 +57,9 @@ pub struct ExportRequest {
     pub kms_key_id: String,
     /// What to export.
     pub export_only: ExportOnly,
+    /// How files are written.
+    #[serde(default)]
+    pub options: Options,
 }
 
 impl StartExportTask {
@@ -94,6 +101,7 @@ impl StartExportTask {
             iam_role_arn,
             kms_key_id,
             export_only: ExportOnly::parse(&self.export_only.unwrap_or_default())?,
+            options: check_options(self.options.unwrap_or_default())?,
         })
     }
 }
@@ -101,6 +109,15 @@ impl StartExportTask {
 /// Whether a task can have this identifier.
 pub fn is_identifier(id: &str) -> bool {
     check_identifier(id).is_ok()
+}
+
+fn check_options(options: Options) -> Result<Options, ApiError> {
+    match options.target_file_size_mb {
+        Some(size) if !(1..=MOST_FILE_MB).contains(&size) => Err(ApiError::InvalidParameterValue(format!(
+            "Invalid value for Options.TargetFileSizeMB: {size}. It must be between 1 and {MOST_FILE_MB}."
+        ))),
+        _ => Ok(options),
+    }
 }
 
 /// Checks the identifier's characters and length, in the service's words.
@@ -201,7 +218,10 @@ fn check_prefix(prefix: &str) -> Result<(), ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::options::{Compression, Types};
 
     fn request() -> StartExportTask {
         serde_json::from_value(serde_json::json!({
@@ -216,6 +236,31 @@ mod tests {
         let mut r = request();
         change(&mut r);
         r.validate().map_or_else(|e| e.code(), |_| "valid")
+    }
+
+    #[test]
+    fn options_are_known_ones_and_absent_ones_are_awss() {
+        let with = |options: serde_json::Value| {
+            let mut document = serde_json::to_value(request()).unwrap();
+            document["Options"] = options;
+            StartExportTask::from_json(document).and_then(StartExportTask::validate).map(|request| request.options)
+        };
+        assert_eq!(request().validate().unwrap().options, Options::default());
+        assert_eq!(with(json!({})).unwrap(), Options::default());
+        let all = with(json!({"Types": "native", "Compression": "zstd", "TargetFileSizeMB": 256})).unwrap();
+        let (types, compression) = (Types::Native, Compression::Zstd);
+        assert_eq!(all, Options { types, compression, target_file_size_mb: Some(256) });
+        assert_eq!(all.target_file_bytes(), 256 << 20);
+        for unknown in [
+            json!({"Type": "native"}),
+            json!({"Types": "Native"}),
+            json!({"Compression": "lz4"}),
+            json!({"TargetFileSizeMB": 0}),
+            json!({"TargetFileSizeMB": 200_000}),
+            json!({"TargetFileSizeMB": "1"}),
+        ] {
+            assert_eq!(with(unknown.clone()).unwrap_err().code(), "InvalidParameterValue", "{unknown}");
+        }
     }
 
     #[test]

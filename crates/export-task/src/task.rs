@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
+use crate::options::Options;
 use crate::request::ExportRequest;
 
 /// A task's status, spelled as the API spells it.
@@ -219,6 +220,9 @@ pub struct TaskRef {
     pub kms_key_id: String,
     /// Name the clone goes by.
     pub clone_identifier: String,
+    /// How files are written.
+    #[serde(default)]
+    pub options: Options,
 }
 
 impl From<&ExportTask> for TaskRef {
@@ -232,6 +236,7 @@ impl From<&ExportTask> for TaskRef {
             iam_role_arn: r.iam_role_arn.clone(),
             kms_key_id: task.kms_key_arn.as_ref().unwrap_or(&r.kms_key_id).clone(),
             clone_identifier: task.clone_identifier.clone(),
+            options: r.options,
         }
     }
 }

@@ -30,6 +30,8 @@ pub enum SkipReason {
     InvalidDatetime,
     /// The table's storage engine doesn't keep rows of its own in the cluster.
     UnsupportedEngine,
+    /// A value has no equal in the Parquet type that was asked for.
+    UnrepresentableValue,
 }
 
 impl SkipReason {
@@ -48,6 +50,7 @@ impl SkipReason {
             Self::ForeignPartition => "FOREIGN_PARTITION",
             Self::InvalidDatetime => "INVALID_DATETIME",
             Self::UnsupportedEngine => "UNSUPPORTED_ENGINE",
+            Self::UnrepresentableValue => "UNREPRESENTABLE_VALUE",
         }
     }
 }

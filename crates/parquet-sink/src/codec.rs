@@ -77,7 +77,7 @@ impl Compressor {
                 State::Gzip(libdeflater::Compressor::new(level))
             }
             Compression::Zstd => State::Zstd(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
-            Compression::Snappy => State::Snappy(Box::default()),
+            Compression::Snappy => State::Snappy(Box::new(snap::raw::Encoder::new())),
         };
         Ok(Self { state, buffer: Vec::new() })
     }

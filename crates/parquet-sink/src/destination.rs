@@ -40,6 +40,18 @@ impl Destination {
         }
     }
 
+    /// Removes a file, which need not be there.
+    pub async fn remove(&self, key: &str) -> Result<(), SinkError> {
+        match self {
+            Self::S3(s3) => {
+                let delete = s3.client.delete_object().bucket(&s3.bucket).key(key);
+                let failed = |e| SinkError::s3("DeleteObject", &s3.bucket, key, e);
+                delete.send().await.map(drop).map_err(failed)
+            }
+            Self::Directory(root) => directory::remove(root, key).await,
+        }
+    }
+
     pub(crate) async fn open(&self, key: &str) -> Result<File, SinkError> {
         Ok(match self {
             Self::S3(s3) => File::S3(MultipartObject::new(s3.clone(), key.to_owned())),

@@ -68,6 +68,15 @@ pub(crate) async fn put(root: &Path, key: &str, bytes: Bytes) -> Result<(), Sink
     file.complete().await
 }
 
+/// Removes a file, which need not be there.
+pub(crate) async fn remove(root: &Path, key: &str) -> Result<(), SinkError> {
+    let path = path_of(root, key)?;
+    match fs::remove_file(&path).await {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(&path, e)),
+        _ => Ok(()),
+    }
+}
+
 /// Database and table names are part of a key: none of them may lead out of the directory.
 fn path_of(root: &Path, key: &str) -> Result<PathBuf, SinkError> {
     let relative = Path::new(key);

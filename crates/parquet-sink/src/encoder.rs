@@ -7,7 +7,6 @@ use std::thread;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{Field, SchemaRef};
 use bytes::Bytes;
-use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::FOOTER_SIZE;
@@ -18,7 +17,7 @@ use parquet::schema::types::SchemaDescPtr;
 
 use crate::codec::Codec;
 use crate::pages::{SharedPages, Stores, lock};
-use crate::properties;
+use crate::{properties, schema};
 
 const MAGIC: &[u8] = b"PAR1";
 
@@ -49,7 +48,7 @@ struct Column {
 impl Encoder {
     /// A file of `schema`, encoded by up to `threads` threads at once.
     pub(crate) fn new(schema: SchemaRef, codec: Arc<Codec>, threads: usize) -> Result<Self> {
-        let parquet = ArrowSchemaConverter::new().schema_root(properties::SCHEMA_ROOT).convert(&schema)?;
+        let parquet = schema::descriptor(&schema)?;
         let properties = Arc::new(properties::writer_properties(parquet.num_columns()));
         Ok(Self {
             schema,

@@ -9,6 +9,7 @@
 //! * [`part`]: one part: batches in, finished files out, rolling at the target size.
 //! * [`properties`]: the Parquet settings and their reasons.
 //! * `encoder`: one file's bytes; `pages` are those of a column chunk, compressed by `codec`.
+//! * `schema`: the Parquet schema of a file.
 //! * `multipart`: one S3 object written while its size is still unknown.
 //! * `directory`: one local file that appears under its name only when it is complete.
 //!
@@ -28,6 +29,7 @@ mod multipart;
 mod pages;
 pub mod part;
 pub mod properties;
+mod schema;
 
 pub use destination::{Destination, S3Destination, put_object};
 pub use error::SinkError;

@@ -15,7 +15,7 @@ use crate::codec::Codec;
 use crate::destination::{Destination, File};
 use crate::encoder::Encoder;
 use crate::error::{SinkError, interrupted};
-use crate::properties::optional;
+use crate::schema::optional;
 
 /// How a part is cut into files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,5 @@
 //! The Parquet settings and their reasons: the shape of AWS's files (Spark's, format version 1), at bounded memory.
 
-use std::sync::Arc;
-
-use arrow_schema::{Schema, SchemaRef};
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 
@@ -26,9 +23,6 @@ pub const DICTIONARY_COLUMNS: usize = 128;
 /// A page ends at this many rows, or at 1 MiB. Larger ones take more memory and compress no better.
 pub const PAGE_ROWS: usize = 20_000;
 
-/// Name of the root group in every file AWS exports.
-pub const SCHEMA_ROOT: &str = "spark_schema";
-
 /// What the files say wrote them.
 pub const CREATED_BY: &str = concat!("aurora-export version ", env!("CARGO_PKG_VERSION"));
 
@@ -46,10 +40,4 @@ pub(crate) fn writer_properties(columns: usize) -> WriterProperties {
         .set_offset_index_disabled(true)
         .set_bloom_filter_enabled(false)
         .build()
-}
-
-/// The schema with every column OPTIONAL: Spark writes them so, whatever the database declares.
-pub fn optional(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter();
-    Arc::new(Schema::new(fields.map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>()))
 }

@@ -1,162 +1,89 @@
-//! What the worker needs: an export of a large table on a stack of its own, with the peak memory of every worker process.
-//!
-//! The same table is exported in partitions as the planner cuts them, and again as one single partition, the worst case: if
-//! memory grew with the rows a worker reads, the second would show it.
+//! Exports the same tables with this project and with every peer that can be installed, on one server and in one run, checks
+//! that all outputs hold the same rows, and writes what it saw into `docs/benchmarks.md`.
 
-use std::collections::BTreeMap;
+mod server;
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use local_stack::{Layout, Stack, prerequisites};
-use serde_json::Value;
+use local_stack::prerequisites;
+
+use server::Server;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const CLUSTER: &str = "bench";
-const PASSWORD: &str = "bench-password";
+/// Where the tables go in the document.
+const BEGIN: &str = "<!-- written by cargo xtask bench -->";
+const END: &str = "<!-- end of what cargo xtask bench writes -->";
 
-/// One row is about 250 bytes in the heap: keys, numbers, times, text of varying length, a document, bytes.
-const TABLE: &str = "
-    SET synchronous_commit = off;
-    CREATE TABLE events AS
-    SELECT g AS id, g % 1000 AS account, (g % 100000)::numeric / 100 AS amount,
-           timestamptz '2020-01-01' + g * interval '1 second' AS at, md5(g::text)::uuid AS session,
-           repeat(md5((g * 7)::text), 1 + (g % 3)::int) AS note, jsonb_build_object('n', g, 'tag', md5((g / 50)::text)) AS document,
-           decode(md5((g * 3)::text), 'hex') AS signature, random() AS score
-    FROM generate_series(1, :rows) g";
+/// What lineitem has none of.
+const WIDE: &str = "
+    CREATE TABLE wide AS
+    SELECT g AS id, md5(g::text)::uuid AS session, timestamptz '2020-01-01' + g * interval '1.5 seconds' AS at,
+           (g % 1000003)::numeric(20,4) / 7 AS free, ((g % 100000)::numeric / 100)::numeric(12,2) AS amount,
+           jsonb_build_object('n', g, 'tag', md5((g / 50)::text), 'list', jsonb_build_array(g % 7, 'x')) AS document,
+           decode(md5((g * 3)::text), 'hex') AS signature, ARRAY[g % 10, g % 20, g % 30]::int[] AS numbers,
+           ('10.' || g % 256 || '.' || g / 256 % 256 || '.1')::inet AS address, g % 3 = 0 AS flag,
+           CASE WHEN g % 5 > 0 THEN repeat(md5((g * 7)::text), 1 + (g % 3)::int) END AS note, g * 0.1::float8 AS score
+    FROM generate_series(1, :rows::bigint) g";
 
-/// Runs the benchmark for a table of about `gigabytes` and prints what it saw.
-pub fn run(checkout: &Path, gigabytes: f64) -> Result<()> {
-    let layout = Layout::private(checkout, "bench");
-    let stack = Stack::up(&layout, &crate::say)?;
-    let result = Bench { env: stack.env(&layout) }.run(gigabytes);
-    Stack::down(&layout)?;
-    result
-}
-
-struct Bench {
-    env: BTreeMap<String, String>,
-}
-
-impl Bench {
-    fn run(&self, gigabytes: f64) -> Result<()> {
-        let create = ["rds", "create-db-cluster", "--db-cluster-identifier", CLUSTER, "--engine", "aurora-postgresql"];
-        let login = ["--master-username", "bench", "--master-user-password", PASSWORD, "--database-name", "bench"];
-        let created = self.aws(&[create.as_slice(), &login].concat())?;
-        let port = created["DBCluster"]["Port"].to_string();
-        while self.describe_cluster()? != "available" {
-            sleep(Duration::from_millis(300));
-        }
-        let rows = (gigabytes * (1_u64 << 30) as f64 / 260.0) as u64;
-        crate::say(&format!("loading {rows} rows"));
-        self.psql(&port, &TABLE.replace(":rows", &rows.to_string()))?;
-        let size = self.psql(&port, "SELECT pg_size_pretty(pg_table_size('events'))")?;
-        println!("table: {rows} rows, {}", size.trim());
-        println!("{:<22}{:>8}{:>10}{:>14}{:>14}{:>16}", "", "files", "GiB out", "seconds", "rows/s", "peak MiB/worker");
-        self.partitions_of("64")?;
-        self.export("partitions of 64 MB", rows)?;
-        self.partitions_of("16384")?;
-        self.export("one partition", rows)
-    }
-
-    fn export(&self, name: &str, rows: u64) -> Result<()> {
-        let id = format!("bench-{}", name.replace(' ', "-"));
-        let start = ["rds", "start-export-task", "--export-task-identifier", &id, "--source-arn"];
-        let source = format!("arn:aws:rds:{}:111122223333:cluster:{CLUSTER}", self.env["AWS_REGION"]);
-        let to = ["--s3-bucket-name", &self.env["EXPORT_BUCKET"], "--iam-role-arn", &self.env["EXPORT_ROLE_ARN"]];
-        let key = ["--kms-key-id", &self.env["EXPORT_KMS_KEY_ID"], "--s3-prefix", "bench"];
-        self.aws(&[start.as_slice(), &[source.as_str()], &to, &key].concat())?;
-        let mut peak = 0;
-        let mut began = None;
-        loop {
-            peak = peak.max(workers_peak_kib(&self.env["AWS_ENDPOINT_URL"]));
-            let task = &self.aws(&["rds", "describe-export-tasks", "--export-task-identifier", &id])?["ExportTasks"][0];
-            match task["Status"].as_str() {
-                Some("STARTING") => {}
-                Some("IN_PROGRESS") => _ = began.get_or_insert_with(Instant::now),
-                Some("COMPLETE") => break,
-                _ => return Err(format!("the export ended: {task}").into()),
-            }
-        }
-        let seconds = began.map_or(0.0, |b| b.elapsed().as_secs_f64());
-        let prefix = format!("bench/{id}/");
-        let listed =
-            self.aws(&["s3api", "list-objects-v2", "--bucket", &self.env["EXPORT_BUCKET"], "--prefix", &prefix])?;
-        let objects = listed["Contents"].as_array().cloned().unwrap_or_default();
-        let files = objects.iter().filter(|o| o["Key"].as_str().is_some_and(|k| k.ends_with(".parquet")));
-        let sizes: Vec<u64> = files.filter_map(|o| o["Size"].as_u64()).collect();
-        let gib = sizes.iter().sum::<u64>() as f64 / (1_u64 << 30) as f64;
-        println!(
-            "{name:<22}{:>8}{gib:>10.2}{seconds:>14.1}{:>14.0}{:>16.0}",
-            sizes.len(),
-            rows as f64 / seconds,
-            peak as f64 / 1024.0
-        );
-        self.aws(&[
-            "s3",
-            "rm",
-            "--recursive",
-            "--only-show-errors",
-            &format!("s3://{}/{prefix}", self.env["EXPORT_BUCKET"]),
-        ])
-        .map(drop)
-    }
-
-    /// Sets the size the planner cuts at, and makes the worker processes new ones.
-    fn partitions_of(&self, megabytes: &str) -> Result<()> {
-        let plan = "aurora-export-plan-export";
-        let mut variables =
-            self.aws(&["lambda", "get-function-configuration", "--function-name", plan])?["Environment"].clone();
-        variables["Variables"]["TARGET_PARTITION_MB"] = megabytes.into();
-        let change = ["lambda", "update-function-configuration", "--function-name"];
-        self.aws(&[change.as_slice(), &[plan, "--environment", &variables.to_string()]].concat())?;
-        let worker = ["aurora-export-extract-tables", "--description", "benchmark"];
-        self.aws(&[change.as_slice(), &worker].concat()).map(drop)
-    }
-
-    fn describe_cluster(&self) -> Result<String> {
-        let answer = self.aws(&["rds", "describe-db-clusters", "--db-cluster-identifier", CLUSTER])?;
-        Ok(answer["DBClusters"][0]["Status"].as_str().unwrap_or_default().to_owned())
-    }
-
-    fn aws(&self, arguments: &[&str]) -> Result<Value> {
-        let output = Command::new("aws").args(arguments).args(["--output", "json"]).envs(&self.env).output()?;
-        if !output.status.success() {
-            return Err(format!("aws {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)).into());
-        }
-        Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
-    }
-
-    fn psql(&self, port: &str, sql: &str) -> Result<String> {
-        let psql = prerequisites::postgres(&crate::say)?.join("psql");
-        let to = format!("host=127.0.0.1 port={port} user=bench dbname=bench");
-        let output = Command::new(psql)
-            .args(["-qtAX", "-v", "ON_ERROR_STOP=1", "-c", sql, &to])
-            .env("PGPASSWORD", PASSWORD)
+/// Runs all, at TPC-H's scale factor `scale`.
+pub fn run(checkout: &Path, scale: f64, rounds: u32) -> Result<()> {
+    let scratch = checkout.join("target/bench");
+    fs::create_dir_all(&scratch)?;
+    crate::say("building the release binary");
+    let mut build = local_stack::cargo::command();
+    done(build.args(["build", "--release", "--package", "aurora-export", "--target-dir"]).arg(&scratch))?;
+    crate::say("installing what it is compared with");
+    let venv = scratch.join("venv");
+    let sources = checkout.join("crates/xtask/src/bench");
+    done(Command::new(prerequisites::python(&crate::say)?).args(["-m", "venv"]).arg(&venv))?;
+    let mut install = Command::new(venv.join("bin/pip"));
+    done(install.args(["install", "--quiet", "--requirement"]).arg(sources.join("requirements.txt")))?;
+    let server = Server::start()?;
+    crate::say("generating tables");
+    let mut load = Command::new(venv.join("bin/python"));
+    done(load.arg(sources.join("load.py")).args([server.address(), scale.to_string()]))?;
+    let rows = (scale * 2_000_000.0) as u64;
+    server.execute(&WIDE.replace(":rows", &rows.to_string()))?;
+    server.execute("VACUUM (FREEZE, ANALYZE)")?;
+    let mut report = String::new();
+    for table in ["lineitem", "wide"] {
+        crate::say(&format!("exporting {table}"));
+        let mut compare = Command::new(venv.join("bin/python"));
+        let output = compare
+            .arg(sources.join("compare.py"))
+            .arg("--binary")
+            .arg(scratch.join("release/aurora-export"))
+            .args(["--source", &server.address(), "--table", table, "--rounds", &rounds.to_string(), "--scratch"])
+            .arg(&scratch)
+            .stderr(std::process::Stdio::inherit())
             .output()?;
         if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+            return Err(format!("comparing exports of {table} failed").into());
         }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        report.push_str(&format!("\n{}\n", String::from_utf8_lossy(&output.stdout).trim()));
     }
+    println!("{report}");
+    write(&checkout.join("docs/benchmarks.md"), &report)
 }
 
-/// The largest resident size any living worker of the stack at `endpoint` has had, in KiB.
-fn workers_peak_kib(endpoint: &str) -> u64 {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
-    let worker = |process: &Path| {
-        let environment = fs::read(process.join("environ")).unwrap_or_default();
-        let has = |variable: String| environment.split(|b| *b == 0).any(|v| v == variable.as_bytes());
-        has("AWS_LAMBDA_FUNCTION_NAME=aurora-export-extract-tables".into())
-            && has(format!("AWS_ENDPOINT_URL={endpoint}"))
+fn write(document: &Path, report: &str) -> Result<()> {
+    let text = fs::read_to_string(document)?;
+    let (Some(begin), Some(end)) = (text.find(BEGIN), text.find(END)) else {
+        return Err(format!("{} doesn't say where the tables go", document.display()).into());
     };
-    let peak = |process: &Path| {
-        let status = fs::read_to_string(process.join("status")).ok()?;
-        status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok())
-    };
-    processes.filter(|p| worker(p)).filter_map(|p| peak(&p)).max().unwrap_or_default()
+    let text = format!("{}{BEGIN}\n{report}\n{}", &text[..begin], &text[end..]);
+    Ok(fs::write(document, text)?)
+}
+
+/// Runs a command to its end.
+fn done(command: &mut Command) -> Result<()> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{}: {}", command.get_program().display(), String::from_utf8_lossy(&output.stderr).trim()).into())
 }

@@ -3,13 +3,15 @@
 //! # Layout
 //!
 //! * `demo`: one export from nothing to rows read back.
-//! * `bench`: memory and speed of the worker on a large table.
+//! * `bench`: the export beside its peers, in one run on one server.
 //! * `fidelity`: databases that nobody here made, compared value by value.
+//! * `memory`: memory and speed of the workers of a stack on a large table.
 //! * `test`: the whole test suite, as CI runs it.
 
 mod bench;
 mod demo;
 mod fidelity;
+mod memory;
 mod test;
 
 use std::io::Write;
@@ -39,8 +41,17 @@ enum Command {
     Servers,
     /// Run every check and test: format, clippy, unit, property and end-to-end tests, lint of workflow and template.
     Test,
-    /// Export a large table on a stack of its own; print speed and the workers' peak memory.
+    /// Compare exports with those of other tools, on a server of its own; writes docs/benchmarks.md.
     Bench {
+        /// Scale factor of TPC-H
+        #[arg(long, default_value_t = 1.0)]
+        scale: f64,
+        /// How often every tool runs
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+    },
+    /// Export a large table on a stack of its own; print speed and the workers' peak memory.
+    Memory {
         /// Size of the table
         #[arg(long, default_value_t = 5.0)]
         gigabytes: f64,
@@ -102,7 +113,8 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             }
         }
         Command::Test => test::run(&layout)?,
-        Command::Bench { gigabytes } => bench::run(&layout.checkout, gigabytes)?,
+        Command::Bench { scale, rounds } => bench::run(&layout.checkout, scale, rounds)?,
+        Command::Memory { gigabytes } => memory::run(&layout.checkout, gigabytes)?,
         Command::Fidelity { subjects, newest } => fidelity::run(&layout.checkout, &subjects, newest)?,
         Command::Lint => local_stack::lint::run(&layout, &say)?,
         Command::StackServer { checkout, state_dir, data_dir, ends_with_stdin } => {

@@ -65,6 +65,8 @@ pub fn parse(request: &Request) -> Result<Operation, ApiError> {
                 kms_key_id: get("KmsKeyId"),
                 s3_prefix: get("S3Prefix"),
                 export_only: (!only.is_empty()).then(|| only.into_iter().map(str::to_owned).collect()),
+                // No client of AWS's API can send any.
+                options: None,
             }))
         }
         "DescribeExportTasks" => {

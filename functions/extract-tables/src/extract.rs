@@ -1,29 +1,30 @@
 //! One partition: rows in, part files out.
 
-use std::time::{Duration, Instant};
-
 use cluster_source::{BatchOptions, Connection, ErrorKind, Source, SourceError, arrow_schema};
-use export_aws::task_store::TaskStore;
 use export_aws::{StepError, now_millis};
 use export_task::object_key::TaskPath;
+use export_task::options::Options;
 use export_task::plan::{Partition, PartitionResult, Table};
-use export_task::task::TaskRef;
 use export_task::warning::{SkipReason, SkippedTable};
 use futures_util::StreamExt;
 use parquet_sink::{Destination, PartWriter, Settings};
 
-/// How often a worker looks whether its task was canceled.
-const CANCEL_CHECK: Duration = Duration::from_secs(3);
+/// Looks at an extraction from outside.
+pub trait Watch: Send {
+    /// Called after every batch, of that many rows. An error ends the extraction.
+    fn batch(&mut self, rows: usize) -> impl Future<Output = Result<(), StepError>> + Send;
+}
 
 /// Extracts partitions one after the other over one connection.
-pub struct Extractor<'a> {
-    store: &'a TaskStore,
-    task: &'a TaskRef,
+pub struct Extractor<W> {
+    path: TaskPath,
+    files: Options,
     source: Source,
     destination: Destination,
-    options: BatchOptions,
+    batches: BatchOptions,
+    threads: usize,
+    watch: W,
     connection: Option<(String, Connection)>,
-    checked: Instant,
 }
 
 /// How reading a partition ended.
@@ -34,16 +35,18 @@ enum Read {
     Skip(SourceError),
 }
 
-impl<'a> Extractor<'a> {
-    /// An extractor that has not connected yet.
+impl<W: Watch> Extractor<W> {
+    /// An extractor that has not connected yet. It writes below `path`, as `files` says, with up to `threads` threads.
     pub fn new(
-        store: &'a TaskStore,
-        task: &'a TaskRef,
+        path: TaskPath,
+        files: Options,
         source: Source,
         destination: Destination,
-        options: BatchOptions,
+        batches: BatchOptions,
+        threads: usize,
+        watch: W,
     ) -> Self {
-        Self { store, task, source, destination, options, connection: None, checked: Instant::now() }
+        Self { path, files, source, destination, batches, threads, watch, connection: None }
     }
 
     /// Extracts one partition. A table that can't be exported is an answer, not an error.
@@ -52,14 +55,19 @@ impl<'a> Extractor<'a> {
     /// As the handler's.
     pub async fn partition(&mut self, table: &Table, partition: &Partition) -> Result<PartitionResult, StepError> {
         let started_at = now_millis();
-        let path = TaskPath::new(&self.task.s3_prefix, &self.task.export_task_identifier);
+        let (path, files) = (self.path.clone(), self.files);
         let (named, batch, index) = (table.clone(), partition.batch, partition.index);
         // One file always tells the schema; other empty ranges leave nothing.
-        let settings = Settings { write_empty: batch == 1 && index == 0, ..Settings::default() };
+        let settings = Settings {
+            write_empty: batch == 1 && index == 0,
+            target_file_bytes: files.target_file_bytes(),
+            compression: files.compression,
+            threads: self.threads,
+        };
         let mut writer = PartWriter::new(
             self.destination.clone(),
             arrow_schema(table),
-            move |file| path.part(&named, batch, index, file),
+            move |file| path.part(&named, batch, index, file, files.compression),
             settings,
         );
         let read = match self.rows(table, partition, &mut writer).await {
@@ -100,18 +108,17 @@ impl<'a> Extractor<'a> {
             Some((database, connection)) if database == table.database => connection,
             _ => self.source.connect(Some(&table.database)).await?,
         };
-        let mut batches = match connection.read(table, partition, self.options).await {
+        let mut batches = match connection.read(table, partition, self.batches).await {
             Ok(batches) => batches,
             Err(error) => return skip_or_fail(table, error),
         };
         while let Some(batch) = batches.next().await {
             match batch {
-                Ok(batch) => writer.write(&batch).await?,
+                Ok(batch) => {
+                    writer.write(&batch).await?;
+                    self.watch.batch(batch.num_rows()).await?;
+                }
                 Err(error) => return skip_or_fail(table, error),
-            }
-            if self.checked.elapsed() >= CANCEL_CHECK {
-                self.store.check_not_canceled(&self.task.export_task_identifier).await?;
-                self.checked = Instant::now();
             }
         }
         let bytes = batches.bytes_read();

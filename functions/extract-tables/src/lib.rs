@@ -17,14 +17,24 @@ use export_aws::task_store::TaskStore;
 use export_aws::work_bucket::WorkBucket;
 use export_aws::{ErrorKind, StepError, clients, config, database};
 use export_task::limits;
+use export_task::object_key::TaskPath;
 use export_task::plan::{Cursor, PartitionResult, UnitRef, WorkUnit};
 use export_task::task::{CloneEndpoint, TaskRef};
 use serde::{Deserialize, Serialize};
 
-use extract::Extractor;
+use extract::{Extractor, Watch};
+
+/// How often a worker looks whether its task was canceled.
+const CANCEL_CHECK: Duration = Duration::from_secs(3);
 
 /// Time kept back for writing the result, besides what the slowest partition so far took.
 const RESERVE: Duration = Duration::from_secs(20);
+
+/// Lambda's own variable: the function's memory in MiB.
+const MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+
+/// Memory that comes with the time of one processor (AWS Lambda Developer Guide, Configure Lambda function memory).
+const MEMORY_PER_CPU: usize = 1769;
 
 /// What the step needs.
 #[derive(Debug)]
@@ -41,6 +51,8 @@ pub struct Deps {
     pub aws: SdkConfig,
     /// Batches as the reader likes them, values and rows within AWS's limits.
     pub options: BatchOptions,
+    /// How many threads encode and compress.
+    pub threads: usize,
 }
 
 impl Deps {
@@ -62,6 +74,7 @@ impl Deps {
                 max_row_bytes: Some(config::number(config::MAX_ROW_BYTES, limits::ROW_BYTES)?.saturating_sub(1)),
                 ..BatchOptions::default()
             },
+            threads: config::number(MEMORY, MEMORY_PER_CPU)?.div_ceil(MEMORY_PER_CPU),
         })
     }
 }
@@ -130,6 +143,23 @@ async fn work(deps: &Deps, input: &Input, deadline: SystemTime) -> Result<Output
     first.map(|results| after(&unit, from, &results)).ok_or_else(|| StepError::internal("a result disappeared"))
 }
 
+/// Ends the extraction of a canceled task.
+struct CancelCheck<'a> {
+    store: &'a TaskStore,
+    task: &'a str,
+    checked: Instant,
+}
+
+impl Watch for CancelCheck<'_> {
+    async fn batch(&mut self, _: usize) -> Result<(), StepError> {
+        if self.checked.elapsed() >= CANCEL_CHECK {
+            self.store.check_not_canceled(self.task).await?;
+            self.checked = Instant::now();
+        }
+        Ok(())
+    }
+}
+
 fn after(unit: &WorkUnit, from: u32, results: &[PartitionResult]) -> Output {
     let next = from.saturating_add(u32::try_from(results.len()).unwrap_or(u32::MAX));
     Output { done: next as usize >= unit.partitions.len(), cursor: Cursor { next } }
@@ -146,7 +176,11 @@ async fn partitions(
     let source = database::source(&deps.secrets, &input.clone).await?;
     let s3 = export_role::assume_again(&deps.aws, &input.task).await?;
     let bucket = ExportBucket::new(s3, &input.task);
-    let mut extractor = Extractor::new(&deps.store, &input.task, source, bucket.destination(), deps.options);
+    let task = &input.task;
+    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
+    let cancel = CancelCheck { store: &deps.store, task: &task.export_task_identifier, checked: Instant::now() };
+    let destination = bucket.destination();
+    let mut extractor = Extractor::new(path, task.options, source, destination, deps.options, deps.threads, cancel);
     let mut results = Vec::new();
     let mut slowest = Duration::ZERO;
     for partition in unit.partitions.iter().skip(from as usize) {

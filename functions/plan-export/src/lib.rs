@@ -72,8 +72,9 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
     deps.store.check_not_canceled(id).await?;
     let only = deps.store.get(id).await?.request.export_only;
+    let types = input.task.options.types;
     let source = database::source(&deps.secrets, &input.clone).await?;
-    let survey = Survey::take(&source, &only, deps.target_bytes).await?;
+    let survey = Survey::take(&source, &only, types, deps.target_bytes).await?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
         let mut names = unmatched[..unmatched.len().min(UNMATCHED_NAMED)].join(", ");

@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 
+use export_task::options::Types;
 use export_task::plan::{Column, Relation, Table};
 use export_task::warning::{SkipReason, SkippedTable};
 use futures_util::TryStreamExt;
@@ -78,13 +79,14 @@ impl Catalog {
 }
 
 /// Reads the catalog of the connection's database in one query. `selects` says by schema and table name what is wanted;
-/// anything else is neither returned nor reported.
+/// anything else is neither returned nor reported; `types` what columns become.
 ///
 /// # Errors
 /// [`SourceError`].
 pub async fn catalog(
     connection: &Connection,
     database: &str,
+    types: Types,
     selects: impl Fn(&str, &str) -> bool,
 ) -> Result<Catalog, SourceError> {
     let none: [&(dyn ToSql + Sync); 0] = [];
@@ -97,7 +99,7 @@ pub async fn catalog(
         if !selects(&schema, &name) {
             continue;
         }
-        let columns = columns(&row)?;
+        let columns = columns(&row, types)?;
         let table = Table { id: 0, database: database.to_owned(), schema, name, directory_suffix: None, columns };
         let members = members(&row, connection.block_size())?;
         match skip(&table, &members) {
@@ -179,7 +181,7 @@ where
     Ok(row.try_get::<_, Option<Vec<T>>>(name)?.unwrap_or_default())
 }
 
-fn columns(row: &Row) -> Result<Vec<Column>, SourceError> {
+fn columns(row: &Row, types: Types) -> Result<Vec<Column>, SourceError> {
     let (names, originals) = (list::<String>(row, "names")?, list::<String>(row, "original_types")?);
     let (domains, enums) = (list::<bool>(row, "domains")?, list::<bool>(row, "enums")?);
     let (sent_as, type_oids) = (list::<i64>(row, "sent_as")?, list::<i64>(row, "type_oids")?);
@@ -187,7 +189,7 @@ fn columns(row: &Row) -> Result<Vec<Column>, SourceError> {
     let lists = names.into_iter().zip(originals).zip(domains).zip(enums).zip(sent_as).zip(type_oids).zip(typmods);
     Ok(lists
         .map(|((((((name, original_type), is_domain), is_enum), sent_as), type_oid), typmod)| {
-            Described { name, is_domain, sent_as, is_enum, original_type, type_oid, typmod }.column()
+            Described { name, is_domain, sent_as, is_enum, original_type, type_oid, typmod }.column(types)
         })
         .collect())
 }

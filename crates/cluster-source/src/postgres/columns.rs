@@ -1,5 +1,6 @@
 //! One column: how the catalog describes it, how it is read, what it becomes.
 
+use export_task::options::Types;
 use export_task::plan::{Column, ParquetType};
 
 use super::types::Decode;
@@ -10,6 +11,7 @@ mod oid {
     pub const VARBIT: i64 = 1562;
     pub const BPCHAR: i64 = 1042;
     pub const VARCHAR: i64 = 1043;
+    pub const JSON: i64 = 114;
 }
 
 /// What the catalog says about a column.
@@ -30,8 +32,14 @@ pub(super) struct Described {
 }
 
 impl Described {
-    pub fn column(self) -> Column {
-        let decode = self.decode();
+    pub fn column(self, types: Types) -> Column {
+        let (decode, parquet) = match types {
+            Types::Aurora => {
+                let decode = self.decode();
+                (decode, decode.parquet())
+            }
+            Types::Native => self.native(),
+        };
         let (char_max_length, num_precision, datetime_precision) = self.lengths();
         Column {
             name: self.name,
@@ -40,19 +48,47 @@ impl Described {
             num_precision,
             datetime_precision,
             decode: decode.name().to_owned(),
-            parquet: decode.parquet(),
+            parquet,
         }
     }
 
+    fn sent(&self) -> Decode {
+        // An enumeration's label is text.
+        if self.is_enum { Decode::Text } else { Decode::of_type(self.sent_as) }
+    }
+
     fn decode(&self) -> Decode {
-        let decode = if self.is_enum {
-            // The label, as text.
-            Decode::Text
-        } else {
-            Decode::of_type(self.sent_as)
-        };
+        let decode = self.sent();
         // AWS: a domain becomes a string, whatever its base type becomes.
         if self.is_domain && decode.parquet() != ParquetType::String { Decode::Cast } else { decode }
+    }
+
+    /// Parquet's own type where it has one that keeps every value, or nearly: the few it can't express (infinities, NaN,
+    /// 24:00) are found by the reader.
+    fn native(&self) -> (Decode, ParquetType) {
+        let decode = self.sent();
+        let parquet = match decode {
+            Decode::Date => ParquetType::Date,
+            Decode::Time => ParquetType::TimeMicros,
+            Decode::Timestamp => ParquetType::LocalTimestampMicros,
+            Decode::Timestamptz => ParquetType::TimestampMicros,
+            Decode::Uuid => ParquetType::Uuid,
+            Decode::Jsonb => ParquetType::Json,
+            Decode::Text if self.sent_as == oid::JSON && !self.is_enum => ParquetType::Json,
+            Decode::Numeric => self.decimal().unwrap_or(ParquetType::String),
+            other => other.parquet(),
+        };
+        (decode, parquet)
+    }
+
+    /// The decimal type a `numeric` of declared precision and scale fits. A domain's may be declared below another domain.
+    fn decimal(&self) -> Option<ParquetType> {
+        let declared = self.typmod.checked_sub(4).filter(|declared| *declared >= 0 && !self.is_domain)?;
+        let precision = u8::try_from(declared >> 16).ok().filter(|precision| (1..=38).contains(precision))?;
+        // Eleven bits with a sign. Parquet knows neither negative scales nor such above the precision.
+        let scale = ((declared & 0x7FF) ^ 0x400) - 0x400;
+        let scale = u8::try_from(scale).ok().filter(|scale| *scale <= precision)?;
+        Some(ParquetType::Decimal { precision, scale })
     }
 
     /// Character length, numeric precision and fractional-second precision, by the rules of `information_schema` (its

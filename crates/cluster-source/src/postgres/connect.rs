@@ -1,5 +1,7 @@
 //! Endpoints, verified TLS, and connections whose session settings never depend on the server's configuration.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
@@ -53,6 +55,8 @@ const GREETING: &str = "SELECT current_setting('server_version_num')::int4, curr
 pub struct Source {
     config: Config,
     tls: Option<MakeRustlsConnect>,
+    /// Snapshots that connections join, by database.
+    snapshots: Arc<BTreeMap<String, String>>,
 }
 
 impl Source {
@@ -73,7 +77,14 @@ impl Source {
             .keepalives_interval(Duration::from_secs(10))
             .keepalives_retries(3)
             .ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
-        Self { config, tls: tls.map(MakeRustlsConnect::new) }
+        Self { config, tls: tls.map(MakeRustlsConnect::new), snapshots: Arc::default() }
+    }
+
+    /// The same, but every connection to a database in `snapshots` joins that snapshot; the connections that exported them
+    /// must stay.
+    #[must_use]
+    pub fn at(self, snapshots: BTreeMap<String, String>) -> Self {
+        Self { snapshots: Arc::new(snapshots), ..self }
     }
 
     /// Connects to a database.
@@ -97,6 +108,9 @@ impl Source {
         let row = connection.client.query_one(GREETING, &[]).await?;
         connection.server_version = row.try_get(0)?;
         connection.block_size = u64::from(row.try_get::<_, i32>(1)?.unsigned_abs());
+        if let Some(snapshot) = self.snapshots.get(database) {
+            connection.use_snapshot(snapshot).await?;
+        }
         Ok(connection)
     }
 }

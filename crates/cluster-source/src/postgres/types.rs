@@ -21,6 +21,7 @@ mod int8;
 mod interval;
 mod jsonb;
 mod macaddr;
+mod native;
 mod numeric;
 mod print;
 mod time;
@@ -34,7 +35,8 @@ use arrow_buffer::NullBufferBuilder;
 use export_task::plan::{Column, ParquetType};
 
 use crate::error::SourceError;
-use crate::values::{InvalidText, Values, end, push};
+use crate::values::{InvalidText, Values, end, push, push_uuid};
+use native::Unread;
 
 macro_rules! decodes {
     ($($variant:ident $name:literal $parquet:ident $($oid:literal)*;)*) => {
@@ -93,17 +95,47 @@ decodes! {
 }
 
 impl Decode {
+    /// Whether it can be read as one of Parquet's own types.
+    fn may_become(self, native: ParquetType) -> bool {
+        matches!(
+            (self, native),
+            (Self::Date, ParquetType::Date)
+                | (Self::Time, ParquetType::TimeMicros)
+                | (Self::Timestamp, ParquetType::LocalTimestampMicros)
+                | (Self::Timestamptz, ParquetType::TimestampMicros)
+                | (Self::Numeric, ParquetType::Decimal { .. })
+                | (Self::Uuid, ParquetType::Uuid)
+                | (Self::Text | Self::Jsonb, ParquetType::Json)
+        )
+    }
+
     pub fn of_column(column: &Column) -> Result<Self, SourceError> {
         Self::of_name(&column.decode)
-            .filter(|decode| decode.parquet() == column.parquet)
+            .filter(|decode| decode.parquet() == column.parquet || decode.may_become(column.parquet))
             .ok_or_else(|| SourceError::Plan(format!("column {} is read as {}", column.name, column.decode)))
     }
+}
+
+/// The value, or `None` and why.
+#[inline]
+fn exact<T>(value: Result<T, Unread>, unrepresentable: &mut bool) -> Option<T> {
+    *unrepresentable = matches!(value, Err(Unread::Unrepresentable));
+    value.ok()
+}
+
+/// A number of a column that becomes a decimal.
+#[inline]
+fn decimal<T: TryFrom<i128>>(raw: &[u8], parquet: ParquetType) -> Result<T, Unread> {
+    let ParquetType::Decimal { precision, scale } = parquet else { return Err(Unread::Malformed) };
+    // What has no more than the column's digits fits.
+    native::decimal(raw, precision, scale)?.try_into().map_err(|_| Unread::Unrepresentable)
 }
 
 /// Gathers the values of one column.
 pub(super) struct ColumnBuilder {
     name: String,
     decode: Decode,
+    parquet: ParquetType,
     server_version: i32,
     valid: NullBufferBuilder,
     values: Values,
@@ -112,8 +144,10 @@ pub(super) struct ColumnBuilder {
 impl ColumnBuilder {
     pub fn new(column: &Column, server_version: i32) -> Result<Self, SourceError> {
         let decode = Decode::of_column(column)?;
-        let values = Values::new(decode.parquet());
-        Ok(Self { name: column.name.clone(), decode, server_version, valid: NullBufferBuilder::new(0), values })
+        let parquet = column.parquet;
+        let values = Values::new(parquet);
+        let valid = NullBufferBuilder::new(0);
+        Ok(Self { name: column.name.clone(), decode, parquet, server_version, valid, values })
     }
 
     pub fn name(&self) -> &str {
@@ -128,14 +162,30 @@ impl ColumnBuilder {
     /// Appends a value and returns how many bytes it takes.
     #[inline]
     pub fn append(&mut self, raw: &[u8]) -> Result<usize, SourceError> {
+        let mut unrepresentable = false;
         let size = match &mut self.values {
             Values::Bool(values) => bool::read(raw).map(|value| {
                 values.append(value);
                 1
             }),
             Values::I16(values) => int2::read(raw).map(|value| push(values, value)),
-            Values::I32(values) => int4::read(raw).map(|value| push(values, value)),
-            Values::I64(values) => int8::read(raw).map(|value| push(values, value)),
+            Values::I32(values) => match self.decode {
+                Decode::Int4 => int4::read(raw),
+                Decode::Date => exact(native::date(raw), &mut unrepresentable),
+                _ => exact(decimal(raw, self.parquet), &mut unrepresentable),
+            }
+            .map(|value| push(values, value)),
+            Values::I64(values) => match self.decode {
+                Decode::Int8 => int8::read(raw),
+                Decode::Time => exact(native::time(raw), &mut unrepresentable),
+                Decode::Timestamp | Decode::Timestamptz => exact(native::timestamp(raw), &mut unrepresentable),
+                _ => exact(decimal(raw, self.parquet), &mut unrepresentable),
+            }
+            .map(|value| push(values, value)),
+            Values::I128(values) => {
+                exact(decimal(raw, self.parquet), &mut unrepresentable).map(|value| push(values, value))
+            }
+            Values::Uuid(values) => raw.try_into().ok().map(|value| push_uuid(values, value)),
             Values::F32(values) => float4::read(raw).map(|value| push(values, value)),
             Values::F64(values) => float8::read(raw).map(|value| push(values, value)),
             Values::Bytes { ends, bytes } => {
@@ -160,13 +210,14 @@ impl ColumnBuilder {
                 }
                 .and_then(|()| end(ends, bytes, start))
             }
-            // No type of PostgreSQL is decoded so.
-            Values::I128(_) => None,
         };
         match size {
             Some(size) => {
                 self.valid.append_non_null();
                 Ok(size)
+            }
+            None if unrepresentable => {
+                Err(SourceError::Unrepresentable { column: self.name.clone(), parquet: self.parquet.exported_name() })
             }
             None => Err(SourceError::Malformed { column: self.name.clone(), decode: self.decode.name() }),
         }
@@ -182,7 +233,7 @@ impl ColumnBuilder {
     /// The array of everything appended since the last time. Buffers for the next one are allocated as large as this one's,
     /// up to `keep` bytes.
     pub fn finish(&mut self, keep: usize) -> Result<ArrayRef, SourceError> {
-        let array = self.values.finish(self.decode.parquet(), self.valid.finish(), keep);
+        let array = self.values.finish(self.parquet, self.valid.finish(), keep);
         array.map_err(|InvalidText| SourceError::InvalidText { column: Some(self.name.clone()) })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use cluster_source::Endpoint;
 use cluster_source::postgres::{self, Source};
+use export_task::options::Types;
 use export_task::warning::SkipReason;
 
 use crate::server::{Database, endpoint};
@@ -116,7 +117,7 @@ async fn tables_the_user_cannot_read_in_full_are_skipped() {
         .await;
     let reader = Endpoint { user: "reader".to_owned(), password: "x".to_owned(), ..endpoint() };
     let connection = Source::new(reader, None).connect(&database.name).await.unwrap();
-    let catalog = postgres::catalog(&connection, &database.name, |_, _| true).await.unwrap();
+    let catalog = postgres::catalog(&connection, &database.name, Types::Aurora, |_, _| true).await.unwrap();
     let names: Vec<_> = catalog.tables.iter().map(|found| found.table.name.as_str()).collect();
     assert_eq!(names, ["by_column", "granted"]);
     let skipped: HashMap<_, _> = catalog.skipped.iter().map(|s| (s.target.as_str(), s)).collect();
@@ -180,7 +181,7 @@ async fn only_what_is_selected_is_found_or_reported() {
     database.execute("CREATE TABLE a (n int); CREATE TABLE b (n int); CREATE UNLOGGED TABLE c (n int)").await;
     let connection = database.connect().await;
     let selects = |schema: &str, table: &str| schema == "public" && table == "b";
-    let catalog = postgres::catalog(&connection, &database.name, selects).await.unwrap();
+    let catalog = postgres::catalog(&connection, &database.name, Types::Aurora, selects).await.unwrap();
     assert_eq!((catalog.tables.len(), catalog.skipped.len()), (1, 0));
 }
 

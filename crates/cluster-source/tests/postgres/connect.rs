@@ -5,6 +5,7 @@ use std::error::Error;
 use cluster_source::postgres::{self, Source, databases};
 use cluster_source::{Endpoint, tls};
 use cluster_source::{ErrorKind, SourceError};
+use export_task::options::Types;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -140,7 +141,7 @@ async fn a_snapshot_is_shared() {
     let second = database.connect().await;
     second.use_snapshot(&snapshot).await.unwrap();
     for connection in [&first, &second] {
-        let catalog = postgres::catalog(connection, &database.name, |_, _| true).await.unwrap();
+        let catalog = postgres::catalog(connection, &database.name, Types::Aurora, |_, _| true).await.unwrap();
         assert_eq!(catalog.tables.len(), 1);
         let found = &catalog.tables[0];
         let batches = server::read(connection, found, &server::whole(found)[0]).await.unwrap();
@@ -161,7 +162,7 @@ async fn locked_tables_are_neither_rewritten_nor_altered() {
         .await;
     let connection = database.connect().await;
     connection.export_snapshot().await.unwrap();
-    let catalog = postgres::catalog(&connection, &database.name, |_, _| true).await.unwrap();
+    let catalog = postgres::catalog(&connection, &database.name, Types::Aurora, |_, _| true).await.unwrap();
     catalog.lock(&connection).await.unwrap();
     database.execute("SET lock_timeout = '50ms'; INSERT INTO t VALUES (11)").await;
     for change in [

@@ -14,6 +14,7 @@ use arrow_array::RecordBatch;
 use cluster_source::SourceError;
 use cluster_source::postgres::{self, Catalog, Connection, FoundTable, Source};
 use cluster_source::{BatchOptions, Endpoint};
+use export_task::options::Types;
 use export_task::plan::{Partition, Range};
 use futures_util::TryStreamExt;
 use tokio_postgres::NoTls;
@@ -171,7 +172,7 @@ impl Database {
 
     /// The catalog as the exporting user sees it.
     pub async fn catalog(&self) -> Catalog {
-        postgres::catalog(&self.connect().await, &self.name, |_, _| true).await.unwrap()
+        postgres::catalog(&self.connect().await, &self.name, Types::Aurora, |_, _| true).await.unwrap()
     }
 
     /// One table of schema `public`, which must not be skipped.

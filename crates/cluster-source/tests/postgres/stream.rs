@@ -6,6 +6,7 @@ use arrow_array::{Array, RecordBatch};
 use cluster_source::BatchOptions;
 use cluster_source::postgres::{self, Connection, FoundTable};
 use cluster_source::{ErrorKind, SourceError};
+use export_task::options::Types;
 use export_task::warning::SkipReason;
 use futures_util::{StreamExt, TryStreamExt};
 
@@ -56,7 +57,7 @@ fn a_worker_may_move_between_threads() {
     }
     drop(send(async {
         let connection = server::source().connect("postgres").await?;
-        let catalog = postgres::catalog(&connection, "postgres", |_, _| true).await?;
+        let catalog = postgres::catalog(&connection, "postgres", Types::Aurora, |_, _| true).await?;
         for found in &catalog.tables {
             let slicing = postgres::Slicing::of_server(connection.server_version());
             for partition in postgres::partitions(&connection, found, slicing, 1 << 20).await? {

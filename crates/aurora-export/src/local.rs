@@ -1,0 +1,307 @@
+//! An export in one process, straight from a database: the same planner, reader and writer as a deployed stack's, and the
+//! same files, without AWS (or with S3 alone).
+
+mod address;
+mod progress;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+use aws_sdk_s3::Client;
+use clap::{Args, ValueEnum};
+use cluster_source::BatchOptions;
+use cluster_source::live::Live;
+use cluster_source::partition::pack;
+use cluster_source::survey::Survey;
+use export_aws::{ErrorKind, StepError, clients, now_millis};
+use export_task::arn::ClusterArn;
+use export_task::export_only::ExportOnly;
+use export_task::metadata::{self, TABLES_PER_DOCUMENT, TableStatus};
+use export_task::object_key::TaskPath;
+use export_task::options::{self, Options, TARGET_FILE_MB};
+use export_task::plan::{Partition, PartitionResult};
+use export_task::request::{self, ExportRequest};
+use export_task::tally::{Tally, tally};
+use export_task::task::{ExportTask, Status};
+use export_task::warning;
+use extract_tables::extract::Extractor;
+use indicatif::{HumanBytes, HumanCount};
+use parquet_sink::{Destination, S3Destination};
+use tokio::task::JoinSet;
+
+use address::Address;
+use progress::Progress;
+
+/// What `aurora-export local` is given.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The database: postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE
+    ///
+    /// Without a database, all of the server's. TLS is verified, by the system's certificate authorities or those in
+    /// sslrootcert; it is left out for loopback addresses and with sslmode=disable. A password given as AURORA_EXPORT_PASSWORD
+    /// in the environment doesn't show in the list of processes.
+    #[arg(long, value_name = "URL")]
+    source: Address,
+    /// Where to write: a directory, or s3://bucket/prefix
+    #[arg(long, value_name = "DIR|S3")]
+    out: String,
+    /// Name of the export, which is the directory its files are in
+    #[arg(long, default_value_t = default_name(), value_parser = identifier)]
+    name: String,
+    /// Parts of the server: database, database.schema or database.schema.table (MySQL: database.table); may be repeated
+    #[arg(long, value_name = "PART")]
+    only: Vec<String>,
+    /// Which Parquet types columns become: AWS's, which has text for all but numbers and booleans, or Parquet's own
+    #[arg(long, default_value = "aurora")]
+    types: Types,
+    /// How pages are compressed
+    #[arg(long, default_value = "gzip")]
+    compression: Compression,
+    /// Size at which a file ends and the next begins, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = TARGET_FILE_MB, value_parser = clap::value_parser!(u32).range(1..=options::MOST_FILE_MB as i64))]
+    target_file_size_mb: u32,
+    /// Connections that read at once; as many as there are processors if not given
+    #[arg(long)]
+    jobs: Option<std::num::NonZero<usize>>,
+    /// Size of the ranges tables are read in, in MiB of table
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    partition_mb: u64,
+    /// KMS key that objects in S3 are encrypted with; needed for S3
+    #[arg(long)]
+    kms_key_id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Types {
+    Aurora,
+    Native,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Compression {
+    Gzip,
+    Zstd,
+    Snappy,
+}
+
+impl Arguments {
+    fn options(&self) -> Options {
+        Options {
+            types: match self.types {
+                Types::Aurora => options::Types::Aurora,
+                Types::Native => options::Types::Native,
+            },
+            compression: match self.compression {
+                Compression::Gzip => options::Compression::Gzip,
+                Compression::Zstd => options::Compression::Zstd,
+                Compression::Snappy => options::Compression::Snappy,
+            },
+            target_file_size_mb: Some(self.target_file_size_mb),
+        }
+    }
+
+    fn only(&self) -> Result<ExportOnly, StepError> {
+        Ok(match &self.source.database {
+            // Not parsed: a database in an address may have any name.
+            Some(database) if self.only.is_empty() => vec![database.clone()].into(),
+            _ => ExportOnly::parse(&self.only)?,
+        })
+    }
+}
+
+fn identifier(name: &str) -> Result<String, String> {
+    if request::is_identifier(name) {
+        return Ok(name.to_owned());
+    }
+    Err("a name begins with a letter and has letters, digits and single hyphens, at most 60".to_owned())
+}
+
+fn default_name() -> String {
+    format!("export-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S"))
+}
+
+/// Exports, and says on standard output what it came to.
+///
+/// # Errors
+/// When the source can't be read or the destination can't be written; what was begun may remain there.
+pub async fn run(mut arguments: Arguments) -> Result<(), StepError> {
+    if let Ok(password) = std::env::var("AURORA_EXPORT_PASSWORD") {
+        arguments.source.endpoint.password = password;
+    }
+    let began = Instant::now();
+    let (destination, bucket, prefix) = destination(&arguments).await?;
+    let path = TaskPath::new(&prefix, &arguments.name);
+    refuse_existing(&destination, &path).await?;
+    let only = arguments.only()?;
+    let mut task = task(&arguments, only.clone(), bucket, prefix);
+    let live = Live::hold(arguments.source.source()?, &only).await?;
+    if !live.is_one_moment() {
+        eprintln!(
+            "note: MySQL's connections share no snapshot: each range of a table is read as it is when its turn comes"
+        );
+    }
+    let types = task.request.options.types;
+    let survey = Survey::take(live.source(), &only, types, arguments.partition_mb << 20).await?;
+    let unmatched = survey.unmatched(&only);
+    if !unmatched.is_empty() {
+        let names = unmatched.join(", ");
+        return Err(StepError::internal(format!("the server has nothing of these names: {names}")));
+    }
+    task.task_start_time = Some(now_millis());
+    task.planned_bytes = survey.partitions.iter().map(|p| p.bytes).sum();
+    let progress = Progress::new(task.planned_bytes);
+    let results = extract(&arguments, &live, &survey, &destination, &path, &progress).await?;
+    progress.end();
+    let summary = survey.summary();
+    let tally = tally(&summary, &results).map_err(StepError::internal)?;
+    task.status = Status::Complete;
+    task.extracted_bytes = tally.source_bytes;
+    task.task_end_time = Some(now_millis());
+    task.warning_message = warning::message(&tally.skipped, &summary.unreadable_databases);
+    let written = || results.iter().flat_map(|r| &r.files);
+    // Of tables that were found impossible half-way.
+    for stale in written().filter(|file| !tally.files.contains(file.key.as_str())) {
+        destination.remove(&stale.key).await?;
+    }
+    close(&destination, &path, &tally, &task).await?;
+    let exported = || written().filter(|file| tally.files.contains(file.key.as_str()));
+    println!(
+        "{} tables, {} rows, {} in {} files in {:.1} s: {}",
+        HumanCount(tally.exported.len() as u64),
+        HumanCount(exported().map(|file| file.rows).sum()),
+        HumanBytes(exported().map(|file| file.bytes).sum()),
+        HumanCount(tally.files.len() as u64),
+        began.elapsed().as_secs_f64(),
+        path.base(),
+    );
+    for skipped in &tally.skipped {
+        println!("not exported: {} ({})", skipped.target, skipped.message);
+    }
+    for database in &summary.unreadable_databases {
+        println!("not exported: {database} (the user may not connect to it)");
+    }
+    Ok(())
+}
+
+/// Where to write, and the bucket and the path below it as metadata name them.
+async fn destination(arguments: &Arguments) -> Result<(Destination, String, String), StepError> {
+    let Some(address) = arguments.out.strip_prefix("s3://") else {
+        return Ok((Destination::Directory(PathBuf::from(&arguments.out)), String::new(), String::new()));
+    };
+    let (bucket, prefix) = address.split_once('/').unwrap_or((address, ""));
+    let kms_key_id =
+        arguments.kms_key_id.clone().ok_or_else(|| StepError::internal("an export to S3 needs --kms-key-id"))?;
+    let client = clients::s3(&clients::config().await);
+    let s3 = S3Destination { client, bucket: bucket.to_owned(), kms_key_id };
+    Ok((Destination::S3(s3), bucket.to_owned(), prefix.trim_matches('/').to_owned()))
+}
+
+/// Files of two exports must not mix.
+async fn refuse_existing(destination: &Destination, path: &TaskPath) -> Result<(), StepError> {
+    let exists = match destination {
+        Destination::Directory(root) => root.join(path.base()).exists(),
+        Destination::S3(s3) => is_listed(&s3.client, &s3.bucket, &path.listing_prefix()).await?,
+    };
+    if exists { Err(StepError::internal(format!("{} exists already", path.base()))) } else { Ok(()) }
+}
+
+async fn is_listed(client: &Client, bucket: &str, prefix: &str) -> Result<bool, StepError> {
+    let list = client.list_objects_v2().bucket(bucket).prefix(prefix).max_keys(1);
+    let listed = list.send().await.map_err(|e| StepError::aws("the bucket can't be listed", e))?;
+    Ok(listed.key_count.unwrap_or(0) > 0)
+}
+
+/// The task as a deployed stack would record it.
+fn task(arguments: &Arguments, export_only: ExportOnly, s3_bucket: String, s3_prefix: String) -> ExportTask {
+    let source_arn = ClusterArn {
+        partition: "aws".to_owned(),
+        region: "local".to_owned(),
+        account: "000000000000".to_owned(),
+        cluster: arguments.source.endpoint.host.clone(),
+    };
+    let request = ExportRequest {
+        export_task_identifier: arguments.name.clone(),
+        source_arn,
+        s3_bucket,
+        s3_prefix,
+        iam_role_arn: String::new(),
+        kms_key_id: arguments.kms_key_id.clone().unwrap_or_default(),
+        export_only,
+        options: arguments.options(),
+    };
+    let now = now_millis();
+    let mut task = ExportTask::new(request, String::new(), now);
+    task.snapshot_time = Some(now);
+    task
+}
+
+/// Reads all partitions, on as many connections as there are jobs.
+async fn extract(
+    arguments: &Arguments,
+    live: &Live,
+    survey: &Survey,
+    destination: &Destination,
+    path: &TaskPath,
+    progress: &Progress,
+) -> Result<Vec<PartitionResult>, StepError> {
+    let processors = available_parallelism().map_or(1, |n| n.get());
+    let jobs = arguments.jobs.map_or(processors, |n| n.get());
+    let units = pack(survey.partitions.clone(), survey.partition_bytes);
+    let units = Arc::new(Mutex::new(units.into_iter()));
+    let tables = Arc::new(survey.tables.clone());
+    let mut workers = JoinSet::new();
+    for _ in 0..jobs {
+        let (units, tables, progress) = (Arc::clone(&units), Arc::clone(&tables), progress.clone());
+        let mut extractor = Extractor::new(
+            path.clone(),
+            arguments.options(),
+            live.source().clone(),
+            destination.clone(),
+            BatchOptions::default(),
+            processors.div_ceil(jobs),
+            progress.clone(),
+        );
+        workers.spawn(async move {
+            let next = || units.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let mut results = Vec::new();
+            while let Some(unit) = next() {
+                for partition in unit {
+                    let Partition { table, bytes, .. } = partition;
+                    results.push(extractor.partition(&tables[table as usize], &partition).await?);
+                    progress.partition(bytes);
+                }
+            }
+            Ok::<_, StepError>(results)
+        });
+    }
+    let mut results = Vec::new();
+    while let Some(worker) = workers.join_next().await {
+        let stopped = |e| StepError::caused(ErrorKind::InternalFailure, "a reader stopped", e);
+        results.extend(worker.map_err(stopped)??);
+    }
+    Ok(results)
+}
+
+/// Writes what stands beside the data.
+async fn close(
+    destination: &Destination,
+    path: &TaskPath,
+    tally: &Tally<'_>,
+    task: &ExportTask,
+) -> Result<(), StepError> {
+    for exported in &tally.exported {
+        for batch in &exported.batches {
+            destination.put(&path.success(exported.table, *batch), Vec::new().into()).await?;
+        }
+    }
+    let exported = tally.exported.iter().map(|e| e.status());
+    let statuses: Vec<TableStatus<'_>> = exported.chain(tally.skipped.iter().map(TableStatus::Skipped)).collect();
+    for (chunk, number) in statuses.chunks(TABLES_PER_DOCUMENT).zip(0..) {
+        let from = number * TABLES_PER_DOCUMENT + 1;
+        let key = path.export_tables_info(from, from + chunk.len() - 1);
+        destination.put(&key, metadata::export_tables_info(chunk)?.into()).await?;
+    }
+    Ok(destination.put(&path.export_info(), metadata::export_info(task)?.into()).await?)
+}

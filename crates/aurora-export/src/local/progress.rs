@@ -1,0 +1,43 @@
+//! The progress line of a local export.
+
+use std::time::Duration;
+
+use export_aws::StepError;
+use extract_tables::extract::Watch;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+
+/// A line on the terminal, if standard error is one. Clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    bytes: ProgressBar,
+    rows: ProgressBar,
+}
+
+impl Progress {
+    /// Of an export of about `bytes`.
+    pub fn new(bytes: u64) -> Self {
+        let line = "{percent:>3} % of {total_bytes} {wide_bar} {msg} {elapsed_precise}, {eta} left";
+        let style = ProgressStyle::with_template(line).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(bytes).with_style(style);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bytes: bar, rows: ProgressBar::hidden() }
+    }
+
+    /// A partition of that many estimated bytes is finished.
+    pub fn partition(&self, bytes: u64) {
+        self.bytes.inc(bytes);
+    }
+
+    /// Removes the line.
+    pub fn end(&self) {
+        self.bytes.finish_and_clear();
+    }
+}
+
+impl Watch for Progress {
+    async fn batch(&mut self, rows: usize) -> Result<(), StepError> {
+        self.rows.inc(rows as u64);
+        self.bytes.set_message(format!("{} rows", HumanCount(self.rows.position())));
+        Ok(())
+    }
+}
