@@ -90,13 +90,16 @@ fn only_an_available_cluster_of_a_kind_that_can_be_cloned_is_exported() {
     let cluster = Cluster::create(bench.env, "kinds", "CREATE TABLE t AS SELECT 1 AS a");
     run(async {
         let (task, rds) = (bench.admit("kinds", "kinds", "1", 5).await.unwrap(), bench.rds());
-        let refused = |mode: &str| format!("The DB cluster kinds can't be exported: its engine mode is {mode}.");
+        let refused = |mode: &str, kind: &str| {
+            let why = format!("{kind} DB clusters don't support exports to S3.");
+            format!("The DB cluster kinds can't be exported: its engine mode is {mode}. {why}")
+        };
         let gone = "Failed to find or access the source DB cluster: kinds".to_owned();
         for (state, message) in [
             (json!({"EngineMode": "global"}), None),
             (json!({"EngineMode": "parallelquery"}), None),
-            (json!({"EngineMode": "serverless"}), Some(refused("serverless"))),
-            (json!({"EngineMode": "multimaster"}), Some(refused("multimaster"))),
+            (json!({"EngineMode": "serverless"}), Some(refused("serverless", "Aurora Serverless v1"))),
+            (json!({"EngineMode": "multimaster"}), Some(refused("multimaster", "Multimaster"))),
             (json!({"EngineMode": "provisioned", "Status": "stopped"}), Some(gone.clone())),
             (json!({"Status": "inaccessible-encryption-credentials"}), Some(gone)),
             (json!({"Status": "available"}), None),

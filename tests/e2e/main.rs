@@ -1,4 +1,4 @@
-//! End-to-end tests: the shipped state machine, template and binaries, on a stack of their own with real PostgreSQL
+//! End-to-end tests: the shipped state machine, template and binaries, on a stack of their own with real database
 //! clusters, used by the clients that people use.
 //!
 //! # Layout
@@ -6,6 +6,7 @@
 //! * `harness` – the stack, and the ways into it.
 //! * `clients` – the AWS CLI, boto3, an execution and an invocation each start an export; what is in the bucket then.
 //! * `rows` – every type, every kind of table, and one point in time.
+//! * `mysql` – the same for Aurora MySQL, on MariaDB and MySQL, and its engine modes.
 //! * `contract` – the API as boto3 sees it, row by row: errors, fields, filters, pages.
 //! * `hostile` – requests no client would send, and many at once.
 //! * `refusals` – tasks that are refused, and cancellation in every phase.
@@ -28,6 +29,7 @@ mod handlers;
 mod harness;
 mod hostile;
 mod limits;
+mod mysql;
 mod refusals;
 mod rows;
 mod ways_in;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use local_stack::servers::NEWEST;
 use serde_json::{Value, json};
 
 use crate::harness::aws::{list, text};
@@ -26,12 +27,22 @@ fn a_cluster_without_tables_is_a_complete_export() {
 
 #[test]
 fn every_type_and_every_kind_of_table_arrives_row_for_row() {
+    every_type_and_every_kind_of_table_arrives("types", json!({}));
+}
+
+#[test]
+fn every_type_and_every_kind_of_table_of_the_newest_postgresql_arrives_row_for_row() {
+    NEWEST.ensure(&|what| eprintln!("{what}")).unwrap();
+    every_type_and_every_kind_of_table_arrives("newest-types", json!({"EngineVersion": "18"}));
+}
+
+fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
     let env = shared();
-    let cluster = Cluster::create(env, "types", include_str!("rows.sql"));
+    let cluster = Cluster::create_version(env, id, version, include_str!("rows.sql"));
     cluster.sql("shop", "CREATE DATABASE \"Second Shop\"");
     cluster
         .sql("Second Shop", "CREATE TABLE numbers AS SELECT g AS id, 'second' AS what FROM generate_series(1, 10) g");
-    let task = Task::start(&cluster, "types", json!({}));
+    let task = Task::start(&cluster, id, json!({}));
     let last = task.complete().last;
 
     let mut tables: Vec<[&str; 3]> = [
@@ -80,7 +91,7 @@ fn every_type_and_every_kind_of_table_arrives_row_for_row() {
     let told: BTreeMap<&str, &str> =
         list(&warning, "skippedTables").iter().map(|t| (text(t, "target"), text(t, "reason"))).collect();
     assert_eq!(told, skipped.into());
-    let document = format!("export_tables_info_types_from_1_to_{}.json", tables.len() + skipped.len());
+    let document = format!("export_tables_info_{id}_from_1_to_{}.json", tables.len() + skipped.len());
     let info = task.document(&document);
     let statuses = list(&info, "perTableStatus");
     for (target, reason) in skipped {

@@ -3,10 +3,11 @@
 //! # Layout
 //!
 //! * `story`: what is done and told, in order.
-//! * `shop`: the sample databases; `writer`: who keeps changing them.
+//! * `shop`: the sample databases; `client`: connections to them; `writer`: who keeps changing them.
 //! * `watch`: the progress of the task; `report`: what the files say.
 //! * `tools`: the AWS CLI and Python; `screen`: how it looks; `interrupt`: Ctrl-C.
 
+mod client;
 mod interrupt;
 mod report;
 mod screen;
@@ -22,6 +23,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use export_task::engine::Engine;
+use local_stack::servers::MARIADB;
 use local_stack::{Layout, Stack};
 
 use interrupt::Interrupt;
@@ -31,7 +34,7 @@ use screen::Screen;
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// Runs the demo of a checkout.
-pub fn run(checkout: &Path) -> Result<ExitCode, Box<dyn Error>> {
+pub fn run(checkout: &Path, engine: Engine) -> Result<ExitCode, Box<dyn Error>> {
     let began = Instant::now();
     let layout = Layout::private(checkout, "demo");
     fs::create_dir_all(&layout.state_dir)?;
@@ -44,14 +47,14 @@ pub fn run(checkout: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let screen = Screen::new();
     let stopping = Stopping(&layout);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(until_interrupted(&layout, screen));
+    let ended = runtime.block_on(until_interrupted(&layout, engine, screen));
     drop(runtime);
     drop(stopping);
     // Again, for its answer: what the guard could not stop is an error.
     Stack::down(&layout)?;
     match ended {
         Ok(Some(())) => {
-            story::farewell(&layout, screen, began.elapsed());
+            story::farewell(&layout, engine, screen, began.elapsed());
             Ok(ExitCode::SUCCESS)
         }
         Ok(None) => {
@@ -67,12 +70,17 @@ pub fn run(checkout: &Path) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Nothing when Ctrl-C, or a signal to the same end, came first.
-async fn until_interrupted(layout: &Layout, screen: Screen) -> Result<Option<()>> {
+async fn until_interrupted(layout: &Layout, engine: Engine, screen: Screen) -> Result<Option<()>> {
     let mut interrupt = Interrupt::new()?;
     screen.title();
     let up = {
         let layout = layout.clone();
-        move || Stack::up_for_this_process(&layout, &crate::say)
+        move || {
+            if engine == Engine::Mysql {
+                MARIADB.ensure(&crate::say)?;
+            }
+            Stack::up_for_this_process(&layout, &crate::say)
+        }
     };
     let mut starting = tokio::task::spawn_blocking(up);
     let started = tokio::select! {
@@ -86,7 +94,7 @@ async fn until_interrupted(layout: &Layout, screen: Screen) -> Result<Option<()>
     };
     let ended = match started {
         Ok(stack) => {
-            let demo = story::tell(layout, &stack, screen);
+            let demo = story::tell(layout, &stack, engine, screen);
             tokio::select! { biased; () = interrupt.came() => Err(None), ended = demo => ended.map_err(Some) }
         }
         Err(error) => Err(Some(error.into())),

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use export_task::engine::Engine;
 use local_stack::servers::{MARIADB, NEWEST};
 use local_stack::{Layout, Stack};
 
@@ -32,7 +33,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Export a sample shop from nothing to rows read back, on a stack of its own that is stopped in the end.
-    Demo,
+    Demo {
+        /// The cluster's engine: aurora-postgresql, or aurora-mysql, for which MariaDB is fetched from the system's distribution
+        #[arg(long, default_value = "aurora-postgresql", value_parser = engine)]
+        engine: Engine,
+    },
     /// Start the whole stack on this machine and leave it running. Source target/local/env to talk to it.
     Up,
     /// Stop the stack and remove its data.
@@ -91,7 +96,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let layout = Layout::here();
     match command {
-        Command::Demo => return demo::run(&layout.checkout),
+        Command::Demo { engine } => return demo::run(&layout.checkout, engine),
         Command::Up => {
             let stack = Stack::up(&layout, &say)?;
             let env = stack.env(&layout);
@@ -124,6 +129,11 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The engine of a name.
+fn engine(name: &str) -> Result<Engine, String> {
+    Engine::of_name(name).ok_or_else(|| "the engines are aurora-postgresql and aurora-mysql".to_owned())
 }
 
 /// What is being done. A reader who went away is no reason to stop halfway.

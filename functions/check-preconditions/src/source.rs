@@ -2,14 +2,20 @@
 
 use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
 use export_aws::{ErrorKind, StepError};
+use export_task::engine::Engine;
 use export_task::failure::Failure;
 use export_task::task::TaskRef;
 
-/// Engines this version reads.
-const ENGINES: &[&str] = &["aurora-postgresql"];
-
-/// Engine modes that can be cloned and read: everything but Serverless v1 and multi-master.
-const ENGINE_MODES: &[&str] = &["provisioned", "global", "parallelquery"];
+/// Why clusters of an engine mode can't be exported, if they can't, in the guide's words. It has two versions: by the later one
+/// only provisioned clusters can be; but nothing hinders the others that the earlier one names, so they can be here.
+fn refusal(mode: &str) -> Option<&'static str> {
+    match mode {
+        "provisioned" | "global" | "parallelquery" => None,
+        "serverless" => Some("Aurora Serverless v1 DB clusters don't support exports to S3."),
+        "multimaster" => Some("Multimaster DB clusters don't support exports to S3."),
+        _ => Some("Aurora MySQL and Aurora PostgreSQL support exports to S3 only for the provisioned engine mode."),
+    }
+}
 
 /// Checks the cluster.
 ///
@@ -31,14 +37,26 @@ pub async fn check(rds: &aws_sdk_rds::Client, task: &TaskRef) -> Result<(), Step
         return Err(missing());
     }
     let engine = cluster.engine().unwrap_or_default();
-    if !ENGINES.contains(&engine) {
+    if Engine::of_name(engine).is_none() {
         let message = format!("The DB cluster {name} can't be exported: its engine is {engine}.");
         return Err(StepError::new(ErrorKind::PreconditionFailed, message));
     }
     let mode = cluster.engine_mode().unwrap_or("provisioned");
-    if !ENGINE_MODES.contains(&mode) {
-        let message = format!("The DB cluster {name} can't be exported: its engine mode is {mode}.");
+    if let Some(why) = refusal(mode) {
+        let message = format!("The DB cluster {name} can't be exported: its engine mode is {mode}. {why}");
         return Err(StepError::new(ErrorKind::PreconditionFailed, message));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engine_modes_are_accepted_or_refused_in_the_words_of_the_guide() {
+        assert_eq!(["provisioned", "global", "parallelquery"].map(refusal), [None; 3]);
+        assert_eq!(refusal("serverless"), Some("Aurora Serverless v1 DB clusters don't support exports to S3."));
+        assert_eq!(refusal("multimaster"), Some("Multimaster DB clusters don't support exports to S3."));
+    }
 }

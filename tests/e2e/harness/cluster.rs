@@ -1,8 +1,11 @@
-//! Clusters: real PostgreSQL servers behind the local RDS.
+//! Clusters: real database servers behind the local RDS.
 
 use std::future::Future;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use local_stack::servers::mysql_client;
 use serde_json::{Value, json};
 use tokio_postgres::{Client, NoTls};
 
@@ -23,15 +26,27 @@ pub struct Cluster {
 impl Cluster {
     /// A new cluster with a database `shop`, loaded by `sql`.
     pub fn create(env: &'static Env, id: &str, sql: &str) -> Self {
-        env.aws(
-            "rds",
-            "create_db_cluster",
-            json!({"DBClusterIdentifier": id, "Engine": "aurora-postgresql", "MasterUsername": USER,
-                "MasterUserPassword": PASSWORD, "DatabaseName": "shop"}),
-        );
-        let cluster = Self::available(env, id);
+        Self::create_version(env, id, json!({}), sql)
+    }
+
+    /// As [`create`](Self::create), with `more` in the request.
+    pub fn create_version(env: &'static Env, id: &str, more: Value, sql: &str) -> Self {
+        let cluster = Self::request_new(env, id, "aurora-postgresql", more);
         cluster.sql("shop", sql);
         cluster
+    }
+
+    /// A new cluster of Aurora MySQL with an empty database `shop`, with `more` in the request.
+    pub fn create_mysql(env: &'static Env, id: &str, more: Value) -> Self {
+        Self::request_new(env, id, "aurora-mysql", more)
+    }
+
+    fn request_new(env: &'static Env, id: &str, engine: &str, more: Value) -> Self {
+        let mut request = json!({"DBClusterIdentifier": id, "Engine": engine, "MasterUsername": USER,
+            "MasterUserPassword": PASSWORD, "DatabaseName": "shop"});
+        request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        env.aws("rds", "create_db_cluster", request);
+        Self::available(env, id)
     }
 
     /// A cluster that was created already, once it is available.
@@ -69,6 +84,21 @@ impl Cluster {
         run(async { connect(port, database).await.batch_execute(sql).await }).unwrap_or_else(|error| {
             panic!("{}: {:?}", database, error.as_db_error().map_or(error.to_string(), |e| e.message().to_owned()))
         });
+    }
+
+    /// Runs statements as the master user of Aurora MySQL.
+    pub fn mysql(&self, database: &str, sql: &str) {
+        let mut client = self.mysql_client();
+        let client = client.arg(format!("--database={database}")).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut client = client.spawn().unwrap();
+        client.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+        let done = client.wait_with_output().unwrap();
+        assert!(done.status.success(), "{database}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// The ordinary client of MySQL, as the master user.
+    pub fn mysql_client(&self) -> Command {
+        mysql_client(self.port, USER, PASSWORD, &|what| eprintln!("{what}")).unwrap()
     }
 
     /// How psycopg connects.

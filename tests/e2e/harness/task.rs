@@ -163,6 +163,20 @@ impl Task {
     pub fn equals(&self, cluster: &Cluster, tables: &[[&str; 3]]) -> u64 {
         compare(cluster, &self.download(), tables)
     }
+
+    /// As [`equals`](Self::equals), for Aurora MySQL: databases and tables.
+    pub fn equals_mysql(&self, cluster: &Cluster, tables: &[[&str; 2]]) -> u64 {
+        let client = cluster.mysql_client();
+        let words = std::iter::once(client.get_program()).chain(client.get_args()).map(|word| word.to_str().unwrap());
+        let words = json!(words.collect::<Vec<_>>()).to_string();
+        let password = client.get_envs().find_map(|(_, value)| value).unwrap().to_str().unwrap();
+        let (directory, tables) = (self.download(), json!(tables).to_string());
+        let directory = directory.to_str().unwrap();
+        let arguments = ["--client", &words, "--password", password, "--directory", directory, "--tables", &tables];
+        let answer =
+            self.env.python("compare_mysql.py", &arguments).unwrap_or_else(|differences| panic!("{differences}"));
+        answer["rows"].as_u64().unwrap()
+    }
 }
 
 impl Drop for Task {

@@ -22,6 +22,11 @@ def parquet(table):
     return f"{directory}/{database}/{rest}/*/*.parquet"
 
 
+def name(schema, table):
+    """In MySQL a schema is a database of its own."""
+    return f"{schema if asked['engine'] == 'aurora-mysql' else 'shop'}.{schema}.{table}"
+
+
 def scalar(sql):
     return duckdb.sql(sql).fetchall()[0][0]
 
@@ -62,8 +67,8 @@ def check(rows, left_out):
     """Whether the copy is complete and of one moment."""
     counts = {table: n for table, n in asked["counts"].items() if table not in left_out}
     wrong = [f"{t} has {rows.get(t)} rows instead of {n}" for t, n in counts.items() if rows.get(t) != n]
-    accounts, transfers = parquet("shop.bank.accounts"), parquet("shop.bank.transfers")
-    orders, items = parquet("shop.sales.orders"), parquet("shop.sales.order_items")
+    accounts, transfers = parquet(name("bank", "accounts")), parquet(name("bank", "transfers"))
+    orders, items = parquet(name("sales", "orders")), parquet(name("sales", "order_items"))
     balance = scalar(f"SELECT sum(balance::decimal(18, 2)) FROM '{accounts}'")
     astray = scalar(f"""
         WITH moved AS (SELECT payer AS id, -amount::decimal(18, 2) AS amount FROM '{transfers}'
@@ -77,9 +82,9 @@ def check(rows, left_out):
     results = [
         (not wrong, f"{len(counts)} tables that got no rows meanwhile have exactly as many as the database", "; ".join(wrong)),
         (balance == 10_000_000, f"the exported balances sum to {balance:,}", "but must sum to 10,000,000.00"),
-        (astray == 0, f"each balance is what the account's {rows['shop.bank.transfers']:,} exported transfers make it",
+        (astray == 0, f"each balance is what the account's {rows[name('bank', 'transfers')]:,} exported transfers make it",
          f"but not for {astray} accounts"),
-        (torn == 0, f"each of {rows['shop.sales.orders']:,} exported orders is there with all its items",
+        (torn == 0, f"each of {rows[name('sales', 'orders')]:,} exported orders is there with all its items",
          f"but not {torn} of them"),
     ]
     for good, text, but in results:
@@ -89,8 +94,8 @@ def check(rows, left_out):
 
 def show_rows():
     for table, columns, order in (
-        ("shop.sales.orders", "id, status, total, placed_at, shipping", "id"),
-        ("shop.sales.customers", "id, name, country, newsletter, interests, last_ip, round(score, 2) AS score", "id"),
+        (name("sales", "orders"), "id, status, total, placed_at, shipping", "id"),
+        (name("sales", "customers"), "id, name, country, newsletter, interests, last_ip, round(score, 2) AS score", "id"),
     ):
         print(f"  {bold(table)}")
         duckdb.sql(f"SELECT {columns} FROM '{parquet(table)}' ORDER BY {order} LIMIT 4").show(max_width=98)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
+use export_task::engine::Engine;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -15,6 +16,7 @@ use super::tools::Tools;
 pub async fn show(
     tools: &Tools,
     screen: Screen,
+    engine: Engine,
     what: &str,
     files: &Path,
     counts: &BTreeMap<String, i64>,
@@ -23,7 +25,7 @@ pub async fn show(
     python.arg(what).arg(files).stdin(Stdio::piped());
     let mut python = python.spawn()?;
     if let Some(mut input) = python.stdin.take() {
-        let asked = json!({"counts": counts, "colours": screen.colours()});
+        let asked = json!({"engine": engine, "counts": counts, "colours": screen.colours()});
         input.write_all(asked.to_string().as_bytes()).await?;
     }
     match python.wait().await? {

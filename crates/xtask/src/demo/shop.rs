@@ -3,41 +3,66 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use export_task::engine::Engine;
 use tokio::time::sleep;
-use tokio_postgres::{Client, Config, NoTls};
 
 use super::Result;
+use super::client::Client;
 use super::screen::{Screen, grouped};
 use super::tools::Tools;
 
 /// The cluster.
 pub const CLUSTER: &str = "shop";
-const USER: &str = "shopkeeper";
-const PASSWORD: &str = "correct-horse-battery";
+pub const USER: &str = "shopkeeper";
+pub const PASSWORD: &str = "correct-horse-battery";
 
-/// Each database and what makes its tables.
-const DATABASES: [(&str, &str); 2] = [("shop", include_str!("shop.sql")), ("warehouse", include_str!("warehouse.sql"))];
+/// The database a cluster is created with.
+pub const DATABASE: &str = "shop";
 
-/// Tables that grow during the export, so that their rows can't be compared with anything.
-const GROWING: [&str; 3] = ["shop.sales.orders", "shop.sales.order_items", "shop.bank.transfers"];
+/// A shop as it is in one engine.
+struct Shop {
+    /// What makes the tables, and those of a second database.
+    shop: &'static str,
+    warehouse: &'static str,
+    /// Tables that grow during the export, so that their rows can't be compared with anything.
+    growing: [&'static str; 3],
+    /// Every table of the database that can be read, and its rows.
+    count: &'static str,
+}
 
-/// Every ordinary and every partitioned table, counted, that the master user can read.
-const COUNT: &str = "\
+const POSTGRESQL: Shop = Shop {
+    shop: include_str!("shop.sql"),
+    warehouse: include_str!("warehouse.sql"),
+    growing: ["shop.sales.orders", "shop.sales.order_items", "shop.bank.transfers"],
+    count: "\
     SELECT format('%s.%s.%s', current_database(), nspname, relname),
-           (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I.%I', nspname, relname), false, true, '')))[1]::text::int8
+           (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I.%I', nspname, relname), false, true, '')))[1]::text
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE relkind IN ('r', 'p') AND NOT relispartition AND has_table_privilege(pg_class.oid, 'SELECT')
-      AND nspname NOT IN ('pg_catalog', 'information_schema')";
+      AND nspname NOT IN ('pg_catalog', 'information_schema')",
+};
+
+const MYSQL: Shop = Shop {
+    shop: include_str!("shop.mysql.sql"),
+    warehouse: include_str!("warehouse.mysql.sql"),
+    growing: ["sales.sales.orders", "sales.sales.order_items", "bank.bank.transfers"],
+    // A database is its own schema. All of them can be counted from any.
+    count: "\
+    SELECT group_concat('SELECT ', quote(concat(table_schema, '.', table_schema, '.', table_name)),
+           ', count(*) FROM `', table_schema, '`.`', table_name, '`' SEPARATOR ' UNION ALL ') INTO @counts
+    FROM information_schema.tables
+    WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema');
+    EXECUTE IMMEDIATE @counts;",
+};
 
 /// Creates the cluster as a person would, and waits until it can be used. Returns its ARN and its port.
-pub async fn create(tools: &Tools, screen: Screen) -> Result<(String, u16)> {
-    let create =
-        ["aws", "rds", "create-db-cluster", "--db-cluster-identifier", CLUSTER, "--engine", "aurora-postgresql"];
+pub async fn create(engine: Engine, tools: &Tools, screen: Screen) -> Result<(String, u16)> {
+    let create = ["aws", "rds", "create-db-cluster", "--db-cluster-identifier", CLUSTER, "--engine", engine.name()];
     let create = [&create[..], &["--master-username", USER, "--master-user-password", PASSWORD]].concat();
-    tools.show(&[&create[..], &["--database-name", DATABASES[0].0]].concat()).await?;
+    tools.show(&[&create[..], &["--database-name", DATABASE]].concat()).await?;
     let instance =
         ["aws", "rds", "create-db-instance", "--db-instance-identifier", "shop-1", "--db-cluster-identifier"];
-    let instance = [&instance[..], &[CLUSTER, "--engine", "aurora-postgresql", "--db-instance-class", "db.r6g.large"]];
+    let instance = [&instance[..], &[CLUSTER, "--engine", engine.name(), "--db-instance-class", "db.r6g.large"]];
     tools.show(&instance.concat()).await?;
     let waiting = screen.wait("waiting until it is available");
     loop {
@@ -45,8 +70,12 @@ pub async fn create(tools: &Tools, screen: Screen) -> Result<(String, u16)> {
         let cluster = &described["DBClusters"][0];
         match (cluster["Status"].as_str(), cluster["Port"].as_u64().and_then(|port| port.try_into().ok())) {
             (Some("available"), Some(port)) => {
+                let server = match engine {
+                    Engine::Postgresql => "PostgreSQL",
+                    Engine::Mysql => "MariaDB",
+                };
                 waiting
-                    .done(&format!("the cluster {CLUSTER} is available: a real PostgreSQL server at 127.0.0.1:{port}"));
+                    .done(&format!("the cluster {CLUSTER} is available: a real {server} server at 127.0.0.1:{port}"));
                 let arn = cluster["DBClusterArn"].as_str().ok_or("the cluster has no ARN")?;
                 return Ok((arn.to_owned(), port));
             }
@@ -56,32 +85,24 @@ pub async fn create(tools: &Tools, screen: Screen) -> Result<(String, u16)> {
     }
 }
 
-/// Connects to a database of the cluster.
-pub async fn connect(port: u16, database: &str) -> Result<Client> {
-    let mut config = Config::new();
-    config.host("127.0.0.1").port(port).user(USER).password(PASSWORD).dbname(database);
-    let (client, connection) = config.connect(NoTls).await?;
-    // It ends with the client, and the client's calls say why.
-    tokio::spawn(connection);
-    Ok(client)
-}
-
 /// Fills the databases. Returns the rows of every table that nobody will write to from here on.
-pub async fn fill(port: u16, screen: Screen) -> Result<BTreeMap<String, i64>> {
-    let waiting = screen.wait("filling two databases");
+pub async fn fill(engine: Engine, port: u16, screen: Screen) -> Result<BTreeMap<String, i64>> {
+    let shop = match engine {
+        Engine::Postgresql => POSTGRESQL,
+        Engine::Mysql => MYSQL,
+    };
+    let waiting = screen.wait("filling its databases");
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
-    for (database, sql) in DATABASES {
-        if database != DATABASES[0].0 {
-            connect(port, DATABASES[0].0).await?.batch_execute(&format!("CREATE DATABASE {database}")).await?;
+    for (database, sql) in [(DATABASE, shop.shop), ("warehouse", shop.warehouse)] {
+        if database != DATABASE {
+            Client::connect(engine, port, DATABASE).await?.run(&format!("CREATE DATABASE {database};")).await?;
         }
-        let client = connect(port, database).await?;
-        client.batch_execute(sql).await?;
-        for row in client.query(COUNT, &[]).await? {
-            counts.insert(row.try_get(0)?, row.try_get(1)?);
-        }
+        let mut client = Client::connect(engine, port, database).await?;
+        client.run(sql).await?;
+        counts.extend(client.run(shop.count).await?);
     }
     let rows: i64 = counts.values().sum();
-    waiting.done(&format!("{} rows in {} tables of two databases", grouped(rows.unsigned_abs()), counts.len()));
-    counts.retain(|table, _| !GROWING.contains(&table.as_str()));
+    waiting.done(&format!("{} rows in {} tables", grouped(rows.unsigned_abs()), counts.len()));
+    counts.retain(|table, _| !shop.growing.contains(&table.as_str()));
     Ok(counts)
 }

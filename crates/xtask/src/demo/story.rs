@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use export_task::engine::Engine;
 use local_stack::{Layout, Stack};
 use serde_json::json;
 use tokio::time::sleep;
@@ -23,15 +24,15 @@ fn files(layout: &Layout) -> PathBuf {
 }
 
 /// Everything between a running stack and its end.
-pub async fn tell(layout: &Layout, stack: &Stack, screen: Screen) -> Result<()> {
+pub async fn tell(layout: &Layout, stack: &Stack, engine: Engine, screen: Screen) -> Result<()> {
     let tools = Tools::new(layout, stack, screen);
 
     screen.heading("A cluster");
-    let (source, port) = shop::create(&tools, screen).await?;
-    let counts = shop::fill(port, screen).await?;
+    let (source, port) = shop::create(engine, &tools, screen).await?;
+    let counts = shop::fill(engine, port, screen).await?;
 
     screen.heading("An export, while customers keep buying");
-    let writer = Writer::start(port).await?;
+    let writer = Writer::start(engine, port).await?;
     let start = ["aws", "rds", "start-export-task", "--export-task-identifier", TASK, "--source-arn", &source];
     let bucket = ["--s3-bucket-name", "\"$EXPORT_BUCKET\"", "--iam-role-arn", "\"$EXPORT_ROLE_ARN\""];
     let key = ["--kms-key-id", "\"$EXPORT_KMS_KEY_ID\""];
@@ -60,12 +61,20 @@ pub async fn tell(layout: &Layout, stack: &Stack, screen: Screen) -> Result<()> 
     let to = path(&copy);
     tools.show(&["aws", "s3", "sync", "\"s3://$EXPORT_BUCKET\"", &to, "--only-show-errors"]).await?;
     let exported = copy.join(TASK);
-    report::show(&tools, screen, "tables", &exported, &counts).await?;
+    report::show(&tools, screen, engine, "tables", &exported, &counts).await?;
     report::warnings(screen, &task)?;
     clone_is_gone(&tools, screen).await?;
 
     screen.heading("First rows, read by DuckDB");
-    report::show(&tools, screen, "rows", &exported, &counts).await
+    report::show(&tools, screen, engine, "rows", &exported, &counts).await
+}
+
+/// The database a schema of the shop is in. In MySQL it is one itself.
+fn database_of(engine: Engine, schema: &str) -> &str {
+    match engine {
+        Engine::Postgresql => shop::DATABASE,
+        Engine::Mysql => schema,
+    }
 }
 
 /// The last step of the workflow, after the event.
@@ -83,9 +92,9 @@ async fn clone_is_gone(tools: &Tools, screen: Screen) -> Result<()> {
 }
 
 /// What is left, and what to do next.
-pub fn farewell(layout: &Layout, screen: Screen, took: Duration) {
+pub fn farewell(layout: &Layout, engine: Engine, screen: Screen, took: Duration) {
     let (files, python) = (files(layout).join(TASK), layout.venv().join("bin/python"));
-    let orders = path(&files.join("shop/sales.orders/*/*.parquet"));
+    let orders = path(&files.join(database_of(engine, "sales")).join("sales.orders/*/*.parquet"));
     let line = |text: &str| screen.line(text);
     screen.heading(&format!("Done in {} s, and everything is stopped", took.as_secs()));
     line(&format!("The exported files are in {}. To look at them:", path(&files)));

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use export_task::engine::Engine;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_postgres::Client;
 
-use super::{Result, shop};
+use super::Result;
+use super::client::Client;
+use super::shop::DATABASE;
 
 /// Often enough that no inconsistent copy would go unnoticed, seldom enough to leave the export some of a small machine.
 const PAUSE: Duration = Duration::from_millis(4);
@@ -22,10 +24,10 @@ pub struct Writer {
 
 impl Writer {
     /// Starts transfers and orders.
-    pub async fn start(port: u16) -> Result<Self> {
-        let client = shop::connect(port, "shop").await?;
+    pub async fn start(engine: Engine, port: u16) -> Result<Self> {
+        let client = Client::connect(engine, port, DATABASE).await?;
         let (transfers, orders) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let task = tokio::spawn(write(client, Arc::clone(&transfers), Arc::clone(&orders)));
+        let task = tokio::spawn(write(engine, client, Arc::clone(&transfers), Arc::clone(&orders)));
         Ok(Self { transfers, orders, task })
     }
 
@@ -54,19 +56,22 @@ impl Drop for Writer {
     }
 }
 
-async fn write(client: Client, transfers: Arc<AtomicU64>, orders: Arc<AtomicU64>) -> Result<()> {
-    let transfer = client.prepare("SELECT bank.transfer($1, $2, $3::int4 / 100.0)").await?;
-    let order = client.prepare("SELECT sales.place_order($1, $2)").await?;
+async fn write(engine: Engine, mut client: Client, transfers: Arc<AtomicU64>, orders: Arc<AtomicU64>) -> Result<()> {
+    let call = match engine {
+        Engine::Postgresql => "SELECT",
+        Engine::Mysql => "CALL",
+    };
     let mut tick = interval(PAUSE);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Primes spread the accounts, customers and products; the same ones every time.
     for n in (0_i32..100_000).cycle() {
         tick.tick().await;
-        let (sender, receiver) = (n * 7919 % 10_000 + 1, (n * 10_007 + 1) % 10_000 + 1);
-        client.execute(&transfer, &[&sender, &receiver, &(n % 5000 + 1)]).await?;
+        let (sender, receiver, cents) = (n * 7919 % 10_000 + 1, (n * 10_007 + 1) % 10_000 + 1, n % 5000 + 1);
+        client.run(&format!("{call} bank.transfer({sender}, {receiver}, {cents} / 100.0);")).await?;
         transfers.fetch_add(1, Ordering::Relaxed);
         if n % 10 == 0 {
-            client.execute(&order, &[&(n % 50_000 + 1), &(n % 20_000 + 1)]).await?;
+            let (customer, product) = (n % 50_000 + 1, n % 20_000 + 1);
+            client.run(&format!("{call} sales.place_order({customer}, {product});")).await?;
             orders.fetch_add(1, Ordering::Relaxed);
         }
     }

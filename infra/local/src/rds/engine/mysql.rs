@@ -1,6 +1,8 @@
 //! MariaDB and MySQL as Aurora MySQL shows itself: a master user with broad rights but without `SUPER`, an `rdsadmin` that
 //! owns the server, TLS.
 
+mod settings;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -9,6 +11,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
+use self::settings::{CERTIFICATE, KEY, LOG, SETTINGS, data};
+pub(crate) use self::settings::{pid_file, socket};
 use super::{EngineError, Master, Place, RunAs, file, major};
 use crate::rds::tls::Authority;
 use crate::servers::{MARIADB, NEWEST};
@@ -85,7 +89,7 @@ impl Installation {
         self.user.private_file(&place.dir.join(CERTIFICATE), &tls.certificate)?;
         self.user.private_file(&place.dir.join(KEY), &tls.key)?;
         self.configure(place)?;
-        let settings = settings_file(place);
+        let settings = settings::argument(place);
         match self.kind {
             Kind::MariaDb => {
                 let base = format!("--basedir={}", self.base.display());
@@ -118,7 +122,7 @@ impl Installation {
     async fn clone_mariadb(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
         let data = format!("--target-dir={}", data(&target.dir).display());
         let (user, socket) = (format!("--user={ADMIN}"), format!("--socket={}", socket(&source.dir).display()));
-        self.run("bin/mariadb-backup", &[&settings_file(source), "--backup", &user, &socket, &data]).await?;
+        self.run("bin/mariadb-backup", &[&settings::argument(source), "--backup", &user, &socket, &data]).await?;
         self.run("bin/mariadb-backup", &["--no-defaults", "--prepare", &data]).await?;
         self.start(target, ADMIN).await
     }
@@ -182,6 +186,11 @@ impl Installation {
         Ok(())
     }
 
+    fn configure(&self, place: &Place) -> Result<(), EngineError> {
+        let text = settings::text(&self.base, place, self.kind.settings());
+        self.user.private_file(&place.dir.join(SETTINGS), &text)
+    }
+
     /// Changes the password of the master user.
     pub(crate) async fn set_master_password(
         &self,
@@ -196,7 +205,7 @@ impl Installation {
     /// Starts the server; returns when it takes connections.
     async fn start(&self, place: &Place, admin: &str) -> Result<(), EngineError> {
         let program = self.base.join("sbin").join(self.kind.server());
-        let mut server = self.user.start(&program, &[&settings_file(place)])?;
+        let mut server = self.user.start(&program, &[&settings::argument(place)])?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let Err(error) = self.sql(place, admin, "DO 1;").await else { return Ok(()) };
@@ -243,79 +252,13 @@ impl Kind {
     /// What only one of them knows.
     fn settings(self) -> &'static str {
         match self {
-            // Archive is a plugin of its own there.
-            Self::MariaDb => "innodb_log_file_size = 64M\nplugin_load_add = ha_archive\n",
+            // Some engines are plugins of their own there.
+            Self::MariaDb => {
+                "innodb_log_file_size = 64M\nplugin_load_add = ha_archive\nplugin_load_add = ha_blackhole\n"
+            }
             Self::MySql => "innodb_redo_log_capacity = 64M\nmysqlx = OFF\nplugin_load_add = mysql_clone.so\n",
         }
     }
-}
-
-impl Installation {
-    /// Writes the settings, for the server and all other programs. Nothing here has to survive a power cut, so nothing waits for the disk.
-    fn configure(&self, place: &Place) -> Result<(), EngineError> {
-        let (base, dir) = (self.base.display(), place.dir.display());
-        let parameters = place.parameters.iter().map(|(name, value)| format!("{name} = {}\n", quoted(value)));
-        let own = format!(
-            "basedir = {base}\n\
-             plugin_dir = {base}/lib/mysql/plugin\n\
-             lc_messages_dir = {base}/share/mysql\n\
-             character_sets_dir = {base}/share/mysql/charsets\n\
-             datadir = {data}\n\
-             socket = {socket}\n\
-             pid_file = {pid_file}\n\
-             log_error = {dir}/{LOG}\n\
-             ssl_cert = {dir}/{CERTIFICATE}\n\
-             ssl_key = {dir}/{KEY}\n\
-             port = {port}\n\
-             bind_address = 127.0.0.1\n\
-             skip_name_resolve = ON\n\
-             secure_file_priv = {dir}\n\
-             skip_log_bin\n\
-             max_connections = 200\n\
-             performance_schema = OFF\n\
-             innodb_buffer_pool_size = 64M\n\
-             innodb_flush_log_at_trx_commit = 0\n\
-             innodb_flush_method = nosync\n\
-             innodb_doublewrite = OFF\n\
-             innodb_use_native_aio = OFF\n",
-            data = data(&place.dir).display(),
-            socket = socket(&place.dir).display(),
-            pid_file = pid_file(&place.dir).display(),
-            port = place.port,
-        );
-        // Of what is said twice, the last counts.
-        let defaults =
-            "[mysqld]\ncharacter_set_server = utf8mb4\ndefault_time_zone = '+00:00'\nlocal_infile = ON\n".to_owned();
-        let text: String =
-            [defaults].into_iter().chain(parameters).chain([own, self.kind.settings().to_owned()]).collect();
-        self.user.private_file(&place.dir.join(SETTINGS), &text)
-    }
-}
-
-/// Files of a server's directory.
-const CERTIFICATE: &str = "server.crt";
-const KEY: &str = "server.key";
-const LOG: &str = "server.log";
-const SETTINGS: &str = "my.cnf";
-
-/// The data directory inside a server's directory.
-fn data(dir: &Path) -> PathBuf {
-    dir.join("data")
-}
-
-/// The file in which a running server of this directory leaves its process id.
-pub(crate) fn pid_file(dir: &Path) -> PathBuf {
-    data(dir).join("server.pid")
-}
-
-/// The socket of a server's directory.
-pub(crate) fn socket(dir: &Path) -> PathBuf {
-    dir.join("mysql.sock")
-}
-
-/// How programs are told the settings. Must be their first argument.
-fn settings_file(place: &Place) -> String {
-    format!("--defaults-file={}", place.dir.join(SETTINGS).display())
 }
 
 /// The users and databases RDS makes before the master user sees the server.
@@ -348,9 +291,4 @@ fn not_run(error: io::Error) -> EngineError {
 /// A quoted string.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
-
-/// A quoted value of the settings file.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -1,0 +1,185 @@
+//! Aurora MySQL: clusters on MariaDB and on MySQL, exported by the same workflow.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use local_stack::servers::{MARIADB, NEWEST};
+use serde_json::{Value, json};
+
+use crate::harness::aws::{list, text};
+use crate::harness::cluster::Cluster;
+use crate::harness::shared;
+use crate::harness::task::Task;
+use crate::harness::wire::control;
+
+/// The tables of mysql.sql that are exported.
+const TABLES: [[&str; 2]; 26] = [
+    ["shop", "numbers"],
+    ["shop", "times"],
+    ["shop", "texts"],
+    ["shop", "shapes"],
+    ["shop", "digits"],
+    ["shop", "skewed"],
+    ["shop", "large_keys"],
+    ["shop", "two_columns"],
+    ["shop", "keyed_by_text"],
+    ["shop", "keyed_by_bytes"],
+    ["shop", "keyless"],
+    ["shop", "parted"],
+    ["shop", "in_isam"],
+    ["shop", "in_csv"],
+    ["shop", "in_archive"],
+    ["shop", "in_memory"],
+    ["shop", "made"],
+    ["shop", "nothing"],
+    ["shop", "Mixed Case ñ 表"],
+    ["shop", "semi;colon'quote\""],
+    ["shop", "dot.ted"],
+    ["shop", "back`tick\\%"],
+    ["second", "numbers"],
+    ["Odd-db ä", "t"],
+    ["shop", "own"],
+    ["shop", "uneven"],
+];
+
+/// Those that are not, and why.
+const SKIPPED: [(&str, &str); 4] = [
+    ("shop.shop.zero_dates", "INVALID_DATETIME"),
+    ("shop.shop.in_nothing", "UNSUPPORTED_ENGINE"),
+    ("shop.shop.sla/sh", "UNSUPPORTED_TABLE_NAME"),
+    ("shop.shop.spaced", "UNSUPPORTED_COLUMN_NAME"),
+];
+
+#[test]
+fn every_type_and_table_of_mariadb_arrives_row_for_row() {
+    MARIADB.ensure(&|what| eprintln!("{what}")).unwrap();
+    let own = "CREATE TABLE own (id uuid PRIMARY KEY, a inet4, b inet6);
+        INSERT INTO own VALUES ('123e4567-e89b-12d3-a456-426655440000', '10.0.0.1', '::1'), (uuid(), NULL, NULL);";
+    every_type_and_table_arrives("mariadb", own);
+}
+
+#[test]
+fn every_type_and_table_of_mysql_arrives_row_for_row() {
+    NEWEST.ensure(&|what| eprintln!("{what}")).unwrap();
+    let own = "CREATE TABLE own (id int PRIMARY KEY, v vector(3)); INSERT INTO own VALUES (1, to_vector('[1, -2.5, 3e30]')), (2, NULL);";
+    every_type_and_table_arrives("mysql", own);
+}
+
+fn every_type_and_table_arrives(server: &str, own: &str) {
+    let cluster = Cluster::create_mysql(shared(), server, json!({"EngineVersion": server}));
+    cluster.mysql("shop", include_str!("mysql.sql"));
+    // A varying number of rows in one statement, and one row of many bytes among small ones.
+    let uneven = "CREATE TABLE uneven (id int PRIMARY KEY, t longtext); INSERT INTO uneven SELECT n, 'x' FROM many;
+        UPDATE uneven SET t = repeat('ä', 2000000) WHERE id = 5000;";
+    cluster.mysql("shop", &format!("{own}\n{uneven}"));
+    let task = Task::start(&cluster, server, json!({}));
+    let last = task.complete().last;
+    assert!(task.equals_mysql(&cluster, &TABLES) > 70_000);
+
+    let warning: Value = serde_json::from_str(text(&last, "WarningMessage")).unwrap();
+    let told: BTreeMap<&str, &str> =
+        list(&warning, "skippedTables").iter().map(|t| (text(t, "target"), text(t, "reason"))).collect();
+    assert_eq!(told, SKIPPED.into());
+    let info = task.document(&format!("export_tables_info_{server}_from_1_to_{}.json", TABLES.len() + SKIPPED.len()));
+    // The database is its own schema.
+    let targets: BTreeSet<&str> = list(&info, "perTableStatus").iter().map(|table| text(table, "target")).collect();
+    assert!(targets.contains("second.second.numbers") && targets.contains("shop.shop.dot.ted"), "{targets:#?}");
+    let objects = task.objects();
+    let files = |table: &str| {
+        let parts = objects.iter().filter(|key| key.contains(&format!("/shop.{table}/")) && key.ends_with(".parquet"));
+        parts.count()
+    };
+    // Large tables are read by several workers.
+    for table in ["skewed", "large_keys", "two_columns", "keyed_by_text", "keyed_by_bytes"] {
+        assert!(files(table) > 1, "{table}: {objects:#?}");
+    }
+    assert_eq!(task.leaves_nothing(), "SUCCEEDED");
+    drop(task);
+
+    let only = format!("{server}-only");
+    let task = Task::start(&cluster, &only, json!({"ExportOnly": ["second", "shop.numbers", "shop.in_csv"]}));
+    task.complete();
+    assert_eq!(task.equals_mysql(&cluster, &[["second", "numbers"], ["shop", "numbers"], ["shop", "in_csv"]]), 515);
+    drop(task);
+    let wrong = format!("{server}-wrong");
+    let refused = Task::start(&cluster, &wrong, json!({"ExportOnly": ["second", "shop.shop.numbers", "third"]}));
+    let cause = refused.failed();
+    assert!(cause.contains("shop.shop.numbers") && cause.contains("third"), "{cause}");
+}
+
+#[test]
+fn the_copy_is_one_point_in_time_while_others_write() {
+    MARIADB.ensure(&|what| eprintln!("{what}")).unwrap();
+    let cluster = Cluster::create_mysql(shared(), "busy-mysql", json!({"EngineMode": "parallelquery"}));
+    cluster.mysql(
+        "shop",
+        "CREATE TABLE accounts (id int PRIMARY KEY, balance decimal(12, 2) NOT NULL);
+         CREATE TABLE transfers (id int AUTO_INCREMENT PRIMARY KEY, payer int, payee int);
+         INSERT INTO accounts VALUES (1, 1000), (2, 1000), (3, 1000);",
+    );
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let moves = (0..300).map(|n| {
+                    let (payer, payee) = (n % 3 + 1, (n + 1) % 3 + 1);
+                    format!(
+                        "START TRANSACTION; UPDATE accounts SET balance = balance - 1 WHERE id = {payer};
+                         UPDATE accounts SET balance = balance + 1 WHERE id = {payee};
+                         INSERT INTO transfers (payer, payee) VALUES ({payer}, {payee}); COMMIT;"
+                    )
+                });
+                cluster.mysql("shop", &moves.collect::<String>());
+            }
+        });
+        thread::sleep(Duration::from_millis(500));
+        let task = Task::start(&cluster, "busy-mysql", json!({}));
+        task.complete();
+        stop.store(true, Ordering::Relaxed);
+        writer.join().unwrap();
+        let query = "WITH moved AS (SELECT payer AS id, -1 AS n FROM 'shop/shop.transfers/*/*.parquet'
+            UNION ALL SELECT payee, 1 FROM 'shop/shop.transfers/*/*.parquet')
+            SELECT (SELECT sum(balance)::int FROM 'shop/shop.accounts/*/*.parquet'), (SELECT count(*) FROM moved) > 0,
+            (SELECT count(*) FROM 'shop/shop.accounts/*/*.parquet' a WHERE balance <> 1000 + coalesce((SELECT sum(n) FROM moved WHERE moved.id = a.id), 0))";
+        let found = task.env.python("query.py", &[task.download().to_str().unwrap(), query]).unwrap();
+        assert_eq!(found, json!([[3000, true, 0]]));
+        assert_eq!(task.leaves_nothing(), "SUCCEEDED");
+    });
+}
+
+#[test]
+fn names_in_lower_case_are_exported_as_they_are_kept() {
+    let env = shared();
+    MARIADB.ensure(&|what| eprintln!("{what}")).unwrap();
+    let group = json!({"DBClusterParameterGroupName": "folded", "DBParameterGroupFamily": "aurora-mysql8.0", "Description": "x"});
+    env.aws("rds", "create_db_cluster_parameter_group", group);
+    let folded =
+        json!({"ParameterName": "lower_case_table_names", "ParameterValue": "1", "ApplyMethod": "pending-reboot"});
+    let change = json!({"DBClusterParameterGroupName": "folded", "Parameters": [folded]});
+    env.aws("rds", "modify_db_cluster_parameter_group", change);
+    let cluster = Cluster::create_mysql(env, "folded", json!({"DBClusterParameterGroupName": "folded"}));
+    cluster.mysql("shop", "CREATE TABLE Orders (ID int PRIMARY KEY); INSERT INTO ORDERS VALUES (1), (2)");
+    let task = Task::start(&cluster, "folded", json!({"ExportOnly": ["shop.orders"]}));
+    task.complete();
+    assert_eq!(task.equals_mysql(&cluster, &[["shop", "orders"]]), 2);
+}
+
+#[test]
+fn clusters_of_unsupported_engine_modes_are_refused() {
+    let env = shared();
+    MARIADB.ensure(&|what| eprintln!("{what}")).unwrap();
+    let cluster = Cluster::create_mysql(env, "modes", json!({"EngineMode": "global"}));
+    for (mode, words) in [
+        ("serverless", "Aurora Serverless v1 DB clusters don't support exports to S3."),
+        ("multimaster", "Multimaster DB clusters don't support exports to S3."),
+    ] {
+        control(env, "clusters/modes", &json!({"EngineMode": mode}));
+        let task = Task::start(&cluster, &format!("mode-{mode}"), json!({}));
+        let cause = task.failed();
+        assert!(cause.contains(words), "{cause}");
+    }
+    control(env, "clusters/modes", &json!({"EngineMode": "global"}));
+    Task::start(&cluster, "mode-global", json!({})).complete();
+}

@@ -1,0 +1,166 @@
+"""Compares an export of Aurora MySQL with the server it was taken from, row for row, without tolerance.
+
+Every table is read three times: from the server by its ordinary client, as the server's own text in hexadecimal digits, and
+from the part files by pyarrow and by DuckDB.
+"""
+
+import argparse
+import collections
+import datetime
+import decimal
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+import duckdb
+import pyarrow.parquet
+
+from compare import component, difference, part_files, problems
+
+# What the types become: physical and converted type, and how the server is asked for a value and its answer understood.
+BYTES = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "geometry", "point", "linestring", "polygon",
+         "multipoint", "multilinestring", "multipolygon", "geomcollection", "geometrycollection", "vector"}
+SIGNED = {"tinyint": ("INT32", "NONE"), "smallint": ("INT32", "NONE"), "mediumint": ("INT32", "NONE"),
+          "int": ("INT32", "NONE"), "bigint": ("INT64", "NONE")}
+UNSIGNED = {"tinyint": ("INT32", "INT_16"), "smallint": ("INT32", "NONE"), "mediumint": ("INT64", "NONE"),
+            "int": ("INT64", "NONE"), "bigint": ("FIXED_LEN_BYTE_ARRAY", "DECIMAL")}
+TEXT = "HEX(CONVERT(CAST({} AS CHAR) USING utf8mb4))"
+# The text of a FLOAT has six digits, that of the same number as a DOUBLE has all, if they fit into 22 characters. So the sign
+# goes apart, and what is small is multiplied by a power of two, which changes nothing but the exponent.
+EXACT = ("IF({0} IS NULL, NULL, CONCAT(IF({0} < 0, '-', '+'), IF(ABS({0}) < 1, 's', ' '),"
+         " ABS(CAST({0} AS DOUBLE)) * IF(ABS({0}) < 1, POW(2, 900), 1)))")
+EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--client", type=json.loads, required=True, help="the client with its arguments")
+    parser.add_argument("--password", required=True)
+    parser.add_argument("--directory", type=pathlib.Path, required=True, help="the export: what is below <prefix>/<task>/")
+    parser.add_argument("--tables", type=json.loads, required=True, help="[[database, table], ...]: all there must be")
+    args = parser.parse_args()
+
+    os.environ["MYSQL_PWD"] = args.password
+    wanted = {f"{component(d)}/{component(f'{d}.{t}')}": (d, t) for d, t in args.tables}
+    found = {str(path.relative_to(args.directory)) for path in args.directory.glob("*/*") if path.is_dir()}
+    problems.extend(f"{missing} is not in the export" for missing in wanted.keys() - found)
+    problems.extend(f"{foreign} is in the export and should not be" for foreign in found - wanted.keys())
+    total = sum(compare(args.client, args.directory / path, *wanted[path]) for path in wanted.keys() & found)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(json.dumps({"tables": len(wanted), "rows": total}))
+    sys.exit(bool(problems))
+
+
+def ask(client, sql):
+    """Every value in hexadecimal digits, so that none can be taken for another, or for NULL."""
+    settings = "SET NAMES utf8mb4; SET time_zone = '+00:00'; SET sql_mode = '';"
+    done = subprocess.run([*client, "--quick", "--skip-column-names"], input=settings + sql, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{sql}: {done.stderr}")
+    unhex = lambda value: None if value == "NULL" else bytes.fromhex(value)
+    return [[unhex(value) for value in line.split("\t")] for line in done.stdout.splitlines()]
+
+
+def hexed(text):
+    return f"CONVERT(0x{text.encode().hex()} USING utf8mb4)"
+
+
+def quoted(name):
+    return "`" + name.replace("`", "``") + "`"
+
+
+def duckdb_name(name):
+    return '"' + name.replace('"', '""') + '"'
+
+
+def columns_of(client, database, table):
+    described = ask(client, "SELECT " + ", ".join(
+        f"HEX(CONVERT(CAST({c} AS CHAR) USING utf8mb4))" for c in ("COLUMN_NAME", "DATA_TYPE", "COLUMN_TYPE",
+                                                                  "COALESCE(NUMERIC_PRECISION, 0)"))
+        + f" FROM information_schema.COLUMNS WHERE BINARY TABLE_SCHEMA = {hexed(database)} AND BINARY TABLE_NAME = {hexed(table)}"
+        + " ORDER BY ORDINAL_POSITION;")
+    return [tuple(value.decode() for value in row) for row in described]
+
+
+def kind(data_type, column_type, precision):
+    """(types in the file, what the server is asked for, what its answer means)"""
+    text = lambda value: value.decode()
+    number = lambda value: int(value)
+    if data_type in SIGNED:
+        unsigned = "unsigned" in column_type.partition(" ")[2]
+        meaning = decimal.Decimal if unsigned and data_type == "bigint" else int
+        return (UNSIGNED if unsigned else SIGNED)[data_type], TEXT, lambda value: meaning(value.decode())
+    if data_type == "decimal" and int(precision) <= 38:
+        physical = "INT32" if int(precision) <= 9 else "INT64" if int(precision) <= 18 else "FIXED_LEN_BYTE_ARRAY"
+        return (physical, "DECIMAL"), TEXT, lambda value: decimal.Decimal(value.decode())
+    if data_type in ("float", "double"):
+        return ("DOUBLE", "NONE"), TEXT.format(EXACT), exact
+    if data_type == "year":
+        return ("INT32", "NONE"), TEXT, number
+    if data_type in ("datetime", "timestamp"):
+        return ("INT64", "TIMESTAMP_MICROS"), TEXT.format("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {})"), number
+    if data_type == "bit":
+        digits = (int(precision) + 7) // 8 * 2
+        return ("BYTE_ARRAY", "NONE"), f"LPAD(HEX({{}}), {digits}, '0')", bytes
+    if data_type in BYTES:
+        return ("BYTE_ARRAY", "NONE"), "HEX({})", bytes
+    return ("BYTE_ARRAY", "UTF8"), TEXT, text
+
+
+def exact(value):
+    sign, scaled, number = value[:1], value[1:2] == b"s", float(value[2:])
+    number = number * 2.0**-900 if scaled else number
+    return struct.pack("<d", -number if sign == b"-" else number)
+
+
+def comparable(value):
+    """A value as Python's readers give it, in the form of the server's."""
+    if isinstance(value, float):
+        return struct.pack("<d", value)
+    if isinstance(value, datetime.datetime):
+        return (value.replace(tzinfo=None) - EPOCH) // datetime.timedelta(microseconds=1)
+    return bytes(value) if isinstance(value, bytearray) else value
+
+
+def compare(client, directory, database, table):
+    what = f"{database}.{table}"
+    columns = columns_of(client, database, table)
+    kinds = [kind(*column[1:]) for column in columns]
+    names = [column[0] for column in columns]
+    files = part_files(directory)
+    for file in files:
+        schema = pyarrow.parquet.ParquetFile(file).schema
+        actual = [(c.name, (c.physical_type, c.converted_type)) for c in map(schema.column, range(len(schema.names)))]
+        wanted = [(name, types) for name, (types, _, _) in zip(names, kinds)]
+        if actual != wanted:
+            problems.append(f"{what}: {file.name}: columns are {actual}, not {wanted}")
+    asked = ", ".join(sql.format(quoted(name)) for name, (_, sql, _) in zip(names, kinds))
+    rows = ask(client, f"SELECT {asked} FROM {quoted(database)}.{quoted(table)};")
+    expected = collections.Counter(
+        tuple(None if value is None else meaning(value) for value, (_, _, meaning) in zip(row, kinds, strict=True))
+        for row in rows)
+    by_arrow = (row for file in files for batch in pyarrow.parquet.ParquetFile(file).iter_batches()
+                for row in zip(*(column.to_pylist() for column in batch.columns)))
+    multiset = lambda rows: collections.Counter(tuple(map(comparable, row)) for row in rows)
+    difference(f"{what} by pyarrow", expected, multiset(by_arrow), files)
+    with tempfile.TemporaryDirectory() as plain:
+        # DuckDB reads patterns from paths, which the names of tables may look like.
+        links = [pathlib.Path(plain, f"{number}.parquet") for number in range(len(files))]
+        for link, file in zip(links, files):
+            link.symlink_to(file.resolve())
+        # Its instants of the first and the last years are none that Python knows.
+        asked = ", ".join(f"epoch_us({duckdb_name(name)})" if types[1] == "TIMESTAMP_MICROS" else duckdb_name(name)
+                          for name, (types, _, _) in zip(names, kinds))
+        by_duckdb = duckdb.connect().execute(f"SELECT {asked} FROM read_parquet($1)", [[str(link) for link in links]])
+        by_duckdb = by_duckdb.fetchall()
+    difference(f"{what} by DuckDB", expected, multiset(by_duckdb), files)
+    return sum(expected.values())
+
+
+if __name__ == "__main__":
+    main()
