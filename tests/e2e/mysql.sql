@@ -54,21 +54,21 @@ INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9);
 CREATE VIEW many AS SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n AS n FROM digits a, digits b, digits c, digits d;
 
 -- Keys with gaps and skew, below zero, above what is signed; keys of several columns, of text, of bytes; no key.
-CREATE TABLE skewed (id bigint PRIMARY KEY, filler varchar(200));
-INSERT INTO skewed SELECT CASE WHEN n < 9000 THEN n - 5000 ELSE 1000000007 * n END, repeat('s', n % 200) FROM many;
-CREATE TABLE large_keys (id bigint unsigned PRIMARY KEY, filler varchar(200));
-INSERT INTO large_keys SELECT 18446744073709551615 - n * 3, repeat('u', 100) FROM many;
-CREATE TABLE two_columns (a int, b varchar(20), filler varchar(200), PRIMARY KEY (a, b));
-INSERT INTO two_columns SELECT n % 7, concat('b', n), repeat('t', 100) FROM many;
-CREATE TABLE keyed_by_text (code varchar(40) COLLATE utf8mb4_general_ci PRIMARY KEY, filler varchar(200));
-INSERT INTO keyed_by_text SELECT concat(char(65 + n % 26), 'ä', left(sha2(n, 256), 32)), repeat('k', 100) FROM many;
-CREATE TABLE keyed_by_bytes (id binary(16), filler varchar(200), UNIQUE KEY (id));
-INSERT INTO keyed_by_bytes SELECT unhex(left(sha2(n, 256), 32)), repeat('y', 100) FROM many;
-CREATE TABLE keyless (n int, filler varchar(200));
-INSERT INTO keyless SELECT n % 100, repeat('l', 100) FROM many;
-CREATE TABLE parted (id int NOT NULL, region char(2) NOT NULL, filler varchar(200), PRIMARY KEY (id, region))
+CREATE TABLE skewed (id bigint PRIMARY KEY, filler varchar(400));
+INSERT INTO skewed SELECT CASE WHEN n < 9000 THEN n - 5000 ELSE 1000000007 * n END, repeat('s', 200 + n % 200) FROM many;
+CREATE TABLE large_keys (id bigint unsigned PRIMARY KEY, filler varchar(400));
+INSERT INTO large_keys SELECT 18446744073709551615 - n * 3, repeat('u', 300) FROM many;
+CREATE TABLE two_columns (a int, b varchar(20), filler varchar(400), PRIMARY KEY (a, b));
+INSERT INTO two_columns SELECT n % 7, concat('b', n), repeat('t', 300) FROM many;
+CREATE TABLE keyed_by_text (code varchar(40) COLLATE utf8mb4_general_ci PRIMARY KEY, filler varchar(400));
+INSERT INTO keyed_by_text SELECT concat(char(65 + n % 26), 'ä', left(sha2(n, 256), 32)), repeat('k', 300) FROM many;
+CREATE TABLE keyed_by_bytes (id binary(16) NOT NULL, filler varchar(400), UNIQUE KEY (id));
+INSERT INTO keyed_by_bytes SELECT unhex(left(sha2(n, 256), 32)), repeat('y', 300) FROM many;
+CREATE TABLE keyless (n int, filler varchar(400));
+INSERT INTO keyless SELECT n % 100, repeat('l', 300) FROM many;
+CREATE TABLE parted (id int NOT NULL, region char(2) NOT NULL, filler varchar(400), PRIMARY KEY (id, region))
     PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (1000), PARTITION p1 VALUES LESS THAN (5000), PARTITION p2 VALUES LESS THAN MAXVALUE);
-INSERT INTO parted SELECT n, 'DE', repeat('p', 100) FROM many;
+INSERT INTO parted SELECT n, 'DE', repeat('p', 300) FROM many;
 
 CREATE TABLE in_isam (id int, t text) ENGINE = MyISAM;
 INSERT INTO in_isam SELECT n, left(sha2(n, 256), 32) FROM many LIMIT 500;
@@ -99,3 +99,6 @@ CREATE TABLE second.numbers AS SELECT n AS id FROM many LIMIT 10;
 CREATE DATABASE `Odd-db ä`;
 CREATE TABLE `Odd-db ä`.t (a int PRIMARY KEY);
 INSERT INTO `Odd-db ä`.t VALUES (1), (2);
+
+-- How large tables are is known to the server only some seconds after they are filled.
+ANALYZE TABLE skewed, large_keys, two_columns, keyed_by_text, keyed_by_bytes;

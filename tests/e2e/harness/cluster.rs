@@ -89,8 +89,8 @@ impl Cluster {
     /// Runs statements as the master user of Aurora MySQL.
     pub fn mysql(&self, database: &str, sql: &str) {
         let mut client = self.mysql_client();
-        let client = client.arg(format!("--database={database}")).stdin(Stdio::piped()).stderr(Stdio::piped());
-        let mut client = client.spawn().unwrap();
+        let client = client.arg(format!("--database={database}")).stdin(Stdio::piped());
+        let mut client = client.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         client.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
         let done = client.wait_with_output().unwrap();
         assert!(done.status.success(), "{database}: {}", String::from_utf8_lossy(&done.stderr));
