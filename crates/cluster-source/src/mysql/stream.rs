@@ -29,8 +29,8 @@ pub async fn read<'a>(
     }
     let (statement, sent) = connection.start(&sql::select(table, partition)?).await?;
     batcher.check(&sent)?;
-    let received = connection.wire.received();
-    Ok(Batches { connection, statement, batcher, received, ended: false })
+    let taken = connection.wire.taken();
+    Ok(Batches { connection, statement, batcher, taken, ended: false })
 }
 
 /// A stream of record batches, none of them empty.
@@ -38,15 +38,15 @@ pub struct Batches<'a> {
     connection: &'a mut Connection,
     statement: u32,
     batcher: Batcher,
-    /// Bytes the connection had received before.
-    received: u64,
+    /// Bytes taken from the connection before.
+    taken: u64,
     ended: bool,
 }
 
 impl Batches<'_> {
-    /// Bytes of row data received so far.
+    /// Bytes of row data read so far.
     pub fn bytes_read(&self) -> u64 {
-        self.connection.wire.received() - self.received
+        self.connection.wire.taken() - self.taken
     }
 
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>, SourceError>> {

@@ -63,9 +63,9 @@ impl Wire {
         self
     }
 
-    /// Bytes received so far.
-    pub fn received(&self) -> u64 {
-        self.received
+    /// Bytes of the packets taken so far.
+    pub fn taken(&self) -> u64 {
+        self.received - (self.end - self.start) as u64
     }
 
     /// Sends a payload that belongs to what was said before.

@@ -50,6 +50,22 @@ async fn what_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn bytes_read_are_counted() {
+    let database = Database::create();
+    database.execute("CREATE TABLE t (a INT PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)");
+    let found = database.table("t").await;
+    let mut connection = database.connect().await;
+    let partitions = mysql::partitions(&mut connection, &found, u64::MAX).await.unwrap();
+    for _ in 0..2 {
+        let mut batches =
+            mysql::read(&mut connection, &found.table, &partitions[0], BatchOptions::default()).await.unwrap();
+        while batches.try_next().await.unwrap().is_some() {}
+        // Of each row the header, its kind, what is NULL and the value; then the end. All came with what precedes the rows.
+        assert_eq!(batches.bytes_read(), 3 * (4 + 1 + 1 + 4) + 11);
+    }
+}
+
+#[tokio::test]
 async fn a_value_of_hundreds_of_megabytes() {
     let database = Database::create();
     database.execute(
