@@ -136,11 +136,17 @@ impl StepError {
 
     /// Every message from this error to its root, for logs.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
+        let mut last = self.to_string();
+        let mut text = last.clone();
         let mut next = self.source();
         while let Some(error) = next {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
+            let message = error.to_string();
+            // What was made from another error may have its message.
+            if message != last {
+                text.push_str(": ");
+                text.push_str(&message);
+            }
+            last = message;
             next = error.source();
         }
         text

@@ -175,14 +175,16 @@ pub enum Range {
         /// First block that is not in the range, or `None` for no end.
         to: Option<u32>,
     },
-    /// Values of an integer column that is never NULL: `from <= value < to`; `None` is open at that end.
+    /// Values of a column that is never NULL: `from <= value < to`; `None` is open at that end.
     Key {
         /// The column, unquoted.
         column: String,
-        /// Lower bound, inclusive.
-        from: Option<i64>,
+        /// Its type, unquoted: one of the server's own.
+        type_name: String,
+        /// Lower bound, inclusive, as the server prints it.
+        from: Option<String>,
         /// Upper bound, exclusive.
-        to: Option<i64>,
+        to: Option<String>,
     },
     /// Rows whose key in an index is `from` or above and below `to`, compared column by column as the server compares them;
     /// `None` is open at that end.

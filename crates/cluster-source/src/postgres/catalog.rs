@@ -39,6 +39,18 @@ pub struct FoundTable {
     pub relations: Vec<FoundRelation>,
 }
 
+/// A column that is never NULL and leads an index: of a unique integer key where there is one, else of the primary key where
+/// it can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The column, unquoted.
+    pub column: String,
+    /// Its type, one of the server's own, as `pg_type.typname` has it: `int8`, `uuid`, `bpchar`.
+    pub type_name: String,
+    /// It alone is a unique key of integers, so the server's histogram of it leaves no values out.
+    pub unique_integer: bool,
+}
+
 /// A relation that holds rows, with what is known about cutting it.
 #[derive(Clone, Debug)]
 pub struct FoundRelation {
@@ -52,8 +64,8 @@ pub struct FoundRelation {
     pub bytes: u64,
     /// Block ranges can select its rows: it is a heap, and the role may read system columns.
     pub ctid: bool,
-    /// A unique integer column that is never NULL, the primary key where it can be.
-    pub key: Option<String>,
+    /// What it can be cut by where it can't be by blocks.
+    pub key: Option<Key>,
     /// Blocks when the server last counted, 0 for never.
     pub analyzed_blocks: u32,
     /// Rows when the server last counted.
@@ -207,6 +219,8 @@ fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {
     let analyzed_blocks = list::<i32>(row, "analyzed_blocks")?;
     let analyzed_rows = list::<f32>(row, "analyzed_rows")?;
     let keys = list::<Option<String>>(row, "keys")?;
+    let key_types = list::<Option<String>>(row, "key_types")?;
+    let unique_integers = list::<bool>(row, "unique_integers")?;
     let mut members = Vec::with_capacity(names.len());
     for (i, (schema, name)) in schemas.into_iter().zip(names).enumerate() {
         let heap = heaps[i].unsigned_abs();
@@ -216,7 +230,11 @@ fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {
             blocks: u32::try_from(heap.div_ceil(block_size)).unwrap_or(u32::MAX),
             bytes: heap + toasts[i].unsigned_abs(),
             ctid: ctids[i],
-            key: keys[i].clone(),
+            key: keys[i].clone().zip(key_types[i].clone()).map(|(column, type_name)| Key {
+                column,
+                type_name,
+                unique_integer: unique_integers[i],
+            }),
             analyzed_blocks: analyzed_blocks[i].unsigned_abs(),
             analyzed_rows: f64::from(analyzed_rows[i]),
         };

@@ -36,19 +36,27 @@ relations AS (
     coalesce(row_security_active(c.oid), false) AS row_security,
     coalesce(pg_relation_size(c.oid), 0) AS heap_bytes,
     CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE coalesce(pg_relation_size(c.reltoastrelid), 0) END AS toast_bytes,
-    c.relpages AS analyzed_blocks, c.reltuples AS analyzed_rows,
-    (SELECT k.attname::text
+    c.relpages AS analyzed_blocks, c.reltuples AS analyzed_rows, key.name AS key, key.type AS key_type,
+    key.unique_integer
+  FROM members m JOIN pg_class c ON c.oid = m.oid
+    JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
+    LEFT JOIN LATERAL (
+     -- The first column of an index that the server uses for `>=` and `<` of the column's own type and collation.
+     SELECT k.attname::text AS name, t.typname::text AS type,
+       x.indisunique AND x.indnkeyatts = 1 AND t.typname IN ('int2', 'int4', 'int8') AS unique_integer
      FROM pg_index x JOIN pg_attribute k ON k.attrelid = x.indrelid AND k.attnum = x.indkey[0]
-     WHERE x.indrelid = c.oid AND x.indisunique AND x.indisvalid AND x.indnkeyatts = 1
-       AND x.indpred IS NULL AND x.indexprs IS NULL AND k.attnotnull
-       AND k.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+       JOIN pg_type t ON t.oid = k.atttypid AND t.typnamespace = 'pg_catalog'::regnamespace
+       JOIN pg_opclass o ON o.oid = x.indclass[0] AND o.opcdefault
+       JOIN pg_am b ON b.oid = o.opcmethod AND b.amname = 'btree'
+     WHERE x.indrelid = c.oid AND x.indisvalid AND x.indpred IS NULL AND k.attnotnull
+       AND x.indcollation[0] = k.attcollation
        -- Since version 18 NOT NULL may say nothing about the rows there are.
        AND NOT EXISTS (
          SELECT FROM pg_constraint o
          WHERE o.conrelid = k.attrelid AND o.contype = 'n' AND NOT o.convalidated AND k.attnum = ANY (o.conkey))
-     ORDER BY x.indisprimary DESC, x.indexrelid LIMIT 1) AS key
-  FROM members m JOIN pg_class c ON c.oid = m.oid
-    JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
+     ORDER BY unique_integer DESC, x.indisprimary DESC, x.indisunique DESC, x.indexrelid
+     LIMIT 1
+    ) key ON true
 ),
 relation_lists AS (
   SELECT root,
@@ -63,7 +71,9 @@ relation_lists AS (
     array_agg(toast_bytes ORDER BY name, schema_name) AS toast_bytes,
     array_agg(analyzed_blocks ORDER BY name, schema_name) AS analyzed_blocks,
     array_agg(analyzed_rows ORDER BY name, schema_name) AS analyzed_rows,
-    array_agg(key ORDER BY name, schema_name) AS keys
+    array_agg(key ORDER BY name, schema_name) AS keys,
+    array_agg(key_type ORDER BY name, schema_name) AS key_types,
+    array_agg(coalesce(unique_integer, false) ORDER BY name, schema_name) AS unique_integers
   FROM relations
   GROUP BY root
 ),

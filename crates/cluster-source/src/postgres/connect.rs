@@ -23,6 +23,7 @@ const SESSION: &[(&str, &str)] = &[
     ("extra_float_digits", "1"),
     ("bytea_output", "hex"),
     ("xmloption", "content"),
+    ("standard_conforming_strings", "on"),
     ("quote_all_identifiers", "off"),
     ("search_path", ""),
     ("row_security", "off"),

@@ -2,10 +2,13 @@
 
 use export_task::plan::{Partition, Range};
 
-use super::catalog::{FoundRelation, FoundTable};
+use super::catalog::{FoundRelation, FoundTable, Key};
 use super::connect::Connection;
 use super::sql::{qualified, quote};
 use crate::error::SourceError;
+
+/// Blocks of a heap looked at for each partition that its key is cut into.
+const BLOCKS_SAMPLED: f64 = 16.0;
 
 /// What ranges are made of where there is a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +16,7 @@ pub enum Slicing {
     /// Heap blocks; keys for what is no heap. The server must know TID range scans (version 14), else every range would
     /// read the whole table.
     Blocks,
-    /// Values of an integer key.
+    /// Values of a key.
     Keys,
 }
 
@@ -25,7 +28,8 @@ impl Slicing {
 }
 
 /// Cuts a table into partitions of about `target_bytes`, in the order of batch and index. What nothing can cut is one
-/// partition. Key ranges ask the server for the key's bounds and histogram; nothing else does.
+/// partition. Unique integers ask the server for their bounds and histogram, other keys for a sample of the table;
+/// nothing else asks.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -43,7 +47,7 @@ pub async fn partitions(
         let ranges = match (slicing, relation.ctid, &relation.key) {
             _ if parts < 2 => vec![Range::All],
             (Slicing::Blocks, true, _) => block_ranges(relation.blocks, parts),
-            (_, _, Some(key)) => key_ranges(connection, relation, key, parts).await?,
+            (_, _, Some(key)) => key_ranges(key, key_cuts(connection, relation, key, parts).await?),
             _ => vec![Range::All],
         };
         let bytes = relation.bytes / (ranges.len().max(1) as u64);
@@ -68,12 +72,40 @@ fn block_ranges(blocks: u32, parts: u32) -> Vec<Range> {
         .collect()
 }
 
-async fn key_ranges(
+/// Ranges between ascending keys.
+fn key_ranges(key: &Key, cuts: Vec<String>) -> Vec<Range> {
+    let mut bounds = vec![None];
+    bounds.extend(cuts.into_iter().map(Some));
+    bounds.push(None);
+    let range = |pair: &[Option<String>]| Range::Key {
+        column: key.column.clone(),
+        type_name: key.type_name.clone(),
+        from: pair[0].clone(),
+        to: pair[1].clone(),
+    };
+    bounds.windows(2).map(range).collect()
+}
+
+/// Fewer than `parts` ascending keys between which about as many rows lie.
+async fn key_cuts(
+    connection: &Connection,
+    relation: &FoundRelation,
+    key: &Key,
+    parts: u32,
+) -> Result<Vec<String>, SourceError> {
+    if key.unique_integer {
+        let keys = integer_cuts(connection, relation, &key.column, parts).await?;
+        return Ok(keys.iter().map(i64::to_string).collect());
+    }
+    sampled_cuts(connection, relation, &key.column, parts).await
+}
+
+async fn integer_cuts(
     connection: &Connection,
     relation: &FoundRelation,
     key: &str,
     parts: u32,
-) -> Result<Vec<Range>, SourceError> {
+) -> Result<Vec<i64>, SourceError> {
     let sql = format!(
         "SELECT min({key})::int8, max({key})::int8, \
            (SELECT histogram_bounds::text::int8[] FROM pg_catalog.pg_stats \
@@ -85,18 +117,41 @@ async fn key_ranges(
     let name = &relation.relation;
     let row = connection.client().query_one(&sql, &[&name.schema, &name.name, &key]).await?;
     let (Some(min), Some(max)) = (row.try_get(0)?, row.try_get(1)?) else {
-        return Ok(vec![Range::All]);
+        return Ok(Vec::new());
     };
     let histogram: Vec<i64> = row.try_get::<_, Option<_>>(2)?.unwrap_or_default();
     // As the server's planner does: rows grow with blocks.
     let grown = f64::from(relation.blocks) / f64::from(relation.analyzed_blocks.max(1));
     let rows_outside = relation.analyzed_rows.max(1.0) * (grown - 1.0).max(0.0);
     let knots = knots(min, max, &histogram, relation.analyzed_rows.max(1.0), rows_outside);
-    let mut bounds: Vec<Option<i64>> = vec![None];
-    bounds.extend(cuts(&knots, parts).into_iter().map(Some));
-    bounds.push(None);
-    let range = |pair: &[Option<i64>]| Range::Key { column: key.to_owned(), from: pair[0], to: pair[1] };
-    Ok(bounds.windows(2).map(range).collect())
+    Ok(cuts(&knots, parts))
+}
+
+/// Keys of a sample of the table's blocks. The server sorts them as the column is sorted.
+async fn sampled_cuts(
+    connection: &Connection,
+    relation: &FoundRelation,
+    key: &str,
+    parts: u32,
+) -> Result<Vec<String>, SourceError> {
+    let fractions: Vec<f64> = (1..parts).map(|part| f64::from(part) / f64::from(parts)).collect();
+    let percent = f64::from(parts) * BLOCKS_SAMPLED * 100.0 / f64::from(relation.blocks.max(1));
+    // What is no heap may know no samples.
+    let sample = if relation.ctid && percent < 100.0 {
+        format!(" TABLESAMPLE SYSTEM ({percent}) REPEATABLE (0)")
+    } else {
+        String::new()
+    };
+    let sql = format!(
+        "SELECT (percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY {}))::text[] FROM ONLY {}{sample}",
+        quote(key),
+        qualified(&relation.relation),
+    );
+    let row = connection.client().query_one(&sql, &[&fractions]).await?;
+    // No rows; or keys that are no valid text, which nothing can be compared with.
+    let mut cuts = row.try_get::<_, Option<Vec<String>>>(0).ok().flatten().unwrap_or_default();
+    cuts.dedup();
+    Ok(cuts)
 }
 
 /// The estimated number of rows below ascending keys, from `min` to `max`. Between the bounds of the histogram lie

@@ -49,13 +49,15 @@ fn push_range(sql: &mut String, range: &Range) -> Result<(), SourceError> {
                 conditions.push(format!("ctid < '({to},0)'::pg_catalog.tid"));
             }
         }
-        Range::Key { column, from, to } => {
-            let column = quote(column);
+        Range::Key { column, type_name, from, to } => {
+            let (column, type_name) = (quote(column), quote(type_name));
+            // In quotes, `bpchar` and `bit` are of any length.
+            let literal = |bound: &str| format!("'{}'::pg_catalog.{type_name}", bound.replace('\'', "''"));
             if let Some(from) = from {
-                conditions.push(format!("{column} >= '{from}'::pg_catalog.int8"));
+                conditions.push(format!("{column} >= {}", literal(from)));
             }
             if let Some(to) = to {
-                conditions.push(format!("{column} < '{to}'::pg_catalog.int8"));
+                conditions.push(format!("{column} < {}", literal(to)));
             }
         }
         Range::Index { .. } => return Err(SourceError::Plan("a range of another engine".to_owned())),
@@ -107,8 +109,13 @@ mod tests {
             format!("{start} WHERE ctid >= '(7,0)'::pg_catalog.tid AND ctid < '(9,0)'::pg_catalog.tid{end}")
         );
         assert_eq!(
-            sql(Range::Key { column: "id".to_owned(), from: Some(i64::MIN), to: None }),
-            format!("{start} WHERE \"id\" >= '-9223372036854775808'::pg_catalog.int8{end}")
+            sql(Range::Key {
+                column: "id".to_owned(),
+                type_name: "bpchar".to_owned(),
+                from: Some("it's".to_owned()),
+                to: None
+            }),
+            format!("{start} WHERE \"id\" >= 'it''s'::pg_catalog.\"bpchar\"{end}")
         );
     }
 }

@@ -192,15 +192,19 @@ async fn sizes_and_keys_are_those_of_now() {
         .execute(
             "CREATE TABLE t (u int2 UNIQUE NOT NULL, k int8 PRIMARY KEY, big text);
              ALTER TABLE t ALTER big SET STORAGE EXTERNAL;
-             CREATE TABLE no_key (a int UNIQUE, b text PRIMARY KEY, c int NOT NULL, d int NOT NULL, UNIQUE (c, d));
-             CREATE UNIQUE INDEX ON no_key (c) WHERE c > 0; CREATE UNIQUE INDEX ON no_key ((c + 1)); CREATE INDEX ON no_key (c);
+             CREATE TABLE text_key (a int UNIQUE, b varchar(9) PRIMARY KEY, c int NOT NULL, d int NOT NULL, UNIQUE (c, d));
+             CREATE TABLE no_key (a int UNIQUE, b text NOT NULL, c int NOT NULL, d tid NOT NULL, e text COLLATE \"C\" NOT NULL);
+             CREATE INDEX ON no_key (b text_pattern_ops); CREATE INDEX ON no_key USING hash (c); CREATE INDEX ON no_key (e COLLATE \"POSIX\");
+             CREATE UNIQUE INDEX ON no_key (c) WHERE c > 0; CREATE UNIQUE INDEX ON no_key ((c + 1));
              ANALYZE t; INSERT INTO t SELECT n, n, repeat('x', 10000) FROM generate_series(1, 100) n",
         )
         .await;
     let found = database.table("t").await;
     let relation = &found.relations[0];
-    assert_eq!(relation.key.as_deref(), Some("k"));
+    assert_eq!(relation.key.as_ref().map(|key| (key.column.as_str(), key.type_name.as_str())), Some(("k", "int8")));
     assert_eq!((relation.blocks, relation.ctid), (1, true));
     assert!((1_000_000..2_000_000).contains(&relation.bytes), "{}", relation.bytes);
+    let text = database.table("text_key").await.relations[0].key.clone();
+    assert_eq!(text.map(|key| (key.column, key.type_name)), Some(("b".to_owned(), "varchar".to_owned())));
     assert_eq!(database.table("no_key").await.relations[0].key, None);
 }
