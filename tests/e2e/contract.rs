@@ -180,6 +180,9 @@ fn attribute(value: Value) -> Value {
         Value::String(text) => json!({"S": text}),
         Value::Number(number) => json!({"N": number.to_string()}),
         Value::Array(items) => json!({"L": items.into_iter().map(attribute).collect::<Vec<_>>()}),
+        Value::Object(members) => {
+            json!({"M": members.into_iter().map(|(name, value)| (name, attribute(value))).collect::<Map<_, _>>()})
+        }
         other => panic!("{other}"),
     }
 }
