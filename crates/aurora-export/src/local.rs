@@ -50,7 +50,7 @@ pub struct Arguments {
     /// Name of the export, which is the directory its files are in
     #[arg(long, default_value_t = default_name(), value_parser = identifier)]
     name: String,
-    /// Parts of the server: database, database.schema or database.schema.table (MySQL: database.table); may be repeated
+    /// Parts of the server: database, database.schema or database.schema.table (MySQL: database.table), whatever database the address names; may be repeated
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
     /// Which Parquet types columns become: AWS's, which has text for all but numbers and booleans, or Parquet's own
