@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use export_task::plan::{Column, ParquetType, Table};
 
 /// When a batch is full, and what is too large to be exported at all.
@@ -31,14 +31,27 @@ pub(crate) const UUID_BYTES: i32 = 16;
 
 /// The Arrow schema of a table's batches. Every column is nullable, as in AWS's files.
 pub fn arrow_schema(table: &Table) -> SchemaRef {
-    let field = |column: &Column| {
-        let field = Field::new(&column.name, data_type(column.parquet), true);
-        match extension(column.parquet) {
-            Some(name) => field.with_metadata(HashMap::from([(EXTENSION_TYPE_NAME_KEY.to_owned(), name.to_owned())])),
-            None => field,
-        }
+    let of_column = |column: &Column| {
+        let values = field(if column.list { ELEMENT } else { &column.name }, column.parquet);
+        if column.list { Field::new_list(&column.name, values, true) } else { values }
     };
-    Arc::new(Schema::new(table.columns.iter().map(field).collect::<Vec<_>>()))
+    Arc::new(Schema::new(table.columns.iter().map(of_column).collect::<Vec<_>>()))
+}
+
+/// The name of a list's elements in Parquet's own specification.
+const ELEMENT: &str = "element";
+
+/// The elements of a list.
+pub(crate) fn element(parquet: ParquetType) -> FieldRef {
+    Arc::new(field(ELEMENT, parquet))
+}
+
+fn field(name: &str, parquet: ParquetType) -> Field {
+    let field = Field::new(name, data_type(parquet), true);
+    match extension(parquet) {
+        Some(name) => field.with_metadata(HashMap::from([(EXTENSION_TYPE_NAME_KEY.to_owned(), name.to_owned())])),
+        None => field,
+    }
 }
 
 /// Arrow's name of a type that is more than how it is stored.
@@ -53,9 +66,14 @@ fn extension(parquet: ParquetType) -> Option<&'static str> {
 pub(crate) fn data_type(parquet: ParquetType) -> DataType {
     match parquet {
         ParquetType::Boolean => DataType::Boolean,
+        ParquetType::Int8 => DataType::Int8,
         ParquetType::Int16 => DataType::Int16,
         ParquetType::Int32 => DataType::Int32,
         ParquetType::Int64 => DataType::Int64,
+        ParquetType::UInt8 => DataType::UInt8,
+        ParquetType::UInt16 => DataType::UInt16,
+        ParquetType::UInt32 => DataType::UInt32,
+        ParquetType::UInt64 => DataType::UInt64,
         ParquetType::Float => DataType::Float32,
         ParquetType::Double => DataType::Float64,
         ParquetType::String | ParquetType::Json => DataType::Utf8,

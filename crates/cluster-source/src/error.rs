@@ -82,8 +82,8 @@ pub enum SourceError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A date with a time is zero, or not in the calendar.
-    #[error("column {column} holds a zero or impossible date, which is no instant")]
+    /// A date, with or without a time, is zero or not in the calendar.
+    #[error("column {column} holds a zero or impossible date")]
     NoInstant {
         /// The column.
         column: String,
@@ -107,9 +107,6 @@ pub enum SourceError {
     /// The server sent what its protocol doesn't allow, or ended early.
     #[error("the database broke its protocol: {0}")]
     Protocol(&'static str),
-    /// Parquet's own types were asked for of an engine whose values are not read so.
-    #[error("the types native are for Aurora PostgreSQL only")]
-    NoNativeTypes,
     /// A plan names what this version can't read.
     #[error("the plan can't be read: {0}")]
     Plan(String),
@@ -146,7 +143,7 @@ impl SourceError {
             Self::Unavailable { .. } => ErrorKind::Unavailable,
             Self::Throttled { .. } => ErrorKind::Throttled,
             Self::AccessDenied { .. } | Self::Untrusted { .. } => ErrorKind::AccessDenied,
-            Self::ValueTooLarge { .. } | Self::NoNativeTypes => ErrorKind::Unsupported,
+            Self::ValueTooLarge { .. } => ErrorKind::Unsupported,
             Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
             Self::UnreadableValue { .. } => ErrorKind::Skip(SkipReason::UnreadableValue),
             Self::RowTooLarge { .. } | Self::RowUnsendable { .. } => ErrorKind::Skip(SkipReason::RowTooLarge),

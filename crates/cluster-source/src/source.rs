@@ -105,9 +105,8 @@ impl Connection {
                 let tables = catalog.tables.into_iter().map(FoundTable::Postgres).collect();
                 Ok(Catalog { tables, skipped: catalog.skipped })
             }
-            Self::Mysql(_) if types == Types::Native => Err(SourceError::NoNativeTypes),
             Self::Mysql(connection) => {
-                let catalog = mysql::catalog(connection, database, selects).await?;
+                let catalog = mysql::catalog(connection, database, types, selects).await?;
                 let tables = catalog.tables.into_iter().map(FoundTable::Mysql).collect();
                 Ok(Catalog { tables, skipped: catalog.skipped })
             }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal32Array, Decimal64Array, Decimal128Array,
-    FixedSizeBinaryArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, StringArray,
-    Time64MicrosecondArray, TimestampMicrosecondArray,
+    FixedSizeBinaryArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, StringArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use export_task::plan::ParquetType;
@@ -16,10 +16,15 @@ use crate::batch::{UUID_BYTES, data_type};
 /// Buffers by what they are made of.
 pub(crate) enum Values {
     Bool(BooleanBufferBuilder),
+    I8(Vec<i8>),
     I16(Vec<i16>),
     I32(Vec<i32>),
     I64(Vec<i64>),
     I128(Vec<i128>),
+    U8(Vec<u8>),
+    U16(Vec<u16>),
+    U32(Vec<u32>),
+    U64(Vec<u64>),
     F32(Vec<f32>),
     F64(Vec<f64>),
     Bytes { ends: Vec<i32>, bytes: Vec<u8> },
@@ -33,6 +38,7 @@ impl Values {
     pub fn new(parquet: ParquetType) -> Self {
         match parquet {
             ParquetType::Boolean => Self::Bool(BooleanBufferBuilder::new(0)),
+            ParquetType::Int8 => Self::I8(Vec::new()),
             ParquetType::Int16 => Self::I16(Vec::new()),
             ParquetType::Int32 | ParquetType::Date | ParquetType::Decimal { precision: ..=9, .. } => {
                 Self::I32(Vec::new())
@@ -43,6 +49,10 @@ impl Values {
             | ParquetType::TimeMicros
             | ParquetType::Decimal { precision: ..=18, .. } => Self::I64(Vec::new()),
             ParquetType::Decimal { .. } => Self::I128(Vec::new()),
+            ParquetType::UInt8 => Self::U8(Vec::new()),
+            ParquetType::UInt16 => Self::U16(Vec::new()),
+            ParquetType::UInt32 => Self::U32(Vec::new()),
+            ParquetType::UInt64 => Self::U64(Vec::new()),
             ParquetType::Float => Self::F32(Vec::new()),
             ParquetType::Double => Self::F64(Vec::new()),
             ParquetType::Uuid => Self::Uuid(Vec::new()),
@@ -60,10 +70,15 @@ impl Values {
                 values.append(false);
                 1
             }
+            Self::I8(values) => push(values, 0),
             Self::I16(values) => push(values, 0),
             Self::I32(values) => push(values, 0),
             Self::I64(values) => push(values, 0),
             Self::I128(values) => push(values, 0),
+            Self::U8(values) => push(values, 0),
+            Self::U16(values) => push(values, 0),
+            Self::U32(values) => push(values, 0),
+            Self::U64(values) => push(values, 0),
             Self::F32(values) => push(values, 0.0),
             Self::F64(values) => push(values, 0.0),
             Self::Uuid(values) => push_uuid(values, &[0; 16]),
@@ -85,6 +100,7 @@ impl Values {
         let of_type = data_type(parquet);
         Ok(match self {
             Self::Bool(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
+            Self::I8(values) => Arc::new(Int8Array::new(scalars(values), nulls)),
             Self::I16(values) => Arc::new(Int16Array::new(scalars(values), nulls)),
             Self::I32(values) => match parquet {
                 ParquetType::Int32 => Arc::new(Int32Array::new(scalars(values), nulls)),
@@ -100,6 +116,10 @@ impl Values {
                 _ => Arc::new(Decimal64Array::new(scalars(values), nulls).with_data_type(of_type)),
             },
             Self::I128(values) => Arc::new(Decimal128Array::new(scalars(values), nulls).with_data_type(of_type)),
+            Self::U8(values) => Arc::new(UInt8Array::new(scalars(values), nulls)),
+            Self::U16(values) => Arc::new(UInt16Array::new(scalars(values), nulls)),
+            Self::U32(values) => Arc::new(UInt32Array::new(scalars(values), nulls)),
+            Self::U64(values) => Arc::new(UInt64Array::new(scalars(values), nulls)),
             Self::F32(values) => Arc::new(Float32Array::new(scalars(values), nulls)),
             Self::F64(values) => Arc::new(Float64Array::new(scalars(values), nulls)),
             Self::Uuid(values) => {

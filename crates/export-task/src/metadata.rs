@@ -176,7 +176,7 @@ fn table_info<'a>(status: &TableStatus<'a>) -> TableInfo<'a> {
                     .map(|c| TypeMapping {
                         column_name: &c.name,
                         original_type: &c.original_type,
-                        expected_exported_type: c.parquet.exported_name(),
+                        expected_exported_type: c.exported_name(),
                         original_char_max_length: c.char_max_length,
                         original_num_precision: c.num_precision,
                         original_date_time_precision: c.datetime_precision,

@@ -48,27 +48,54 @@ pub struct Column {
     /// Fractional-second precision of date and time types, else 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub datetime_precision: i32,
-    /// How the reader decodes the column: a name only the engine's reader interprets, such as `int4`, `numeric` or `text`.
+    /// How the reader decodes the column, or the elements of a list: a name only the engine's reader interprets, such as
+    /// `int4`, `numeric` or `text`.
     pub decode: String,
-    /// The Parquet type it is written as.
+    /// The Parquet type it is written as, or that of a list's elements.
     pub parquet: ParquetType,
+    /// Whether it is written as a LIST, whose elements may be NULL.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub list: bool,
+}
+
+impl Column {
+    /// The spelling of `expectedExportedType` in `export_tables_info`. AWS exports no lists.
+    pub fn exported_name(&self) -> Cow<'static, str> {
+        let name = self.parquet.exported_name();
+        if self.list { format!("list<{name}>").into() } else { name }
+    }
 }
 
 fn is_zero(n: &i32) -> bool {
     *n == 0
 }
 
-/// The Parquet types AWS's conversion tables use (facts: "Data conversion when exporting to an Amazon S3 bucket").
+fn is_false(b: &bool) -> bool {
+    !*b
+}
+
+/// The Parquet types AWS's conversion tables use (facts: "Data conversion when exporting to an Amazon S3 bucket"), and
+/// Parquet's own for what those have as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ParquetType {
     /// BOOLEAN.
     Boolean,
+    /// INT32 annotated INT(8, true).
+    Int8,
     /// INT32 annotated INT(16, true).
     Int16,
     /// INT32.
     Int32,
     /// INT64.
     Int64,
+    /// INT32 annotated INT(8, false).
+    UInt8,
+    /// INT32 annotated INT(16, false).
+    UInt16,
+    /// INT32 annotated INT(32, false).
+    UInt32,
+    /// INT64 annotated INT(64, false).
+    UInt64,
     /// FLOAT.
     Float,
     /// DOUBLE.
@@ -104,9 +131,14 @@ impl ParquetType {
     pub fn exported_name(self) -> Cow<'static, str> {
         let name = match self {
             Self::Boolean => "boolean",
+            Self::Int8 => "int32 (INT_8)",
             Self::Int16 => "int32 (INT_16)",
             Self::Int32 => "int32",
             Self::Int64 => "int64",
+            Self::UInt8 => "int32 (UINT_8)",
+            Self::UInt16 => "int32 (UINT_16)",
+            Self::UInt32 => "int32 (UINT_32)",
+            Self::UInt64 => "int64 (UINT_64)",
             Self::Float => "float",
             Self::Double => "double",
             Self::String => "binary (UTF8)",

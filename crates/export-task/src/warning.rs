@@ -26,7 +26,8 @@ pub enum SkipReason {
     NoColumns,
     /// A partition of the table is a foreign table, whose rows the cluster doesn't hold.
     ForeignPartition,
-    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is no instant.
+    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is no instant; or a `DATE` that is to be a day of
+    /// Parquet's.
     InvalidDatetime,
     /// The table's storage engine doesn't keep rows of its own in the cluster.
     UnsupportedEngine,

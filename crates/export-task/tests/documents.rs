@@ -59,6 +59,7 @@ fn export_tables_info_tells_exported_and_skipped_tables() {
             datetime_precision: 0,
             decode: "text".into(),
             parquet: ParquetType::String,
+            list: false,
         }],
     };
     let skipped = SkippedTable {

@@ -194,7 +194,7 @@ impl RowGroup {
     }
 }
 
-/// The one leaf a column has: there are no structs.
+/// The one leaf a column has: there are lists, but no structs.
 fn leaf(field: &Field, values: &ArrayRef) -> Result<ArrowLeafColumn> {
     let mut leaves = compute_leaves(field, values)?;
     match (leaves.pop(), leaves.pop()) {

@@ -1,10 +1,10 @@
 //! The Parquet schema of a file: what the parquet crate makes of the Arrow schema, with the two annotations that Arrow has as
-//! extension types.
+//! extension types, of columns and of lists' elements.
 
 use std::sync::Arc;
 
 use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{LogicalType, Repetition};
 use parquet::errors::Result;
@@ -29,6 +29,16 @@ pub(crate) fn descriptor(schema: &Schema) -> Result<SchemaDescriptor> {
 }
 
 fn annotated(column: &TypePtr, field: &Field) -> Result<TypePtr> {
+    if let (DataType::List(element), [repeated]) = (field.data_type(), fields(column)) {
+        let elements = fields(repeated).iter().map(|column| annotated(column, element)).collect::<Result<_>>()?;
+        let repeated = Type::group_type_builder(repeated.name()).with_repetition(Repetition::REPEATED);
+        let list = Type::group_type_builder(column.name())
+            .with_repetition(Repetition::OPTIONAL)
+            .with_logical_type(Some(LogicalType::List))
+            .with_fields(vec![Arc::new(repeated.with_fields(elements).build()?)])
+            .build()?;
+        return Ok(Arc::new(list));
+    }
     let (logical, length) = match field.metadata().get(EXTENSION_TYPE_NAME_KEY).map(String::as_str) {
         Some("arrow.uuid") => (LogicalType::Uuid, 16),
         Some("arrow.json") => (LogicalType::Json, -1),
@@ -40,4 +50,8 @@ fn annotated(column: &TypePtr, field: &Field) -> Result<TypePtr> {
         .with_length(length)
         .build()?;
     Ok(Arc::new(annotated))
+}
+
+fn fields(column: &Type) -> &[TypePtr] {
+    if column.is_group() { column.get_fields() } else { &[] }
 }

@@ -127,6 +127,17 @@ mod tests {
         ("datetime", ParquetType::TimestampMicros),
         ("text", ParquetType::String),
         ("bytes", ParquetType::Binary),
+        ("tinyint", ParquetType::Int8),
+        ("tinyint unsigned", ParquetType::UInt8),
+        ("smallint", ParquetType::Int16),
+        ("smallint unsigned", ParquetType::UInt16),
+        ("int unsigned", ParquetType::UInt32),
+        ("bigint unsigned", ParquetType::UInt64),
+        ("float", ParquetType::Float),
+        ("date", ParquetType::Date),
+        ("datetime", ParquetType::LocalTimestampMicros),
+        ("text", ParquetType::Json),
+        ("text", ParquetType::Uuid),
     ];
 
     fn batcher(columns: &[(&str, ParquetType)]) -> Result<Batcher, SourceError> {
@@ -138,6 +149,7 @@ mod tests {
             datetime_precision: 6,
             decode: (*decode).to_owned(),
             parquet: *parquet,
+            list: false,
         };
         let table = Table {
             id: 0,

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use export_task::options::Types;
 use export_task::plan::{KeyColumn, Relation, Table};
 use export_task::warning::{SkipReason, SkippedTable};
 
@@ -56,13 +57,15 @@ pub struct Key {
 }
 
 /// Reads the catalog of a database in four queries. `selects` says by schema (which is the database) and table name what is
-/// wanted; anything else is neither returned nor reported. Tables on which the user has no privilege at all are unknown to it.
+/// wanted; anything else is neither returned nor reported; `types` what columns become. Tables on which the user has no
+/// privilege at all are unknown to it.
 ///
 /// # Errors
 /// [`SourceError`].
 pub async fn catalog(
     connection: &mut Connection,
     database: &str,
+    types: Types,
     selects: impl Fn(&str, &str) -> bool,
 ) -> Result<Catalog, SourceError> {
     let mut columns = columns(connection, database).await?;
@@ -86,7 +89,7 @@ pub async fn catalog(
                     schema: database.to_owned(),
                     name: name.to_owned(),
                     directory_suffix: None,
-                    columns: described.iter().map(Described::column).collect(),
+                    columns: described.iter().map(|column| column.column(types)).collect(),
                 };
                 // Only in InnoDB are ranges of the primary key ranges of the table.
                 let key = keys.remove(name).filter(|_| engine.eq_ignore_ascii_case("InnoDB"));

@@ -1,6 +1,7 @@
 //! One column: how the catalog describes it, how it is read, what it becomes.
 
-use export_task::plan::{Column, KeyKind};
+use export_task::options::Types;
+use export_task::plan::{Column, KeyKind, ParquetType};
 
 use super::fields::TextRow;
 use super::types::Decode;
@@ -46,8 +47,10 @@ impl Described {
         })
     }
 
-    pub fn column(&self) -> Column {
+    pub fn column(&self, types: Types) -> Column {
         let decode = self.decode();
+        // A precision is at most 65.
+        let becomes = decode.becomes(self.precision as u8, self.scale as u8);
         let limited = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
         Column {
             name: self.name.clone(),
@@ -56,9 +59,32 @@ impl Described {
             num_precision: limited(self.precision),
             datetime_precision: limited(self.datetime_precision),
             decode: decode.name().to_owned(),
-            // A precision is at most 65.
-            parquet: decode.becomes(self.precision as u8, self.scale as u8),
+            parquet: match types {
+                Types::Aurora => becomes,
+                Types::Native => self.native(decode).unwrap_or(becomes),
+            },
+            list: false,
         }
+    }
+
+    /// Parquet's own type where AWS has another. `TIME` is no time of day but an interval of up to 35 days, with a sign, for
+    /// which Parquet has no type.
+    fn native(&self, decode: Decode) -> Option<ParquetType> {
+        Some(match (decode, self.data_type.as_str()) {
+            (Decode::TinyInt, _) => ParquetType::Int8,
+            (Decode::TinyIntUnsigned, _) => ParquetType::UInt8,
+            (Decode::SmallInt, _) => ParquetType::Int16,
+            (Decode::SmallIntUnsigned, _) => ParquetType::UInt16,
+            (Decode::IntUnsigned, _) => ParquetType::UInt32,
+            (Decode::BigIntUnsigned, _) => ParquetType::UInt64,
+            (Decode::Float, _) => ParquetType::Float,
+            (Decode::Date, _) => ParquetType::Date,
+            // A TIMESTAMP is an instant, a DATETIME what a clock somewhere shows.
+            (Decode::Datetime, "datetime") => ParquetType::LocalTimestampMicros,
+            (Decode::Text, "json") => ParquetType::Json,
+            (Decode::Text, "uuid") => ParquetType::Uuid,
+            _ => return None,
+        })
     }
 
     fn decode(&self) -> Decode {

@@ -2,10 +2,12 @@
 //! of its own. Malformed bytes give an error, never a panic.
 //!
 //! Numbers keep their type or are widened as AWS's table says, `DATETIME` and `TIMESTAMP` become microseconds. `DATE` and
-//! `TIME` become the text the server prints; all other text and bytes are what it sends.
+//! `TIME` become the text the server prints; all other text and bytes are what it sends. For exports with types of Parquet's
+//! own, numbers keep their width, a `DATE` becomes days and a `UUID` its bytes.
 
 mod decimal;
 mod temporal;
+mod uuid;
 
 use arrow_array::ArrayRef;
 use arrow_buffer::NullBufferBuilder;
@@ -14,7 +16,7 @@ use export_task::plan::{Column, ParquetType};
 use super::fields::{fixed, string};
 use super::query::Sent;
 use crate::error::SourceError;
-use crate::values::{InvalidText, Values, end, push};
+use crate::values::{InvalidText, Values, end, push, push_uuid};
 
 /// `MYSQL_TYPE_…` of a column definition, as MySQL and MariaDB send them.
 mod kind {
@@ -85,7 +87,7 @@ decodes! {
 impl Decode {
     pub fn of_column(column: &Column) -> Result<Self, SourceError> {
         Self::of_name(&column.decode)
-            .filter(|decode| decode.makes(column.parquet))
+            .filter(|decode| decode.makes(column.parquet) && !column.list)
             .ok_or_else(|| SourceError::Plan(format!("column {} is read as {}", column.name, column.decode)))
     }
 
@@ -110,9 +112,19 @@ impl Decode {
     }
 
     fn makes(self, parquet: ParquetType) -> bool {
-        match (self.parquet(), parquet) {
-            (None, ParquetType::Decimal { precision, scale }) => precision <= 38 && scale <= precision,
-            (becomes, parquet) => becomes == Some(parquet),
+        match (self, parquet) {
+            (Self::Decimal, ParquetType::Decimal { precision, scale }) => precision <= 38 && scale <= precision,
+            (Self::TinyInt, ParquetType::Int8)
+            | (Self::TinyIntUnsigned, ParquetType::UInt8)
+            | (Self::SmallInt, ParquetType::Int16)
+            | (Self::SmallIntUnsigned, ParquetType::UInt16)
+            | (Self::IntUnsigned, ParquetType::UInt32)
+            | (Self::BigIntUnsigned, ParquetType::UInt64)
+            | (Self::Float, ParquetType::Float)
+            | (Self::Date, ParquetType::Date)
+            | (Self::Datetime, ParquetType::LocalTimestampMicros)
+            | (Self::Text, ParquetType::Json | ParquetType::Uuid) => true,
+            (decode, parquet) => decode.parquet() == Some(parquet),
         }
     }
 
@@ -196,6 +208,13 @@ impl ColumnBuilder {
             (Decode::SmallIntUnsigned | Decode::Year, Values::I32(to)) => {
                 fixed(row).map(|value| push(to, u16::from_le_bytes(value).into()))
             }
+            (Decode::TinyInt, Values::I8(to)) => fixed(row).map(|value| push(to, i8::from_le_bytes(value))),
+            (Decode::TinyIntUnsigned, Values::U8(to)) => fixed(row).map(|value| push(to, u8::from_le_bytes(value))),
+            (Decode::SmallInt, Values::I16(to)) => fixed(row).map(|value| push(to, i16::from_le_bytes(value))),
+            (Decode::SmallIntUnsigned, Values::U16(to)) => fixed(row).map(|value| push(to, u16::from_le_bytes(value))),
+            (Decode::IntUnsigned, Values::U32(to)) => fixed(row).map(|value| push(to, u32::from_le_bytes(value))),
+            (Decode::BigIntUnsigned, Values::U64(to)) => fixed(row).map(|value| push(to, u64::from_le_bytes(value))),
+            (Decode::Float, Values::F32(to)) => fixed(row).map(|value| push(to, f32::from_le_bytes(value))),
             (Decode::Int, Values::I32(to)) => fixed(row).map(|value| push(to, i32::from_le_bytes(value))),
             (Decode::IntUnsigned, Values::I64(to)) => {
                 fixed(row).map(|value| push(to, u32::from_le_bytes(value).into()))
@@ -219,6 +238,12 @@ impl ColumnBuilder {
                 Some(None) => return Err(SourceError::NoInstant { column: self.name.clone() }),
                 None => None,
             },
+            (Decode::Date, Values::I32(to)) => match temporal::day(row) {
+                Some(Some(day)) => Some(push(to, day)),
+                Some(None) => return Err(SourceError::NoInstant { column: self.name.clone() }),
+                None => None,
+            },
+            (Decode::Text, Values::Uuid(to)) => string(row).and_then(uuid::read).map(|value| push_uuid(to, &value)),
             (Decode::Date, Values::Bytes { ends, bytes }) => {
                 let start = bytes.len();
                 temporal::write_date(row, bytes).and_then(|()| end(ends, bytes, start))

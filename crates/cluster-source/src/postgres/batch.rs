@@ -184,6 +184,7 @@ mod tests {
             datetime_precision: 0,
             decode: (*decode).to_owned(),
             parquet: *parquet,
+            list: false,
         };
         Table {
             id: 0,

@@ -195,15 +195,24 @@ where
 
 fn columns(row: &Row, types: Types) -> Result<Vec<Column>, SourceError> {
     let (names, originals) = (list::<String>(row, "names")?, list::<String>(row, "original_types")?);
-    let (domains, enums) = (list::<bool>(row, "domains")?, list::<bool>(row, "enums")?);
+    let (domains, arrays) = (list::<bool>(row, "domains")?, list::<bool>(row, "arrays")?);
+    let enums = list::<bool>(row, "enums")?;
     let (sent_as, type_oids) = (list::<i64>(row, "sent_as")?, list::<i64>(row, "type_oids")?);
     let typmods = list::<i32>(row, "typmods")?;
-    let lists = names.into_iter().zip(originals).zip(domains).zip(enums).zip(sent_as).zip(type_oids).zip(typmods);
-    Ok(lists
-        .map(|((((((name, original_type), is_domain), is_enum), sent_as), type_oid), typmod)| {
-            Described { name, is_domain, sent_as, is_enum, original_type, type_oid, typmod }.column(types)
-        })
-        .collect())
+    let describe = |(i, (name, original_type)): (usize, (String, String))| {
+        let described = Described {
+            name,
+            is_domain: domains[i],
+            is_array: arrays[i],
+            sent_as: sent_as[i],
+            is_enum: enums[i],
+            original_type,
+            type_oid: type_oids[i],
+            typmod: typmods[i],
+        };
+        described.column(types)
+    };
+    Ok(names.into_iter().zip(originals).enumerate().map(describe).collect())
 }
 
 fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {

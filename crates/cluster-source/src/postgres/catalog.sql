@@ -86,8 +86,10 @@ bases (domain, base) AS (
 columns AS (
   SELECT a.attrelid, a.attnum, a.attname::text AS name,
     t.typtype = 'd' AS is_domain,
-    coalesce(s.oid, t.oid)::int8 AS sent_as,
-    coalesce(s.typtype, t.typtype) = 'e' AS is_enum,
+    -- An array's elements say how it is sent.
+    e.oid IS NOT NULL AS is_array,
+    coalesce(es.oid, e.oid, s.oid, t.oid)::int8 AS sent_as,
+    coalesce(es.typtype, e.typtype, s.typtype, t.typtype) = 'e' AS is_enum,
     -- The next three are information_schema.columns.data_type, and what its length and precision are computed from.
     CASE
       WHEN d.typelem <> 0 AND d.typlen = -1 THEN 'ARRAY'
@@ -101,12 +103,16 @@ columns AS (
     JOIN pg_type t ON t.oid = a.atttypid
     JOIN pg_type d ON d.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
     LEFT JOIN (bases b JOIN pg_type s ON s.oid = b.base AND s.typtype <> 'd') ON b.domain = t.oid
+    -- Other types with elements, such as int2vector, are no arrays of theirs.
+    LEFT JOIN pg_type e ON e.oid = coalesce(s.typelem, t.typelem) AND e.typarray = coalesce(s.oid, t.oid)
+    LEFT JOIN (bases eb JOIN pg_type es ON es.oid = eb.base AND es.typtype <> 'd') ON eb.domain = e.oid
   WHERE a.attnum > 0 AND NOT a.attisdropped
 ),
 column_lists AS (
   SELECT attrelid,
     array_agg(name ORDER BY attnum) AS names,
     array_agg(is_domain ORDER BY attnum) AS domains,
+    array_agg(is_array ORDER BY attnum) AS arrays,
     array_agg(sent_as ORDER BY attnum) AS sent_as,
     array_agg(is_enum ORDER BY attnum) AS enums,
     array_agg(original_type ORDER BY attnum) AS original_types,

@@ -19,9 +19,11 @@ pub(super) struct Described {
     pub name: String,
     /// The column's type is a domain.
     pub is_domain: bool,
-    /// Type the server sends values as: that below a domain.
+    /// Its values are arrays.
+    pub is_array: bool,
+    /// Type the server sends values as, or an array's elements: that below a domain.
     pub sent_as: i64,
-    /// The type sent is an enumeration.
+    /// That is an enumeration.
     pub is_enum: bool,
     /// `information_schema.columns.data_type`.
     pub original_type: String,
@@ -40,6 +42,7 @@ impl Described {
             }
             Types::Native => self.native(),
         };
+        let list = self.is_array && types == Types::Native;
         let (char_max_length, num_precision, datetime_precision) = self.lengths();
         Column {
             name: self.name,
@@ -49,6 +52,7 @@ impl Described {
             datetime_precision,
             decode: decode.name().to_owned(),
             parquet,
+            list,
         }
     }
 
@@ -59,12 +63,13 @@ impl Described {
 
     fn decode(&self) -> Decode {
         let decode = self.sent();
-        // AWS: a domain becomes a string, whatever its base type becomes.
-        if self.is_domain && decode.parquet() != ParquetType::String { Decode::Cast } else { decode }
+        // AWS: a domain becomes a string, whatever its base type becomes; so does an array.
+        let cast = self.is_array || self.is_domain && decode.parquet() != ParquetType::String;
+        if cast { Decode::Cast } else { decode }
     }
 
     /// Parquet's own type where it has one that keeps every value, or nearly: the few it can't express (infinities, NaN,
-    /// 24:00) are found by the reader.
+    /// 24:00) are found by the reader. Of an array, the elements' type.
     fn native(&self) -> (Decode, ParquetType) {
         let decode = self.sent();
         let parquet = match decode {
@@ -81,7 +86,8 @@ impl Described {
         (decode, parquet)
     }
 
-    /// The decimal type a `numeric` of declared precision and scale fits. A domain's may be declared below another domain.
+    /// The decimal type a `numeric` of declared precision and scale fits. A domain's may be declared below another domain;
+    /// what an array declares is of its elements.
     fn decimal(&self) -> Option<ParquetType> {
         let declared = self.typmod.checked_sub(4).filter(|declared| *declared >= 0 && !self.is_domain)?;
         let precision = u8::try_from(declared >> 16).ok().filter(|precision| (1..=38).contains(precision))?;

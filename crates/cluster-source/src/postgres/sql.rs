@@ -27,7 +27,7 @@ pub(super) fn copy(table: &Table, partition: &Partition) -> Result<String, Sourc
         }
         sql.push_str(&quote(&column.name));
         if Decode::of_column(column)? == Decode::Cast {
-            sql.push_str("::pg_catalog.text");
+            sql.push_str(if column.list { "::pg_catalog.text[]" } else { "::pg_catalog.text" });
         }
     }
     sql.push_str(" FROM ONLY ");
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn sql(range: Range) -> String {
-        let column = |name: &str, decode: &str| Column {
+        let column = |name: &str, decode: &str, list: bool| Column {
             name: name.to_owned(),
             original_type: String::new(),
             char_max_length: 0,
@@ -84,6 +84,7 @@ mod tests {
             datetime_precision: 0,
             decode: decode.to_owned(),
             parquet: ParquetType::String,
+            list,
         };
         let table = Table {
             id: 0,
@@ -91,7 +92,12 @@ mod tests {
             schema: "s".to_owned(),
             name: "t".to_owned(),
             directory_suffix: None,
-            columns: vec![column("id", "text"), column("a\"; DROP", "cast")],
+            columns: vec![
+                column("id", "text", false),
+                column("a\"; DROP", "cast", false),
+                column("l", "cast", true),
+                column("m", "text", true),
+            ],
         };
         let relation = Relation { schema: "s\"".to_owned(), name: "leaf".to_owned() };
         let partition = Partition { table: 0, relation, batch: 1, index: 0, range, bytes: 0 };
@@ -100,7 +106,8 @@ mod tests {
 
     #[test]
     fn names_are_quoted_and_ranges_are_half_open() {
-        let start = "COPY (SELECT \"id\", \"a\"\"; DROP\"::pg_catalog.text FROM ONLY \"s\"\"\".\"leaf\"";
+        let columns = r#""id", "a""; DROP"::pg_catalog.text, "l"::pg_catalog.text[], "m""#;
+        let start = format!("COPY (SELECT {columns} FROM ONLY \"s\"\"\".\"leaf\"");
         let end = ") TO STDOUT (FORMAT BINARY)";
         assert_eq!(sql(Range::All), format!("{start}{end}"));
         assert_eq!(sql(Range::Blocks { from: 0, to: None }), format!("{start}{end}"));

@@ -3,12 +3,14 @@
 //!
 //! One module per natively decoded type, named as PostgreSQL names it. Those of fixed size have `read`, which gives the
 //! value; those that become text have `write`, which appends what the server's `::text` would give. Malformed bytes give
-//! `None`, never a panic.
+//! `None`, never a panic. `native` reads values as types of Parquet's own, `array` what becomes a list; `scalars` has the
+//! buffers of both.
 //!
 //! Types that are not listed are cast by the server. `char(n)` is not cast: `::text` would strip the trailing blanks that the
 //! server sends, prints and hands to every client. Nor is `oid` or `xml` native: few columns
 //! are, and their binary form differs from their text.
 
+mod array;
 mod bit;
 mod bool;
 mod date;
@@ -24,6 +26,7 @@ mod macaddr;
 mod native;
 mod numeric;
 mod print;
+mod scalars;
 mod time;
 mod timestamp;
 mod timestamptz;
@@ -31,12 +34,13 @@ mod timetz;
 mod uuid;
 
 use arrow_array::ArrayRef;
-use arrow_buffer::NullBufferBuilder;
 use export_task::plan::{Column, ParquetType};
 
 use crate::error::SourceError;
-use crate::values::{InvalidText, Values, end, push, push_uuid};
+use crate::values::InvalidText;
+use array::List;
 use native::Unread;
+use scalars::Scalars;
 
 macro_rules! decodes {
     ($($variant:ident $name:literal $parquet:ident $($oid:literal)*;)*) => {
@@ -116,124 +120,69 @@ impl Decode {
     }
 }
 
-/// The value, or `None` and why.
-#[inline]
-fn exact<T>(value: Result<T, Unread>, unrepresentable: &mut bool) -> Option<T> {
-    *unrepresentable = matches!(value, Err(Unread::Unrepresentable));
-    value.ok()
-}
-
-/// A number of a column that becomes a decimal.
-#[inline]
-fn decimal<T: TryFrom<i128>>(raw: &[u8], parquet: ParquetType) -> Result<T, Unread> {
-    let ParquetType::Decimal { precision, scale } = parquet else { return Err(Unread::Malformed) };
-    // What has no more than the column's digits fits.
-    native::decimal(raw, precision, scale)?.try_into().map_err(|_| Unread::Unrepresentable)
-}
-
 /// Gathers the values of one column.
 pub(super) struct ColumnBuilder {
-    name: String,
-    decode: Decode,
-    parquet: ParquetType,
-    server_version: i32,
-    valid: NullBufferBuilder,
-    values: Values,
+    column: Column,
+    /// The column's values, or the elements of its lists.
+    scalars: Scalars,
+    list: Option<List>,
 }
 
 impl ColumnBuilder {
     pub fn new(column: &Column, server_version: i32) -> Result<Self, SourceError> {
-        let decode = Decode::of_column(column)?;
-        let parquet = column.parquet;
-        let values = Values::new(parquet);
-        let valid = NullBufferBuilder::new(0);
-        Ok(Self { name: column.name.clone(), decode, parquet, server_version, valid, values })
+        Ok(Self {
+            scalars: Scalars::new(Decode::of_column(column)?, column.parquet, server_version),
+            list: column.list.then(|| List::new(column.parquet)),
+            column: column.clone(),
+        })
     }
 
     pub fn name(&self) -> &str {
-        &self.name
+        &self.column.name
     }
 
     /// How large a value is, for its limit: as it is sent, or as it is printed where that is much larger.
     pub fn size(&self, raw: &[u8]) -> usize {
-        if self.decode == Decode::Bit { bit::printed_size(raw).unwrap_or(0) } else { raw.len() }
+        if self.list.is_some() { raw.len() } else { self.scalars.size(raw) }
     }
 
     /// Appends a value and returns how many bytes it takes.
     #[inline]
     pub fn append(&mut self, raw: &[u8]) -> Result<usize, SourceError> {
-        let mut unrepresentable = false;
-        let size = match &mut self.values {
-            Values::Bool(values) => bool::read(raw).map(|value| {
-                values.append(value);
-                1
-            }),
-            Values::I16(values) => int2::read(raw).map(|value| push(values, value)),
-            Values::I32(values) => match self.decode {
-                Decode::Int4 => int4::read(raw),
-                Decode::Date => exact(native::date(raw), &mut unrepresentable),
-                _ => exact(decimal(raw, self.parquet), &mut unrepresentable),
-            }
-            .map(|value| push(values, value)),
-            Values::I64(values) => match self.decode {
-                Decode::Int8 => int8::read(raw),
-                Decode::Time => exact(native::time(raw), &mut unrepresentable),
-                Decode::Timestamp | Decode::Timestamptz => exact(native::timestamp(raw), &mut unrepresentable),
-                _ => exact(decimal(raw, self.parquet), &mut unrepresentable),
-            }
-            .map(|value| push(values, value)),
-            Values::I128(values) => {
-                exact(decimal(raw, self.parquet), &mut unrepresentable).map(|value| push(values, value))
-            }
-            Values::Uuid(values) => raw.try_into().ok().map(|value| push_uuid(values, value)),
-            Values::F32(values) => float4::read(raw).map(|value| push(values, value)),
-            Values::F64(values) => float8::read(raw).map(|value| push(values, value)),
-            Values::Bytes { ends, bytes } => {
-                let start = bytes.len();
-                match self.decode {
-                    Decode::Numeric => numeric::write(raw, bytes),
-                    Decode::Date => date::write(raw, bytes),
-                    Decode::Time => time::write(raw, bytes),
-                    Decode::Timetz => timetz::write(raw, bytes),
-                    Decode::Timestamp => timestamp::write(raw, bytes),
-                    Decode::Timestamptz => timestamptz::write(raw, bytes),
-                    Decode::Interval => interval::write(raw, self.server_version, bytes),
-                    Decode::Uuid => uuid::write(raw, bytes),
-                    Decode::Jsonb => jsonb::write(raw, bytes),
-                    Decode::Inet => inet::write(raw, bytes),
-                    Decode::Macaddr => macaddr::write(raw, bytes),
-                    Decode::Bit => bit::write(raw, bytes),
-                    _ => {
-                        bytes.extend_from_slice(raw);
-                        Some(())
-                    }
-                }
-                .and_then(|()| end(ends, bytes, start))
-            }
+        let size = match &mut self.list {
+            None => self.scalars.append(raw),
+            Some(list) => list.append(raw, &mut self.scalars),
         };
-        match size {
-            Some(size) => {
-                self.valid.append_non_null();
-                Ok(size)
-            }
-            None if unrepresentable => {
-                Err(SourceError::Unrepresentable { column: self.name.clone(), parquet: self.parquet.exported_name() })
-            }
-            None => Err(SourceError::Malformed { column: self.name.clone(), decode: self.decode.name() }),
-        }
+        size.map_err(|why| self.error(why))
     }
 
     /// Appends NULL and returns how many bytes it takes.
     #[inline]
     pub fn append_null(&mut self) -> usize {
-        self.valid.append_null();
-        self.values.append_null()
+        match &mut self.list {
+            None => self.scalars.append_null(),
+            Some(list) => list.append_null(),
+        }
     }
 
     /// The array of everything appended since the last time. Buffers for the next one are allocated as large as this one's,
     /// up to `keep` bytes.
     pub fn finish(&mut self, keep: usize) -> Result<ArrayRef, SourceError> {
-        let array = self.values.finish(self.parquet, self.valid.finish(), keep);
-        array.map_err(|InvalidText| SourceError::InvalidText { column: Some(self.name.clone()) })
+        let invalid = |InvalidText| SourceError::InvalidText { column: Some(self.column.name.clone()) };
+        let scalars = self.scalars.finish(keep).map_err(invalid)?;
+        Ok(match &mut self.list {
+            None => scalars,
+            Some(list) => list.finish(scalars),
+        })
+    }
+
+    #[cold]
+    fn error(&self, why: Unread) -> SourceError {
+        let column = self.column.name.clone();
+        match why {
+            Unread::Malformed => SourceError::Malformed { column, decode: self.scalars.decode().name() },
+            Unread::Unrepresentable => SourceError::Unrepresentable { column, parquet: self.column.exported_name() },
+            Unread::TooLarge => SourceError::ValueTooLarge { column: Some(column) },
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use cluster_source::Endpoint;
 use cluster_source::mysql::{self, Source};
+use export_task::options::Types;
 use export_task::warning::SkipReason;
 
 use crate::server::{Database, endpoint, is_mysql, read};
@@ -104,7 +105,7 @@ async fn what_the_user_may_not_read_is_reported_where_it_is_known() {
     ));
     let there = Endpoint { user: format!("reader_{name}"), password: "p".to_owned(), ..endpoint() };
     let mut connection = Source::new(there, None).connect(Some(name)).await.unwrap();
-    let catalog = mysql::catalog(&mut connection, name, |_, _| true).await.unwrap();
+    let catalog = mysql::catalog(&mut connection, name, Types::Aurora, |_, _| true).await.unwrap();
     assert_eq!(catalog.tables.iter().map(|found| &found.table.name).collect::<Vec<_>>(), ["readable"]);
     let skipped: Vec<_> = catalog.skipped.into_iter().map(|skipped| (skipped.target, skipped.reason)).collect();
     let denied = SkipReason::PermissionsDoNotExist;

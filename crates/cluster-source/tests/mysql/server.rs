@@ -14,6 +14,7 @@ use arrow_array::RecordBatch;
 use cluster_source::SourceError;
 use cluster_source::mysql::{self, Catalog, Connection, FoundTable, Source};
 use cluster_source::{BatchOptions, Endpoint};
+use export_task::options::Types;
 use export_task::plan::Partition;
 use futures_util::TryStreamExt;
 
@@ -218,22 +219,36 @@ impl Database {
 
     /// The catalog as the exporting user sees it.
     pub async fn catalog(&self) -> Catalog {
-        mysql::catalog(&mut self.connect().await, &self.name, |_, _| true).await.unwrap()
+        self.catalog_of(Types::Aurora).await
+    }
+
+    /// The same with what columns become in exports of these types.
+    async fn catalog_of(&self, types: Types) -> Catalog {
+        mysql::catalog(&mut self.connect().await, &self.name, types, |_, _| true).await.unwrap()
     }
 
     /// One table, which must not be skipped.
     pub async fn table(&self, name: &str) -> FoundTable {
-        let catalog = self.catalog().await;
+        self.table_of(name, Types::Aurora).await
+    }
+
+    /// The same in an export of these types.
+    pub async fn table_of(&self, name: &str, types: Types) -> FoundTable {
+        let catalog = self.catalog_of(types).await;
         let found = catalog.tables.into_iter().find(|found| found.table.name == name);
         found.unwrap_or_else(|| panic!("no table {name}: {:?}", catalog.skipped))
     }
 
     /// Everything in a table, in one partition.
     pub async fn read(&self, name: &str) -> Result<Vec<RecordBatch>, SourceError> {
-        let found = self.table(name).await;
+        self.read_all(&self.table(name).await).await
+    }
+
+    /// The same of a table that was found.
+    pub async fn read_all(&self, found: &FoundTable) -> Result<Vec<RecordBatch>, SourceError> {
         let mut connection = self.connect().await;
-        let whole = mysql::partitions(&mut connection, &found, u64::MAX).await.unwrap();
-        read(&mut connection, &found, &whole[0]).await
+        let whole = mysql::partitions(&mut connection, found, u64::MAX).await.unwrap();
+        read(&mut connection, found, &whole[0]).await
     }
 }
 

@@ -3,12 +3,13 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Decimal32Type, Decimal64Type, Decimal128Type, DecimalType, Float64Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
+    Date32Type, Decimal32Type, Decimal64Type, Decimal128Type, DecimalType, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, PrimitiveArray, RecordBatch};
 use arrow_schema::DataType;
 use cluster_source::error::ErrorKind;
+use export_task::options::Types;
 use export_task::plan::ParquetType;
 use export_task::warning::SkipReason;
 
@@ -24,6 +25,14 @@ fn text(batch: &RecordBatch, column: usize, row: usize) -> String {
         return "NULL".to_owned();
     }
     match array.data_type() {
+        DataType::Int8 => array.as_primitive::<Int8Type>().value(row).to_string(),
+        DataType::UInt8 => array.as_primitive::<UInt8Type>().value(row).to_string(),
+        DataType::UInt16 => array.as_primitive::<UInt16Type>().value(row).to_string(),
+        DataType::UInt32 => array.as_primitive::<UInt32Type>().value(row).to_string(),
+        DataType::UInt64 => array.as_primitive::<UInt64Type>().value(row).to_string(),
+        DataType::Float32 => f64::from(array.as_primitive::<Float32Type>().value(row)).to_string(),
+        DataType::Date32 => array.as_primitive::<Date32Type>().value(row).to_string(),
+        DataType::FixedSizeBinary(_) => hexadecimal(array.as_fixed_size_binary().value(row)),
         DataType::Int16 => array.as_primitive::<Int16Type>().value(row).to_string(),
         DataType::Int32 => array.as_primitive::<Int32Type>().value(row).to_string(),
         DataType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
@@ -45,10 +54,14 @@ fn hexadecimal(bytes: &[u8]) -> String {
 /// How the server is asked for what [`text`] gives.
 fn expression(parquet: ParquetType) -> &'static str {
     match parquet {
-        ParquetType::String => "HEX(CONVERT(CAST(v AS CHAR) USING utf8mb4))",
+        ParquetType::String | ParquetType::Json => "HEX(CONVERT(CAST(v AS CHAR) USING utf8mb4))",
         ParquetType::Binary => "HEX(v)",
-        ParquetType::TimestampMicros => "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', v)",
-        ParquetType::Double => "CAST(v AS DOUBLE)",
+        ParquetType::TimestampMicros | ParquetType::LocalTimestampMicros => {
+            "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', v)"
+        }
+        ParquetType::Date => "DATEDIFF(v, '1970-01-01')",
+        ParquetType::Uuid => "REPLACE(UPPER(v), '-', '')",
+        ParquetType::Float | ParquetType::Double => "CAST(v AS DOUBLE)",
         _ => "CAST(v AS CHAR)",
     }
 }
@@ -59,23 +72,39 @@ async fn equal(definition: &str, parquet: ParquetType, values: &[&str]) {
 }
 
 async fn equal_in(database: &Database, definition: &str, parquet: ParquetType, expression: &str, values: &[&str]) {
+    equal_of(database, Types::Aurora, definition, parquet, expression, values).await;
+}
+
+/// The same in an export in types of Parquet's own.
+async fn equal_natively(definition: &str, parquet: ParquetType, values: &[&str]) {
+    equal_of(&Database::create(), Types::Native, definition, parquet, expression(parquet), values).await;
+}
+
+async fn equal_of(
+    database: &Database,
+    types: Types,
+    definition: &str,
+    parquet: ParquetType,
+    expression: &str,
+    values: &[&str],
+) {
     let rows: Vec<String> = values.iter().map(|value| format!("({value})")).collect();
     database.execute(&format!(
         "DROP TABLE IF EXISTS t; CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v {definition}); \
          INSERT INTO t (v) VALUES {}; INSERT INTO t (v) SELECT NULL",
         rows.join(", ")
     ));
-    let found = database.table("t").await;
+    let found = database.table_of("t", types).await;
     assert_eq!(found.table.columns[1].parquet, parquet, "{definition}");
     let expected = database.execute(&format!("SELECT id, {expression} FROM t ORDER BY id"));
     assert_eq!(expected.len(), values.len() + 1);
     let mut at = 0;
-    for batch in database.read("t").await.unwrap() {
+    for batch in database.read_all(&found).await.unwrap() {
         for row in 0..batch.num_rows() {
             let value = text(&batch, 1, row);
             let [id, server] = expected[at].as_slice() else { panic!("{definition}: {:?}", expected[at]) };
             assert_eq!(&text(&batch, 0, row), id);
-            if parquet == ParquetType::Double && server != "NULL" {
+            if matches!(parquet, ParquetType::Float | ParquetType::Double) && server != "NULL" {
                 // Both print as many digits as the number needs.
                 assert_eq!(
                     value.parse::<f64>().unwrap().to_bits(),
@@ -240,7 +269,7 @@ async fn a_datetime_that_is_no_instant_leaves_the_table_out() {
         database.execute(&format!("CREATE TABLE t (v DATETIME); INSERT INTO t VALUES ('2020-01-01'), ('{value}')"));
         let error = database.read("t").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::InvalidDatetime));
-        assert_eq!(error.to_string(), "column v holds a zero or impossible date, which is no instant");
+        assert_eq!(error.to_string(), "column v holds a zero or impossible date");
     }
 }
 
@@ -270,6 +299,61 @@ async fn types_of_one_server() {
         equal("UUID", ParquetType::String, &["'123e4567-e89b-12d3-a456-426655440000'"]).await;
         equal("INET4", ParquetType::String, &["'10.0.0.1'", "'0.0.0.0'"]).await;
         equal("INET6", ParquetType::String, &["'2001:db8::ff00:42:8329'", "'::ffff:10.0.0.1'"]).await;
+    }
+}
+
+#[tokio::test]
+async fn types_of_parquets_own() {
+    for (definition, parquet, values) in [
+        ("TINYINT", ParquetType::Int8, &["-128", "127", "0"][..]),
+        ("BOOLEAN", ParquetType::Int8, &["TRUE", "FALSE", "100"]),
+        ("TINYINT UNSIGNED", ParquetType::UInt8, &["0", "128", "255"]),
+        ("SMALLINT", ParquetType::Int16, &["-32768", "32767"]),
+        ("SMALLINT UNSIGNED", ParquetType::UInt16, &["0", "32768", "65535"]),
+        ("MEDIUMINT", ParquetType::Int32, &["-8388608", "8388607"]),
+        ("MEDIUMINT UNSIGNED", ParquetType::UInt32, &["0", "16777215"]),
+        ("INT", ParquetType::Int32, &["-2147483648", "2147483647"]),
+        ("INT UNSIGNED", ParquetType::UInt32, &["0", "2147483648", "4294967295"]),
+        ("BIGINT", ParquetType::Int64, &["-9223372036854775808", "9223372036854775807"]),
+        ("BIGINT UNSIGNED", ParquetType::UInt64, &["0", "9223372036854775808", "18446744073709551615"]),
+        ("FLOAT", ParquetType::Float, &["-0e0", "0.1", "3.4028234663852886e38", "1e-45", "16777217"]),
+        ("DOUBLE", ParquetType::Double, &["-0e0", "0.1", "4.9e-324"]),
+        ("DECIMAL(12,2)", ParquetType::Decimal { precision: 12, scale: 2 }, &["-9999999999.99", "0.01"]),
+        ("DECIMAL(65,30)", ParquetType::String, &["-0.000000000000000000000000000001", "1e30"]),
+        ("DATE", ParquetType::Date, &["'0001-01-01'", "'1969-12-31'", "'2024-02-29'", "'9999-12-31'"]),
+        ("TIME(6)", ParquetType::String, &["'-838:59:59'", "'23:59:59.999999'", "'24:00:00'"]),
+        ("DATETIME(6)", ParquetType::LocalTimestampMicros, &["'1000-01-01'", "'9999-12-31 23:59:59.999999'"]),
+        ("TIMESTAMP(6) NULL", ParquetType::TimestampMicros, &["'1970-01-01 00:00:01'", "'2038-01-19 03:14:07.999999'"]),
+        ("VARCHAR(9)", ParquetType::String, &["''", "'ü'"]),
+        ("ENUM('a', 'ü')", ParquetType::String, &["'ü'"]),
+        ("VARBINARY(9)", ParquetType::Binary, &["X'00FF'"]),
+    ] {
+        equal_natively(definition, parquet, values).await;
+    }
+    let year = "v + 0";
+    equal_of(&Database::create(), Types::Native, "YEAR", ParquetType::Int32, year, &["0", "1901", "2155"]).await;
+    if is_mysql() {
+        let text = "HEX(CONVERT(v USING utf8mb4))";
+        let values = [r#"'{"b": 1, "a": [1.0, 2, "ü", null]}'"#, "'null'"];
+        equal_of(&Database::create(), Types::Native, "JSON", ParquetType::Json, text, &values).await;
+    } else {
+        // Its JSON is a LONGTEXT.
+        equal_natively("JSON", ParquetType::String, &[r#"'{"b":  1}'"#]).await;
+        let values = ["'123e4567-e89b-12d3-a456-426655440000'", "'00000000-0000-0000-0000-000000000000'", "UUID()"];
+        equal_natively("UUID", ParquetType::Uuid, &values).await;
+        equal_natively("INET6", ParquetType::String, &["'::ffff:10.0.0.1'"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_date_that_is_no_day_leaves_the_table_out() {
+    for value in ["0000-00-00", "2020-00-00", "2020-01-00"] {
+        let database = Database::create();
+        database.execute(&format!("CREATE TABLE t (v DATE); INSERT INTO t VALUES ('2020-01-01'), ('{value}')"));
+        let found = database.table_of("t", Types::Native).await;
+        let error = database.read_all(&found).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::InvalidDatetime));
+        assert_eq!(error.to_string(), "column v holds a zero or impossible date");
     }
 }
 

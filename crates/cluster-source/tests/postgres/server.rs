@@ -172,7 +172,12 @@ impl Database {
 
     /// The catalog as the exporting user sees it.
     pub async fn catalog(&self) -> Catalog {
-        postgres::catalog(&self.connect().await, &self.name, Types::Aurora, |_, _| true).await.unwrap()
+        self.catalog_of(Types::Aurora).await
+    }
+
+    /// The same with what columns become in exports of these types.
+    pub async fn catalog_of(&self, types: Types) -> Catalog {
+        postgres::catalog(&self.connect().await, &self.name, types, |_, _| true).await.unwrap()
     }
 
     /// One table of schema `public`, which must not be skipped.

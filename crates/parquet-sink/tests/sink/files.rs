@@ -1,16 +1,18 @@
 //! Files in a directory: their format, their names, and what is left when writing stops.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int32Array, RecordBatch};
+use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use export_task::options::Compression;
 use parquet::basic::{self, ConvertedType, LogicalType, Repetition, Type};
 use parquet_sink::{Destination, PartWriter, Settings, SinkError};
 
-use crate::rows::{batch, footer, noise, noise_schema, read, same_rows, schema};
+use crate::rows::{batch, footer, lists, noise, noise_schema, read, same_rows, schema};
 
 const MIB: u64 = 1 << 20;
 
@@ -109,6 +111,51 @@ async fn the_format_is_that_of_the_files_aws_writes() {
         assert!(column.column_index_offset().is_none());
         assert!(column.offset_index_offset().is_none());
         assert!(column.bloom_filter_offset().is_none());
+    }
+}
+
+#[tokio::test]
+async fn lists_come_back_as_they_were() {
+    let scratch = Scratch::new("lists");
+    let settings = Settings { threads: 2, ..Settings::default() };
+    let mut writer = scratch.writer(lists(0, 0).schema(), settings);
+    // Several pages, and batches that begin where no page does.
+    let batches: Vec<_> = (0..7).map(|n| lists(n * 8_001, (n + 1) * 8_001)).collect();
+    for batch in &batches {
+        writer.write(batch).await.unwrap();
+    }
+    let files = writer.finish().await.unwrap();
+    assert_eq!(files[0].rows, 7 * 8_001);
+    assert!(same_rows(&read(scratch.read(&files[0].key)), &batches));
+}
+
+#[tokio::test]
+async fn lists_have_three_levels_and_annotated_elements() {
+    let kinds = [
+        (DataType::Int32, None, None),
+        (DataType::Utf8, Some("arrow.json"), Some(LogicalType::Json)),
+        (DataType::FixedSizeBinary(16), Some("arrow.uuid"), Some(LogicalType::Uuid)),
+    ];
+    let list = |(of, extension, _): &(DataType, Option<&str>, _)| {
+        let metadata = extension.map(|name| (EXTENSION_TYPE_NAME_KEY.to_owned(), name.to_owned()));
+        let element =
+            Field::new("element", of.clone(), true).with_metadata(metadata.into_iter().collect::<HashMap<_, _>>());
+        Field::new_list("v", element, true)
+    };
+    let schema = Arc::new(Schema::new(kinds.iter().map(list).collect::<Vec<_>>()));
+    let scratch = Scratch::new("levels");
+    let write_empty = Settings { write_empty: true, ..Settings::default() };
+    let files = scratch.writer(schema, write_empty).finish().await.unwrap();
+    let metadata = footer(scratch.read(&files[0].key));
+    let schema = metadata.file_metadata().schema_descr();
+    for (index, (_, _, annotation)) in kinds.iter().enumerate() {
+        let group = schema.root_schema().get_fields()[index].get_basic_info();
+        assert_eq!(group.repetition(), Repetition::OPTIONAL);
+        assert_eq!((group.logical_type_ref(), group.converted_type()), (Some(&LogicalType::List), ConvertedType::LIST));
+        let leaf = schema.column(index);
+        assert_eq!(leaf.path().string(), "v.list.element");
+        assert_eq!((leaf.max_def_level(), leaf.max_rep_level()), (3, 1));
+        assert_eq!(leaf.logical_type_ref(), annotation.as_ref());
     }
 }
 

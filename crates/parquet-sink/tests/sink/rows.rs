@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::builder::{Int32Builder, ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, BinaryArray, Int16Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
@@ -46,6 +47,25 @@ pub fn noise(mib: usize, seed: u64) -> RecordBatch {
     });
     let column: ArrayRef = Arc::new(BinaryArray::from_iter_values(values));
     RecordBatch::try_new(noise_schema(), vec![column]).unwrap()
+}
+
+/// A list of numbers and one of texts: of every four rows NULL, without elements, with NULL among the elements, long.
+pub fn lists(from: i32, to: i32) -> RecordBatch {
+    let numbers = Field::new("element", DataType::Int32, true);
+    let texts = Field::new("element", DataType::Utf8, true);
+    let mut number = ListBuilder::new(Int32Builder::new()).with_field(numbers.clone());
+    let mut text = ListBuilder::new(StringBuilder::new()).with_field(texts.clone());
+    for n in from..to {
+        let length = [0, 0, 3, 50][n as usize % 4];
+        for i in 0..length {
+            number.values().append_option((i % 3 != 1).then_some(n * i));
+            text.values().append_option((i % 3 != 1).then(|| format!("[{n}, {i}]")));
+        }
+        number.append(n % 4 != 0);
+        text.append(n % 4 != 0);
+    }
+    let schema = Schema::new(vec![Field::new_list("numbers", numbers, true), Field::new_list("texts", texts, true)]);
+    RecordBatch::try_new(Arc::new(schema), vec![Arc::new(number.finish()), Arc::new(text.finish())]).unwrap()
 }
 
 /// All rows of a file.

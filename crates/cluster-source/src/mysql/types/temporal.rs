@@ -35,14 +35,20 @@ impl Parts {
         Some(parts)
     }
 
-    /// Microseconds since 1970, `None` where month and day are zero or not in the calendar.
+    /// Days since 1970, `None` where month and day are zero or not in the calendar.
     #[inline]
-    fn instant(&self) -> Option<i64> {
+    fn day(&self) -> Option<i32> {
         if !(1..=12).contains(&self.month) || self.day == 0 || self.day > days_of_month(self.year, self.month) {
             return None;
         }
+        Some(days(self.year, self.month, self.day))
+    }
+
+    /// Microseconds since 1970, `None` where there is no such day.
+    #[inline]
+    fn instant(&self) -> Option<i64> {
         let seconds = i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
-        Some((days(self.year, self.month, self.day) * 86_400 + seconds) * 1_000_000 + i64::from(self.micros))
+        Some((i64::from(self.day()?) * 86_400 + seconds) * 1_000_000 + i64::from(self.micros))
     }
 }
 
@@ -57,9 +63,9 @@ fn days_of_month(year: u16, month: u8) -> u8 {
 
 /// Days since 1970 of a date of the Gregorian calendar. Years are counted from March, so that a leap day ends one.
 #[inline]
-fn days(year: u16, month: u8, day: u8) -> i64 {
-    let (month, day) = (i64::from(month), i64::from(day));
-    let year = i64::from(year) - i64::from(month <= 2);
+fn days(year: u16, month: u8, day: u8) -> i32 {
+    let (month, day) = (i32::from(month), i32::from(day));
+    let year = i32::from(year) - i32::from(month <= 2);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
 }
@@ -71,6 +77,13 @@ pub fn instant(row: &mut &[u8]) -> Option<Option<i64>> {
     let parts = Parts::take(row)?;
     let in_range = parts.hour < 24 && parts.minute < 60 && parts.second < 60 && parts.micros < 1_000_000;
     in_range.then(|| parts.instant())
+}
+
+/// Takes a date off the front of a row, as days since 1970. `Some(None)` for one that is no day.
+#[inline]
+#[allow(clippy::option_option, reason = "malformed, no day, a day")]
+pub fn day(row: &mut &[u8]) -> Option<Option<i32>> {
+    Some(Parts::take(row)?.day())
 }
 
 /// Takes a date off the front of a row and writes it as the server does. Zero and partial dates are written too.
@@ -157,6 +170,10 @@ mod tests {
         assert_eq!(instant_of(&datetime(1900, 2, 29)), Some(None));
         assert_eq!(instant_of(&[5, 0, 0]), None);
         assert_eq!(instant_of(&[7, 0xE4, 7, 1, 1, 24, 0, 0]), None);
+        for (sent, is) in [(&[0][..], Some(None)), (&datetime(2021, 2, 29), Some(None)), (&[5, 0, 0], None)] {
+            assert_eq!(day(&mut &sent[..]), is);
+        }
+        assert_eq!(day(&mut &datetime(1969, 12, 31)[..]), Some(Some(-1)));
     }
 
     #[test]
@@ -200,6 +217,7 @@ mod tests {
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..14), digits in 0..7_u8) {
             let mut out = Vec::new();
             let _ = instant(&mut &bytes[..]);
+            let _ = day(&mut &bytes[..]);
             let _ = write_date(&mut &bytes[..], &mut out);
             let _ = write_time(&mut &bytes[..], digits, &mut out);
             prop_assert!(out.is_ascii());

@@ -14,6 +14,8 @@ pub(super) enum Unread {
     Malformed,
     /// It has no equal.
     Unrepresentable,
+    /// There is no room for it beside what else is in the batch.
+    TooLarge,
 }
 
 use Unread::{Malformed, Unrepresentable};

@@ -1,0 +1,165 @@
+//! Arrays, which become lists: the number of dimensions, a flag, the type of the elements; of each dimension how many there are
+//! and the number of the first; then the elements, each with its length, -1 for NULL.
+//!
+//! A column doesn't say how many dimensions its arrays have, or where they begin: each value does. A list has one and begins
+//! at its beginning, so only such arrays, and those without elements, have an equal.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, ListArray};
+use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
+use arrow_schema::FieldRef;
+use export_task::plan::ParquetType;
+
+use super::native::Unread::{self, Malformed, TooLarge, Unrepresentable};
+use super::scalars::Scalars;
+use crate::batch;
+
+/// Gathers the lists of one column, but for their elements.
+pub(super) struct List {
+    element: FieldRef,
+    ends: Vec<i32>,
+    valid: NullBufferBuilder,
+}
+
+impl List {
+    pub fn new(parquet: ParquetType) -> Self {
+        Self { element: batch::element(parquet), ends: vec![0], valid: NullBufferBuilder::new(0) }
+    }
+
+    /// Appends a list, with its elements to `elements`, and returns how many bytes it takes.
+    pub fn append(&mut self, raw: &[u8], elements: &mut Scalars) -> Result<usize, Unread> {
+        let mut size = size_of::<i32>();
+        each(raw, |element| {
+            size += match element {
+                Some(element) => elements.append(element)?,
+                None => elements.append_null(),
+            };
+            Ok(())
+        })?;
+        self.ends.push(i32::try_from(elements.len()).map_err(|_| TooLarge)?);
+        self.valid.append_non_null();
+        Ok(size)
+    }
+
+    /// Appends NULL and returns how many bytes it takes.
+    pub fn append_null(&mut self) -> usize {
+        self.ends.extend(self.ends.last().copied());
+        self.valid.append_null();
+        size_of::<i32>()
+    }
+
+    /// The array of every list appended since the last time, whose elements these are.
+    pub fn finish(&mut self, elements: ArrayRef) -> ArrayRef {
+        let mut next = Vec::with_capacity(self.ends.len());
+        next.push(0);
+        let ends = OffsetBuffer::new(std::mem::replace(&mut self.ends, next).into());
+        Arc::new(ListArray::new(Arc::clone(&self.element), ends, elements, self.valid.finish()))
+    }
+}
+
+/// Hands each element of an array to `element`.
+fn each<'a>(raw: &'a [u8], mut element: impl FnMut(Option<&'a [u8]>) -> Result<(), Unread>) -> Result<(), Unread> {
+    let ([dimensions, _, _], rest) = integers(raw)?;
+    let (count, mut rest) = match dimensions {
+        0 => (0, rest),
+        1 => {
+            let ([count, first], rest) = integers(rest)?;
+            if first != 1 {
+                return Err(Unrepresentable);
+            }
+            (count, rest)
+        }
+        2.. => return Err(Unrepresentable),
+        _ => return Err(Malformed),
+    };
+    for _ in 0..count {
+        let ([length], after) = integers(rest)?;
+        rest = match usize::try_from(length) {
+            Ok(length) => {
+                let (value, after) = after.split_at_checked(length).ok_or(Malformed)?;
+                element(Some(value))?;
+                after
+            }
+            Err(_) if length == -1 => {
+                element(None)?;
+                after
+            }
+            Err(_) => return Err(Malformed),
+        };
+    }
+    if count < 0 || !rest.is_empty() { Err(Malformed) } else { Ok(()) }
+}
+
+/// The integers at the front of `raw`, and what follows them.
+#[inline]
+fn integers<const N: usize>(raw: &[u8]) -> Result<([i32; N], &[u8]), Unread> {
+    let mut rest = raw;
+    let mut integers = [0; N];
+    for integer in &mut integers {
+        let (bytes, after) = rest.split_first_chunk().ok_or(Malformed)?;
+        (*integer, rest) = (i32::from_be_bytes(*bytes), after);
+    }
+    Ok((integers, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sent(head: &[i32], elements: &[Option<&[u8]>]) -> Vec<u8> {
+        let mut raw: Vec<u8> = head.iter().flat_map(|n| n.to_be_bytes()).collect();
+        for element in elements {
+            raw.extend(element.map_or(-1, |element| element.len() as i32).to_be_bytes());
+            raw.extend_from_slice(element.unwrap_or_default());
+        }
+        raw
+    }
+
+    fn read(raw: &[u8]) -> Result<Vec<Option<&[u8]>>, Unread> {
+        let mut elements = Vec::new();
+        each(raw, |element| {
+            elements.push(element);
+            Ok(())
+        })?;
+        Ok(elements)
+    }
+
+    #[test]
+    fn one_dimension_from_one_is_a_list() {
+        let elements: &[Option<&[u8]>] = &[Some(b"a"), None, Some(b""), Some(b"bcd")];
+        assert_eq!(read(&sent(&[1, 1, 25, 4, 1], elements)), Ok(elements.to_vec()));
+        assert_eq!(read(&sent(&[0, 0, 25], &[])), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn other_arrays_have_no_equal() {
+        for head in [&[1, 0, 25, 1, 0][..], &[1, 0, 25, 1, 2], &[1, 0, 25, 1, i32::MIN], &[2, 0, 25, 1, 1, 1, 1]] {
+            assert_eq!(read(&sent(head, &[Some(b"a")])), Err(Unrepresentable), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_array_is_malformed() {
+        let whole = sent(&[1, 0, 25, 2, 1], &[Some(b"a"), None]);
+        for end in 0..whole.len() {
+            assert_eq!(read(&whole[..end]), Err(Malformed), "{end}");
+        }
+        assert_eq!(read(&[&whole[..], &[0]].concat()), Err(Malformed));
+        for head in [&[-1, 0, 25][..], &[1, 0, 25, -1, 1], &[1, 0, 25, 1, 1, -2], &[0, 0, 25, 0]] {
+            assert_eq!(read(&sent(head, &[])), Err(Malformed), "{head:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(
+            head in prop::collection::vec(prop_oneof![-2..3, any::<i32>()], 0..8),
+            bytes in prop::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let _ = read(&[&sent(&head, &[])[..], &bytes].concat());
+        }
+    }
+}
