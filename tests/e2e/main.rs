@@ -7,6 +7,7 @@
 //! * `clients` – the AWS CLI, boto3, an execution and an invocation each start an export; what is in the bucket then.
 //! * `rows` – every type, every kind of table, and one point in time.
 //! * `mysql` – the same for Aurora MySQL, on MariaDB and MySQL, and its engine modes.
+//! * `native` – types of Parquet's own.
 //! * `contract` – the API as boto3 sees it, row by row: errors, fields, filters, pages.
 //! * `hostile` – requests no client would send, and many at once.
 //! * `refusals` – tasks that are refused, and cancellation in every phase.
@@ -30,6 +31,7 @@ mod harness;
 mod hostile;
 mod limits;
 mod mysql;
+mod native;
 mod refusals;
 mod rows;
 mod ways_in;

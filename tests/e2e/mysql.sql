@@ -24,6 +24,12 @@ INSERT INTO times VALUES
     (3, '2024-02-29', '-00:00:01', '-00:00:00.000001', '1969-12-31 23:59:59', '1969-12-31 23:59:59.999999', '2024-03-31 01:30:00', '2024-10-27 01:30:00.5'),
     (4, '0000-00-00', '00:00:00', '12:34:56.7', NULL, NULL, NULL, NULL),
     (5, '2024-00-00', NULL, NULL, NULL, NULL, NULL, NULL);
+CREATE TABLE calendar (id int PRIMARY KEY, d date, dt datetime, dt6 datetime(6), ts timestamp NULL, ts6 timestamp(6) NULL, t time(6));
+INSERT INTO calendar VALUES
+    (-1, '0001-01-01', '0001-01-01 00:00:00', '0001-01-01 00:00:00.000001', '1970-01-01 00:00:01', '1970-01-01 00:00:01.000001', '-838:59:59.000000'),
+    (-2, '9999-12-31', '9999-12-31 23:59:59', '9999-12-31 23:59:59.999999', '2038-01-19 03:14:07', '2038-01-19 03:14:07.999999', '24:00:00'),
+    (-3, '1969-12-31', '1969-12-31 23:59:59', '1969-12-31 23:59:59.999999', '2024-03-31 01:30:00', '2024-10-27 01:30:00.5', '838:59:59'),
+    (-4, NULL, NULL, NULL, NULL, NULL, NULL);
 -- No instant: the table is left out, and the task says so.
 CREATE TABLE zero_dates (id int PRIMARY KEY, at datetime);
 INSERT INTO zero_dates VALUES (1, '2024-01-01'), (2, '0000-00-00 00:00:00');
@@ -52,6 +58,10 @@ INSERT INTO shapes VALUES
 CREATE TABLE digits (n int);
 INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9);
 CREATE VIEW many AS SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n AS n FROM digits a, digits b, digits c, digits d;
+
+INSERT INTO calendar SELECT n, '1000-01-01' + INTERVAL n * 319 DAY, '1000-01-01' + INTERVAL n * 27562917 SECOND,
+    '1000-01-01 00:00:00.000000' + INTERVAL n * 27562917123457 MICROSECOND, '1970-01-02' + INTERVAL n * 200003 SECOND,
+    '1970-01-02 00:00:00.000000' + INTERVAL n * 200003000457 MICROSECOND, SEC_TO_TIME(n * 601 - 3000000.000001) FROM many;
 
 -- Keys with gaps and skew, below zero, above what is signed; keys of several columns, of text, of bytes; no key.
 CREATE TABLE skewed (id bigint PRIMARY KEY, filler varchar(400));

@@ -1,4 +1,5 @@
-"""Compares an export of Aurora MySQL with the server it was taken from, row for row, without tolerance.
+"""Compares an export of Aurora MySQL, in AWS's types or in Parquet's own, with the server it was taken from, row for row,
+without tolerance.
 
 Every table is read three times: from the server by its ordinary client, as the server's own text in hexadecimal digits, and
 from the part files by pyarrow and by DuckDB.
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import uuid
 
 import duckdb
 import pyarrow.parquet
@@ -28,12 +30,17 @@ SIGNED = {"tinyint": ("INT32", "NONE"), "smallint": ("INT32", "NONE"), "mediumin
           "int": ("INT32", "NONE"), "bigint": ("INT64", "NONE")}
 UNSIGNED = {"tinyint": ("INT32", "INT_16"), "smallint": ("INT32", "NONE"), "mediumint": ("INT64", "NONE"),
             "int": ("INT64", "NONE"), "bigint": ("FIXED_LEN_BYTE_ARRAY", "DECIMAL")}
+# Of Parquet's own.
+NATIVE_SIGNED = SIGNED | {"tinyint": ("INT32", "INT_8"), "smallint": ("INT32", "INT_16")}
+NATIVE_UNSIGNED = {"tinyint": ("INT32", "UINT_8"), "smallint": ("INT32", "UINT_16"), "mediumint": ("INT32", "UINT_32"),
+                   "int": ("INT32", "UINT_32"), "bigint": ("INT64", "UINT_64")}
 TEXT = "HEX(CONVERT(CAST({} AS CHAR) USING utf8mb4))"
 # The text of a FLOAT has six digits, that of the same number as a DOUBLE has all, if they fit into 22 characters. So the sign
 # goes apart, and what is small is multiplied by a power of two, which changes nothing but the exponent.
 EXACT = ("IF({0} IS NULL, NULL, CONCAT(IF({0} < 0, '-', '+'), IF(ABS({0}) < 1, 's', ' '),"
          " ABS(CAST({0} AS DOUBLE)) * IF(ABS({0}) < 1, POW(2, 900), 1)))")
 EPOCH = datetime.datetime(1970, 1, 1)
+LOCAL = "TIMESTAMP_MICROS of no zone"
 
 
 def main():
@@ -42,6 +49,7 @@ def main():
     parser.add_argument("--password", required=True)
     parser.add_argument("--directory", type=pathlib.Path, required=True, help="the export: what is below <prefix>/<task>/")
     parser.add_argument("--tables", type=json.loads, required=True, help="[[database, table], ...]: all there must be")
+    parser.add_argument("--types", choices=["aurora", "native"], required=True)
     args = parser.parse_args()
 
     os.environ["MYSQL_PWD"] = args.password
@@ -49,7 +57,8 @@ def main():
     found = {str(path.relative_to(args.directory)) for path in args.directory.glob("*/*") if path.is_dir()}
     problems.extend(f"{missing} is not in the export" for missing in wanted.keys() - found)
     problems.extend(f"{foreign} is in the export and should not be" for foreign in found - wanted.keys())
-    total = sum(compare(args.client, args.directory / path, *wanted[path]) for path in wanted.keys() & found)
+    kind_of = native_kind if args.types == "native" else kind
+    total = sum(compare(args.client, kind_of, args.directory / path, *wanted[path]) for path in wanted.keys() & found)
     for problem in problems:
         print(problem, file=sys.stderr)
     print(json.dumps({"tables": len(wanted), "rows": total}))
@@ -112,6 +121,29 @@ def kind(data_type, column_type, precision):
     return ("BYTE_ARRAY", "UTF8"), TEXT, text
 
 
+def native_kind(data_type, column_type, precision):
+    """As kind, in types of Parquet's own."""
+    awss, sql, meaning = kind(data_type, column_type, precision)
+    text = lambda value: value.decode()
+    number = lambda value: int(value)
+    if data_type in SIGNED:
+        return (NATIVE_UNSIGNED if "unsigned" in column_type.partition(" ")[2] else NATIVE_SIGNED)[data_type], sql, number
+    if data_type == "date":
+        return ("INT32", "DATE"), TEXT.format("DATEDIFF({}, '1970-01-01')"), number
+    if data_type == "uuid":
+        return ("FIXED_LEN_BYTE_ARRAY", "UUID"), TEXT, text
+    own = {"float": ("FLOAT", "NONE"), "datetime": ("INT64", LOCAL), "json": ("BYTE_ARRAY", "JSON")}
+    return own.get(data_type, awss), sql, meaning
+
+
+def annotation(column):
+    """What says what a column's values mean. UUID and times of no zone have no older name."""
+    logical = str(column.logical_type)
+    if logical == "UUID":
+        return logical
+    return LOCAL if logical.startswith("Timestamp(isAdjustedToUTC=false") else column.converted_type
+
+
 def exact(value):
     sign, scaled, number = value[:1], value[1:2] == b"s", float(value[2:])
     number = number * 2.0**-900 if scaled else number
@@ -124,18 +156,22 @@ def comparable(value):
         return struct.pack("<d", value)
     if isinstance(value, datetime.datetime):
         return (value.replace(tzinfo=None) - EPOCH) // datetime.timedelta(microseconds=1)
+    if isinstance(value, datetime.date):
+        return (value - EPOCH.date()).days
+    if isinstance(value, uuid.UUID):
+        return str(value)
     return bytes(value) if isinstance(value, bytearray) else value
 
 
-def compare(client, directory, database, table):
+def compare(client, kind_of, directory, database, table):
     what = f"{database}.{table}"
     columns = columns_of(client, database, table)
-    kinds = [kind(*column[1:]) for column in columns]
+    kinds = [kind_of(*column[1:]) for column in columns]
     names = [column[0] for column in columns]
     files = part_files(directory)
     for file in files:
         schema = pyarrow.parquet.ParquetFile(file).schema
-        actual = [(c.name, (c.physical_type, c.converted_type)) for c in map(schema.column, range(len(schema.names)))]
+        actual = [(c.name, (c.physical_type, annotation(c))) for c in map(schema.column, range(len(schema.names)))]
         wanted = [(name, types) for name, (types, _, _) in zip(names, kinds)]
         if actual != wanted:
             problems.append(f"{what}: {file.name}: columns are {actual}, not {wanted}")
@@ -154,7 +190,7 @@ def compare(client, directory, database, table):
         for link, file in zip(links, files):
             link.symlink_to(file.resolve())
         # Its instants of the first and the last years are none that Python knows.
-        asked = ", ".join(f"epoch_us({duckdb_name(name)})" if types[1] == "TIMESTAMP_MICROS" else duckdb_name(name)
+        asked = ", ".join(f"epoch_us({duckdb_name(name)})" if types[1] in ("TIMESTAMP_MICROS", LOCAL) else duckdb_name(name)
                           for name, (types, _, _) in zip(names, kinds))
         by_duckdb = duckdb.connect().execute(f"SELECT {asked} FROM read_parquet($1)", [[str(link) for link in links]])
         by_duckdb = by_duckdb.fetchall()

@@ -1,5 +1,6 @@
 //! Export tasks: start, watch, read back.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,20 @@ pub struct Watched {
     pub seen: Vec<(String, i64)>,
     /// The last answer.
     pub last: Value,
+}
+
+impl Watched {
+    /// The tables that the task says it left out, and why.
+    pub fn skipped(&self) -> BTreeMap<String, String> {
+        let warning: Value = serde_json::from_str(text(&self.last, "WarningMessage")).unwrap();
+        let skipped = list(&warning, "skippedTables").iter();
+        skipped.map(|table| (text(table, "target").to_owned(), text(table, "reason").to_owned())).collect()
+    }
+}
+
+/// What [`Watched::skipped`] should give.
+pub fn reasons(skipped: &[(&str, &str)]) -> BTreeMap<String, String> {
+    skipped.iter().map(|(target, reason)| ((*target).to_owned(), (*reason).to_owned())).collect()
 }
 
 impl Task {
@@ -164,17 +179,35 @@ impl Task {
         compare(cluster, &self.download(), tables)
     }
 
-    /// As [`equals`](Self::equals), for Aurora MySQL: databases and tables.
-    pub fn equals_mysql(&self, cluster: &Cluster, tables: &[[&str; 2]]) -> u64 {
+    /// As [`equals`](Self::equals), for exports of tables of `shop` in types of Parquet's own.
+    pub fn equals_natively(&self, cluster: &Cluster, tables: &[&str]) -> u64 {
+        let (directory, dsn) = (self.download().join("shop"), format!("{} dbname=shop", cluster.dsn()));
+        let (directory, tables) = (directory.to_str().unwrap(), json!(tables).to_string());
+        let arguments = ["--database", &dsn, "--directory", directory, "--tables", &tables];
+        let answer =
+            self.env.python("compare_native.py", &arguments).unwrap_or_else(|differences| panic!("{differences}"));
+        answer["rows"].as_u64().unwrap()
+    }
+
+    /// As [`equals`](Self::equals), for Aurora MySQL: databases and tables, and the types of the export.
+    pub fn equals_mysql(&self, cluster: &Cluster, types: &str, tables: &[[&str; 2]]) -> u64 {
         let client = cluster.mysql_client();
         let words = std::iter::once(client.get_program()).chain(client.get_args()).map(|word| word.to_str().unwrap());
         let words = json!(words.collect::<Vec<_>>()).to_string();
         let password = client.get_envs().find_map(|(_, value)| value).unwrap().to_str().unwrap();
         let (directory, tables) = (self.download(), json!(tables).to_string());
         let directory = directory.to_str().unwrap();
-        let arguments = ["--client", &words, "--password", password, "--directory", directory, "--tables", &tables];
-        let answer =
-            self.env.python("compare_mysql.py", &arguments).unwrap_or_else(|differences| panic!("{differences}"));
+        let arguments = [
+            ["--client", &words],
+            ["--password", password],
+            ["--directory", directory],
+            ["--tables", &tables],
+            ["--types", types],
+        ];
+        let answer = self
+            .env
+            .python("compare_mysql.py", arguments.as_flattened())
+            .unwrap_or_else(|differences| panic!("{differences}"));
         answer["rows"].as_u64().unwrap()
     }
 }

@@ -1,0 +1,23 @@
+//! Exports in types of Parquet's own. Those of Aurora MySQL are in `mysql`.
+
+use serde_json::json;
+
+use crate::harness::cluster::Cluster;
+use crate::harness::shared;
+use crate::harness::task::{Task, reasons};
+
+#[test]
+fn every_value_of_postgresql_arrives_in_a_type_of_parquets_own() {
+    let cluster = Cluster::create(shared(), "native", include_str!("native.sql"));
+    let task = Task::execute(&cluster, "native", json!({"Options": {"Types": "native"}}));
+    let watched = task.complete();
+    assert!(task.equals_natively(&cluster, &["scalars", "lists", "long_lists", "vectors"]) > 50_000);
+    let unrepresentable = ["matrix", "shifted", "endless", "midnight", "nan"].map(|name| format!("shop.public.{name}"));
+    let skipped = unrepresentable.each_ref().map(|target| (target.as_str(), "UNREPRESENTABLE_VALUE"));
+    assert_eq!(watched.skipped(), reasons(&skipped));
+
+    let info = task.document("export_tables_info_native_from_1_to_9.json").to_string();
+    for name in ["list<int32 (DATE)>", "list<binary (JSON)>", "list<int32 (DECIMAL(7,2))>", "list<binary (UTF8)>"] {
+        assert!(info.contains(&format!(r#""expectedExportedType":"{name}""#)), "{info}");
+    }
+}
