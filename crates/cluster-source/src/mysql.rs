@@ -28,6 +28,7 @@ mod stream;
 mod types;
 mod wire;
 
+pub use batch::Batcher;
 pub use catalog::{Catalog, FoundTable, Key, catalog};
 pub use connect::{Connection, Source, databases, max_connections};
 pub use partition::partitions;

@@ -23,6 +23,7 @@ mod sql;
 mod stream;
 mod types;
 
+pub use batch::Batcher;
 pub use catalog::{Catalog, FoundRelation, FoundTable, Key, catalog};
 pub use connect::{Connection, FIRST_DATABASE, Source, databases, max_connections};
 pub use partition::{Slicing, partitions};

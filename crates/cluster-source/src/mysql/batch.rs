@@ -17,8 +17,8 @@ const MOST_BATCH_BYTES: usize = 512 * 1024 * 1024;
 /// More than the server can send as one value.
 const MOST_VALUE_BYTES: usize = 1024 * 1024 * 1024;
 
-/// Turns rows into batches.
-pub(super) struct Batcher {
+/// Turns rows of the binary protocol into batches. Does no input or output.
+pub struct Batcher {
     options: BatchOptions,
     schema: SchemaRef,
     columns: Vec<ColumnBuilder>,
@@ -27,6 +27,10 @@ pub(super) struct Batcher {
 }
 
 impl Batcher {
+    /// For rows of a table's columns.
+    ///
+    /// # Errors
+    /// [`SourceError::Plan`] when the plan is of another version of this program.
     pub fn new(table: &Table, options: BatchOptions) -> Result<Self, SourceError> {
         let max_value_bytes = options.max_value_bytes.unwrap_or(MOST_VALUE_BYTES).min(MOST_VALUE_BYTES);
         let columns = table.columns.iter().map(|column| ColumnBuilder::new(column, max_value_bytes));
@@ -45,7 +49,7 @@ impl Batcher {
     }
 
     /// Whether columns that are sent so can be read as planned.
-    pub fn check(&self, sent: &[Sent]) -> Result<(), SourceError> {
+    pub(super) fn check(&self, sent: &[Sent]) -> Result<(), SourceError> {
         if sent.len() != self.columns.len() {
             return Err(SourceError::Protocol("a result with another number of columns"));
         }
@@ -58,7 +62,10 @@ impl Batcher {
         }
     }
 
-    /// Adds a row. True when the batch is full.
+    /// Adds a row, which is the payload of a packet. True when the batch is full.
+    ///
+    /// # Errors
+    /// [`SourceError`] about the row: malformed, or too large.
     #[inline]
     pub fn append(&mut self, payload: &[u8]) -> Result<bool, SourceError> {
         if let Some(limit) = self.options.max_row_bytes.filter(|limit| payload.len() > *limit) {
@@ -81,6 +88,9 @@ impl Batcher {
     }
 
     /// The rows added since the last time, `None` when there are none.
+    ///
+    /// # Errors
+    /// [`SourceError::InvalidText`] when a text isn't one.
     pub fn take(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         if self.rows == 0 {
             return Ok(None);

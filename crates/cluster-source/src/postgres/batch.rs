@@ -25,8 +25,8 @@ enum Expect {
     Nothing,
 }
 
-/// Turns the chunks of one COPY into batches.
-pub(super) struct Batcher {
+/// Turns the chunks of one COPY into batches. Does no input or output.
+pub struct Batcher {
     options: BatchOptions,
     schema: SchemaRef,
     columns: Vec<ColumnBuilder>,
@@ -38,6 +38,10 @@ pub(super) struct Batcher {
 }
 
 impl Batcher {
+    /// For a COPY of a table's columns, as [`read`](super::read) asks a server of a version (such as `150004`) for it.
+    ///
+    /// # Errors
+    /// [`SourceError::Plan`] when the plan is of another version of this program.
     pub fn new(table: &Table, server_version: i32, options: BatchOptions) -> Result<Self, SourceError> {
         let columns =
             table.columns.iter().map(|column| ColumnBuilder::new(column, server_version)).collect::<Result<_, _>>()?;
@@ -70,6 +74,9 @@ impl Batcher {
     }
 
     /// A full batch, or `None` when more must be pushed first.
+    ///
+    /// # Errors
+    /// [`SourceError`] about what was pushed: malformed, or too large.
     pub fn next_full(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         let pending = std::mem::take(&mut self.pending);
         let mut at = 0;
@@ -104,6 +111,9 @@ impl Batcher {
     }
 
     /// The rows that filled no batch. The COPY must be complete: rows are never silently missing.
+    ///
+    /// # Errors
+    /// [`SourceError::Protocol`] when it isn't.
     pub fn finish(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         if self.expect != Expect::Nothing {
             return Err(SourceError::Protocol("a COPY without its end"));
