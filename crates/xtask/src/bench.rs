@@ -1,22 +1,42 @@
-//! Exports the same tables with this project and with every peer that can be installed, on one server and in one run, checks
-//! that all outputs hold the same rows, and writes what it saw into `docs/benchmarks.md`.
+//! Exports the same tables with this project and with every peer that can be installed, each on one server and in one run, checks
+//! that the files hold the server's values, and writes what it saw into `docs/benchmarks.md`.
+//!
+//! # Layout
+//!
+//! * `server`: the servers; `load.py` makes what is in them.
+//! * `peers`: installing what is compared.
+//! * `compare.py`: the rounds on one table; `tools.py` is what runs, `measure.py` what it takes, `tables.py` whether it is right.
+//! * `report.py`: the tables of the document.
 
+mod peers;
 mod server;
 
 use std::error::Error;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use local_stack::prerequisites;
+use clap::{Args, ValueEnum};
 
-use server::Server;
+use peers::Peers;
+use server::{Engine, Server};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Where the tables go in the document.
 const BEGIN: &str = "<!-- written by cargo xtask bench -->";
 const END: &str = "<!-- end of what cargo xtask bench writes -->";
+
+/// TPC-H's table, in words that all servers know.
+const LINEITEM: &str = "
+    CREATE TABLE lineitem (
+        l_orderkey bigint NOT NULL, l_partkey bigint NOT NULL, l_suppkey bigint NOT NULL, l_linenumber bigint NOT NULL,
+        l_quantity decimal(15,2) NOT NULL, l_extendedprice decimal(15,2) NOT NULL, l_discount decimal(15,2) NOT NULL, l_tax decimal(15,2) NOT NULL,
+        l_returnflag varchar(1) NOT NULL, l_linestatus varchar(1) NOT NULL,
+        l_shipdate date NOT NULL, l_commitdate date NOT NULL, l_receiptdate date NOT NULL,
+        l_shipinstruct varchar(25) NOT NULL, l_shipmode varchar(10) NOT NULL, l_comment varchar(44) NOT NULL,
+        PRIMARY KEY (l_orderkey, l_linenumber)
+    )";
 
 /// What lineitem has none of.
 const WIDE: &str = "
@@ -27,47 +47,138 @@ const WIDE: &str = "
            decode(md5((g * 3)::text), 'hex') AS signature, ARRAY[g % 10, g % 20, g % 30]::int[] AS numbers,
            ('10.' || g % 256 || '.' || g / 256 % 256 || '.1')::inet AS address, g % 3 = 0 AS flag,
            CASE WHEN g % 5 > 0 THEN repeat(md5((g * 7)::text), 1 + (g % 3)::int) END AS note, g * 0.1::float8 AS score
-    FROM generate_series(1, :rows::bigint) g";
+    FROM generate_series(1, :rows::bigint) g;
+    ALTER TABLE wide ADD PRIMARY KEY (id)";
 
-/// Runs all, at TPC-H's scale factor `scale`.
-pub fn run(checkout: &Path, scale: f64, rounds: u32) -> Result<()> {
-    let scratch = checkout.join("target/bench");
-    fs::create_dir_all(&scratch)?;
-    crate::say("building the release binary");
-    let mut build = local_stack::cargo::command();
-    done(build.args(["build", "--release", "--package", "aurora-export", "--target-dir"]).arg(&scratch))?;
-    crate::say("installing what it is compared with");
-    let venv = scratch.join("venv");
-    let sources = checkout.join("crates/xtask/src/bench");
-    done(Command::new(prerequisites::python(&crate::say)?).args(["-m", "venv"]).arg(&venv))?;
-    let mut install = Command::new(venv.join("bin/pip"));
-    done(install.args(["install", "--quiet", "--requirement"]).arg(sources.join("requirements.txt")))?;
-    let server = Server::start()?;
-    crate::say("generating tables");
-    let mut load = Command::new(venv.join("bin/python"));
-    done(load.arg(sources.join("load.py")).args([server.address(), scale.to_string()]))?;
-    let rows = (scale * 2_000_000.0) as u64;
-    server.execute(&WIDE.replace(":rows", &rows.to_string()))?;
-    server.execute("VACUUM (FREEZE, ANALYZE)")?;
-    let mut report = String::new();
-    for table in ["lineitem", "wide"] {
-        crate::say(&format!("exporting {table}"));
-        let mut compare = Command::new(venv.join("bin/python"));
-        let output = compare
-            .arg(sources.join("compare.py"))
-            .arg("--binary")
-            .arg(scratch.join("release/aurora-export"))
-            .args(["--source", &server.address(), "--table", table, "--rounds", &rounds.to_string(), "--scratch"])
-            .arg(&scratch)
-            .stderr(std::process::Stdio::inherit())
-            .output()?;
-        if !output.status.success() {
-            return Err(format!("comparing exports of {table} failed").into());
+/// What is measured.
+#[derive(Args)]
+pub struct Options {
+    /// Scale factor of TPC-H; the wide table has a million rows for each
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// How often tools run that something is required in comparison with; the others run once. With 0, nothing runs and the document is written again
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Servers, with commas between them; all if not given. Of the others, the document keeps what was measured before
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Engine>,
+    /// Tables, with commas between them: lineitem, and on PostgreSQL wide; all if not given
+    #[arg(long, value_delimiter = ',')]
+    tables: Vec<Table>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Table {
+    Lineitem,
+    Wide,
+}
+
+impl Table {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lineitem => "lineitem",
+            Self::Wide => "wide",
         }
-        report.push_str(&format!("\n{}\n", String::from_utf8_lossy(&output.stdout).trim()));
     }
+}
+
+struct Bench<'a> {
+    options: &'a Options,
+    sources: PathBuf,
+    scratch: PathBuf,
+    release: PathBuf,
+    peers: Peers,
+}
+
+/// Measures what the options say, and writes the document.
+pub fn run(checkout: &Path, options: &Options) -> Result<()> {
+    let scratch = checkout.join("target/bench");
+    fs::create_dir_all(scratch.join("results"))?;
+    let sources = checkout.join("crates/xtask/src/bench");
+    let peers = Peers::install(checkout, &scratch, &sources.join("requirements.txt"))?;
+    let bench = Bench { options, sources, scratch, release: checkout.join("target/release"), peers };
+    if options.rounds > 0 {
+        crate::say("building the release binary");
+        let mut build = local_stack::cargo::command();
+        let what = ["--package", "aurora-export", "--bin", "aurora-export", "--example", "encode"];
+        done(build.current_dir(checkout).args(["build", "--release"]).args(what))?;
+    }
+    // What fails on one server is told when the others have had their turn.
+    let failures = if options.rounds > 0 { bench.measure()? } else { Vec::new() };
+    let report = bench.report()?;
     println!("{report}");
-    write(&checkout.join("docs/benchmarks.md"), &report)
+    write(&checkout.join("docs/benchmarks.md"), &report)?;
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
+}
+
+impl Bench<'_> {
+    fn measure(&self) -> Result<Vec<String>> {
+        let wanted = |engine| self.options.only.is_empty() || self.options.only.contains(&engine);
+        let lineitem = self.scratch.join("lineitem.tsv");
+        crate::say("generating lineitem");
+        done(self.python("load.py").arg(&lineitem).arg(self.options.scale.to_string()))?;
+        let mut failures = Vec::new();
+        for engine in [Engine::Postgres, Engine::Mariadb, Engine::Mysql].into_iter().filter(|engine| wanted(*engine)) {
+            if let Err(error) = self.measure_on(engine, &lineitem) {
+                crate::say(&format!("{}: {error}", engine.name()));
+                failures.push(format!("{}: {error}", engine.name()));
+            }
+        }
+        fs::remove_file(lineitem)?;
+        Ok(failures)
+    }
+
+    fn measure_on(&self, engine: Engine, lineitem: &Path) -> Result<()> {
+        crate::say(&format!("loading {}", engine.name()));
+        let server = Server::start(engine)?;
+        server.execute(LINEITEM)?;
+        server.load("lineitem", lineitem)?;
+        let mut tables = vec![Table::Lineitem];
+        if engine == Engine::Postgres {
+            let rows = (self.options.scale * 1_000_000.0) as u64;
+            server.execute(&WIDE.replace(":rows", &rows.to_string()))?;
+            server.execute("VACUUM (FREEZE, ANALYZE)")?;
+            tables.push(Table::Wide);
+        }
+        for table in tables {
+            if self.options.tables.is_empty() || self.options.tables.contains(&table) {
+                self.compare(engine, &server, table.name())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&self, engine: Engine, server: &Server, table: &str) -> Result<()> {
+        let mut compare = self.python("compare.py");
+        compare.args(["--engine", engine.name(), "--table", table, "--port", &server.port.to_string()]);
+        compare.args(["--client", &serde_json::to_string(&server.client)?]);
+        compare.args(["--scale", &self.options.scale.to_string(), "--rounds", &self.options.rounds.to_string()]);
+        compare.arg("--binary").arg(self.release.join("aurora-export"));
+        compare.arg("--encode").arg(self.release.join("examples/encode"));
+        compare.arg("--pg2parquet").arg(&self.peers.pg2parquet).args(["--jars", &self.peers.jars]);
+        compare.args(["--missing", &serde_json::to_string(&self.peers.missing)?]);
+        compare.arg("--scratch").arg(&self.scratch).arg("--results");
+        compare.arg(self.scratch.join(format!("results/{}-{table}.json", engine.name())));
+        match compare.stderr(Stdio::inherit()).status()?.success() {
+            true => Ok(()),
+            false => Err(format!("comparing exports of {table} failed").into()),
+        }
+    }
+
+    fn report(&self) -> Result<String> {
+        let versions = serde_json::to_string(&self.peers.versions()?)?;
+        let output = self.python("report.py").arg(self.scratch.join("results")).arg(versions).output()?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned().into()),
+        }
+    }
+
+    fn python(&self, script: &str) -> Command {
+        let mut python = Command::new(&self.peers.python);
+        python.env("PYTHONDONTWRITEBYTECODE", "1").arg(self.sources.join(script));
+        python
+    }
 }
 
 fn write(document: &Path, report: &str) -> Result<()> {
@@ -75,7 +186,7 @@ fn write(document: &Path, report: &str) -> Result<()> {
     let (Some(begin), Some(end)) = (text.find(BEGIN), text.find(END)) else {
         return Err(format!("{} doesn't say where the tables go", document.display()).into());
     };
-    let text = format!("{}{BEGIN}\n{report}\n{}", &text[..begin], &text[end..]);
+    let text = format!("{}{BEGIN}\n\n{report}\n\n{}", &text[..begin], &text[end..]);
     Ok(fs::write(document, text)?)
 }
 

@@ -9,7 +9,7 @@
 //! * `debian`: packages of Debian, fetched but not installed.
 
 mod cluster;
-mod debian;
+pub mod debian;
 mod extensions;
 mod regression;
 mod sizes;
@@ -23,6 +23,7 @@ use local_stack::servers::NEWEST;
 use local_stack::{Layout, Stack, prerequisites};
 
 use cluster::Cluster;
+pub use cluster::cache;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

@@ -5,6 +5,7 @@
 //! * `demo`: one export from nothing to rows read back.
 //! * `bench`: the export beside its peers, in one run on one server.
 //! * `fidelity`: databases that nobody here made, compared value by value.
+//! * `package`: what is deployed to AWS.
 //! * `memory`: memory and speed of the workers of a stack on a large table.
 //! * `test`: the whole test suite, as CI runs it.
 
@@ -12,6 +13,7 @@ mod bench;
 mod demo;
 mod fidelity;
 mod memory;
+mod package;
 mod test;
 
 use std::io::Write;
@@ -46,21 +48,18 @@ enum Command {
     Servers,
     /// Run every check and test: format, clippy, unit, property and end-to-end tests, lint of workflow and template.
     Test,
-    /// Compare exports with those of other tools, on a server of its own; writes docs/benchmarks.md.
-    Bench {
-        /// Scale factor of TPC-H
-        #[arg(long, default_value_t = 1.0)]
-        scale: f64,
-        /// How often every tool runs
-        #[arg(long, default_value_t = 3)]
-        rounds: u32,
-    },
-    /// Export a large table on a stack of its own; print speed and the workers' peak memory.
+    /// Compare exports with those of other tools, on servers of its own; writes docs/benchmarks.md.
+    Bench(bench::Options),
+    /// Export a large table and one of a tenth its size on a stack of its own; print the workers' peak memory.
+    ///
+    /// The workers are of the profile this program is of: as they are deployed with `cargo run --release --bin xtask -- memory`.
     Memory {
-        /// Size of the table
-        #[arg(long, default_value_t = 5.0)]
+        /// Size of the larger of two tables
+        #[arg(long, default_value_t = 2.0)]
         gigabytes: f64,
     },
+    /// Build the functions for AWS and pack them into target/lambda; print how large they are and how quickly they start.
+    Package(package::Options),
     /// Export databases that nobody here made and compare every value; fetches what they are made of from Debian.
     Fidelity {
         /// What to export; everything if nothing is named
@@ -118,8 +117,9 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             }
         }
         Command::Test => test::run(&layout)?,
-        Command::Bench { scale, rounds } => bench::run(&layout.checkout, scale, rounds)?,
+        Command::Bench(options) => bench::run(&layout.checkout, &options)?,
         Command::Memory { gigabytes } => memory::run(&layout.checkout, gigabytes)?,
+        Command::Package(options) => package::run(&layout.checkout, &options)?,
         Command::Fidelity { subjects, newest } => fidelity::run(&layout.checkout, &subjects, newest)?,
         Command::Lint => local_stack::lint::run(&layout, &say)?,
         Command::StackServer { checkout, state_dir, data_dir, ends_with_stdin } => {

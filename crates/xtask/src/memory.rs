@@ -1,7 +1,7 @@
 //! What the worker needs: an export of a large table on a stack of its own, with the peak memory of every worker process.
 //!
-//! The same table is exported in partitions as the planner cuts them, and again as one single partition, the worst case: if
-//! memory grew with the rows a worker reads, the second would show it.
+//! The same table is exported in partitions as the planner cuts them, and again as one single partition, the worst case; and so is
+//! a table of a tenth of its rows: if memory grew with the rows a worker reads, the two would differ.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -22,7 +22,7 @@ const PASSWORD: &str = "bench-password";
 /// One row is about 250 bytes in the heap: keys, numbers, times, text of varying length, a document, bytes.
 const TABLE: &str = "
     SET synchronous_commit = off;
-    CREATE TABLE events AS
+    CREATE TABLE :table AS
     SELECT g AS id, g % 1000 AS account, (g % 100000)::numeric / 100 AS amount,
            timestamptz '2020-01-01' + g * interval '1 second' AS at, md5(g::text)::uuid AS session,
            repeat(md5((g * 7)::text), 1 + (g % 3)::int) AS note, jsonb_build_object('n', g, 'tag', md5((g / 50)::text)) AS document,
@@ -52,24 +52,31 @@ impl Bench {
             sleep(Duration::from_millis(300));
         }
         let rows = (gigabytes * (1_u64 << 30) as f64 / 260.0) as u64;
-        crate::say(&format!("loading {rows} rows"));
-        self.psql(&port, &TABLE.replace(":rows", &rows.to_string()))?;
-        let size = self.psql(&port, "SELECT pg_size_pretty(pg_table_size('events'))")?;
-        println!("table: {rows} rows, {}", size.trim());
-        println!("{:<22}{:>8}{:>10}{:>14}{:>14}{:>16}", "", "files", "GiB out", "seconds", "rows/s", "peak MiB/worker");
-        self.partitions_of("64")?;
-        self.export("partitions of 64 MB", rows)?;
-        self.partitions_of("16384")?;
-        self.export("one partition", rows)
+        for (table, rows) in [("events", rows), ("tenth", rows / 10)] {
+            crate::say(&format!("loading {rows} rows"));
+            self.psql(&port, &TABLE.replace(":table", table).replace(":rows", &rows.to_string()))?;
+            let size = self.psql(&port, &format!("SELECT pg_size_pretty(pg_table_size('{table}'))"))?;
+            println!("{table}: {rows} rows, {}", size.trim());
+        }
+        println!("| | files | GiB out | seconds | rows/s | peak MiB of a worker |\n|---|---|---|---|---|---|");
+        let partitions = self.export("events, partitions of 64 MB", "64", "events", rows)?;
+        let whole = self.export("events, one partition", "16384", "events", rows)?;
+        let tenth = self.export("a tenth of it, one partition", "16384", "tenth", rows / 10)?;
+        let largest = partitions.max(whole);
+        println!("largest: {largest:.0} MiB; ten times the rows take {:+.0} %", (whole / tenth - 1.0) * 100.0);
+        Ok(())
     }
 
-    fn export(&self, name: &str, rows: u64) -> Result<()> {
-        let id = format!("bench-{}", name.replace(' ', "-"));
+    /// Exports a table in partitions of some MB. Returns the peak memory of a worker in MiB.
+    fn export(&self, name: &str, megabytes: &str, table: &str, rows: u64) -> Result<f64> {
+        self.partitions_of(megabytes)?;
+        let id = format!("bench-{table}-{megabytes}");
         let start = ["rds", "start-export-task", "--export-task-identifier", &id, "--source-arn"];
         let source = format!("arn:aws:rds:{}:111122223333:cluster:{CLUSTER}", self.env["AWS_REGION"]);
         let to = ["--s3-bucket-name", &self.env["EXPORT_BUCKET"], "--iam-role-arn", &self.env["EXPORT_ROLE_ARN"]];
         let key = ["--kms-key-id", &self.env["EXPORT_KMS_KEY_ID"], "--s3-prefix", "bench"];
-        self.aws(&[start.as_slice(), &[source.as_str()], &to, &key].concat())?;
+        let only = ["--export-only", &format!("bench.public.{table}")];
+        self.aws(&[start.as_slice(), &[source.as_str()], &to, &key, &only].concat())?;
         let mut peak = 0;
         let mut began = None;
         loop {
@@ -90,20 +97,11 @@ impl Bench {
         let files = objects.iter().filter(|o| o["Key"].as_str().is_some_and(|k| k.ends_with(".parquet")));
         let sizes: Vec<u64> = files.filter_map(|o| o["Size"].as_u64()).collect();
         let gib = sizes.iter().sum::<u64>() as f64 / (1_u64 << 30) as f64;
-        println!(
-            "{name:<22}{:>8}{gib:>10.2}{seconds:>14.1}{:>14.0}{:>16.0}",
-            sizes.len(),
-            rows as f64 / seconds,
-            peak as f64 / 1024.0
-        );
-        self.aws(&[
-            "s3",
-            "rm",
-            "--recursive",
-            "--only-show-errors",
-            &format!("s3://{}/{prefix}", self.env["EXPORT_BUCKET"]),
-        ])
-        .map(drop)
+        let peak = peak as f64 / 1024.0;
+        println!("| {name} | {} | {gib:.2} | {seconds:.1} | {:.0} | {peak:.0} |", sizes.len(), rows as f64 / seconds);
+        let objects = format!("s3://{}/{prefix}", self.env["EXPORT_BUCKET"]);
+        self.aws(&["s3", "rm", "--recursive", "--only-show-errors", &objects])?;
+        Ok(peak)
     }
 
     /// Sets the size the planner cuts at, and makes the worker processes new ones.

@@ -94,6 +94,10 @@ pub fn build(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     // The whole workspace, as `cargo xtask` itself and the tests are built: a selection of packages has other features, and
     // would compile half of the dependencies again.
     command.current_dir(&layout.checkout).args(["build", "--workspace", "--bins"]);
+    // They are taken from beside this program, so they are built as it was.
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
     cargo::build(&mut command)
 }
 

@@ -1,163 +1,177 @@
-"""Exports one table with every tool that is installed, all in one run on one server, and writes what it saw as Markdown.
+"""Exports one table of one server with every tool there is, and writes down what it saw.
 
-Each tool runs in a process of its own, whose time, processor time and largest resident size the system counts. The order
-is the same in every round, so that whatever else the machine does meets all of them. Every output is read by DuckDB and
-must hold the same rows: their number, and the sum of a hash of each row's text.
+Each tool runs in a process of its own. The order is the same in every round, so that whatever else the machine does meets
+all of them. In the first round all tools run and their files are compared with the server's own values; in the others only
+this project and what it has requirements against.
 """
 
 import argparse
-import glob
-import importlib.util
+import datetime
 import json
 import os
+import pathlib
 import shutil
 import statistics
 import subprocess
 import sys
-import time
+
+import measure
+import tables
+import tools
 
 arguments = argparse.ArgumentParser()
+arguments.add_argument("--engine", required=True, choices=["postgres", "mariadb", "mysql"])
+arguments.add_argument("--port", required=True, type=int)
+arguments.add_argument("--client", required=True, help="the engine's command line client, as JSON, connected to the database")
+arguments.add_argument("--table", required=True, choices=list(tables.TABLES))
+arguments.add_argument("--scale", required=True, type=float)
+arguments.add_argument("--rounds", required=True, type=int)
 arguments.add_argument("--binary", required=True)
-arguments.add_argument("--source", required=True, help="postgres://user:password@host:port/database")
-arguments.add_argument("--table", default="lineitem")
-arguments.add_argument("--rounds", type=int, default=3)
-arguments.add_argument("--scratch", required=True)
-arguments = arguments.parse_args()
-
-TABLE, SCRATCH, SOURCE = arguments.table, arguments.scratch, arguments.source
-
-
-def child(code):
-    """A tool written in Python, with what it needs to know."""
-    return [sys.executable, "-c", f"SOURCE, TABLE, OUT = {SOURCE!r}, {TABLE!r}, OUT_HERE\n{code}"]
+arguments.add_argument("--encode", required=True)
+arguments.add_argument("--pg2parquet", required=True)
+arguments.add_argument("--jars", required=True, help="JDBC drivers")
+arguments.add_argument("--missing", required=True, help="tools that can't be installed, and why, as JSON")
+arguments.add_argument("--scratch", required=True, type=pathlib.Path)
+arguments.add_argument("--results", required=True, type=pathlib.Path)
 
 
-DUCKDB = """
-import duckdb, glob, importlib.util
-c = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-root = importlib.util.find_spec("duckdb_extension_postgres_scanner").submodule_search_locations[0]
-c.load_extension(glob.glob(root + "/**/*.duckdb_extension", recursive=True)[0])
-c.sql(f"ATTACH '{SOURCE}' AS pg (TYPE postgres, READ_ONLY)")
-c.sql(f"COPY (FROM pg.public.{TABLE}) TO '{OUT}/part.parquet' (FORMAT parquet, CODEC 'gzip')")
-"""
+class Server(argparse.Namespace):
+    """What tools need to know of it, beside what was given."""
 
-CONNECTORX = """
-import connectorx, pyarrow.parquet
-key = {"lineitem": "l_orderkey", "wide": "id"}[TABLE]
-t = connectorx.read_sql(SOURCE, f"SELECT * FROM {TABLE}", partition_on=key, partition_num=2, return_type="arrow")
-pyarrow.parquet.write_table(t, OUT + "/part.parquet", compression="gzip")
-"""
+    def look(self):
+        self.client = json.loads(self.client)
+        self.login = f"bench@127.0.0.1:{self.port}/bench"
+        self.rows = int(self.ask(f"SELECT count(*) FROM {self.table}"))
+        key = tables.TABLES[self.table].key[0]
+        self.most = {key: int(self.ask(f"SELECT max({key}) FROM {self.table}"))}
+        if self.engine == "postgres":
+            self.bytes = int(self.ask(f"SELECT pg_relation_size('{self.table}')"))
+            self.blocks = self.bytes // 8192
+            self.version = "PostgreSQL " + self.ask("SHOW server_version").split()[0]
+        else:
+            self.bytes = int(self.ask("SELECT data_length FROM information_schema.tables "
+                                      f"WHERE table_schema = 'bench' AND table_name = '{self.table}'"))
+            name = {"mariadb": "MariaDB", "mysql": "MySQL"}[self.engine]
+            self.version = f"{name} " + self.ask("SELECT version()").split("-")[0]
 
-ADBC = """
-import adbc_driver_postgresql.dbapi as adbc, pyarrow.parquet
-with adbc.connect(SOURCE) as connection, connection.cursor() as cursor:
-    cursor.execute(f"SELECT * FROM {TABLE}")
-    batches = cursor.fetch_record_batch()
-    with pyarrow.parquet.ParquetWriter(OUT + "/part.parquet", batches.schema, compression="gzip") as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-"""
+    def ask(self, sql):
+        command = [*self.client, "-c" if self.engine == "postgres" else "-e", sql]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-
-def ours(*more):
-    return [arguments.binary, "local", "--source", SOURCE, "--out", "OUT_HERE", "--name", "x",
-            "--only", "bench.public." + TABLE, *more]
-
-
-def raw(streams):
-    """COPY BINARY to nowhere: what no client that reads all rows can be faster than."""
-    blocks = int(psql(f"SELECT pg_relation_size('{TABLE}') / 8192"))
-    ends = [blocks * n // streams for n in range(streams)] + [1 << 31]
-    copies = [
-        f"COPY (SELECT * FROM {TABLE} WHERE ctid >= '({low},0)' AND ctid < '({high},0)') TO STDOUT (FORMAT binary)"
-        for low, high in zip(ends, ends[1:])
-    ]
-    pipes = " & ".join(f'psql -qc "{copy}" "{SOURCE}" > /dev/null' for copy in copies)
-    return ["sh", "-c", pipes + " & wait"]
+    def reference(self):
+        """What the server's client prints, in sums."""
+        file = self.scratch / "reference"
+        copy, delimiter = ["-c", rf"COPY {self.table} TO STDOUT (FORMAT csv, NULL '\N')"], ","
+        if self.engine != "postgres":
+            copy, delimiter = ["--quick", "-e", f"SELECT * FROM {self.table}"], r"\t"
+        with open(file, "wb") as output:
+            subprocess.run([*self.client, *copy], check=True, stdout=output)
+        sums = tables.reference(self.table, file, delimiter)
+        file.unlink()
+        return sums
 
 
-def psql(sql):
-    return subprocess.run(["psql", "-qtAXc", sql, SOURCE], check=True, capture_output=True, text=True).stdout.strip()
+def main():
+    server = arguments.parse_args(namespace=Server())
+    server.look()
+    missing = json.loads(server.missing)
+    say(f"{server.version}, {server.table}: {server.rows:,} rows")
+    reference = server.reference()
+    out, kept = server.scratch / "out", server.scratch / "kept"
+    runs, failures, found, chosen = {}, {}, {}, None
+    for number in range(1, server.rounds + 1):
+        for tool in tools.tools(server, server.table):
+            reason = next((why for name, why in missing.items() if tool.name.startswith(name)), None)
+            if reason:
+                failures[tool.name] = reason
+            if tool.name in failures or chosen and tool.name not in chosen:
+                continue
+            measured, failure = run(tool, out, server)
+            if failure:
+                failures[tool.name] = failure
+                say(f"  {tool.name} failed: {failure}")
+                continue
+            runs.setdefault(tool.name, []).append({"round": number, **measured})
+            if number == 1 and tool.exports:
+                size, wrong = tables.compared(server.table, str(out), reference)
+                found[tool.name] = {"bytes": size, "wrong": wrong}
+            say(f"  round {number}: {tool.name}: {measured['wall']:.1f} s{verdict(found.get(tool.name)) if number == 1 else ''}")
+            if tool.name == tools.OURS["native"] and server.table == "lineitem" and number == 1:
+                shutil.rmtree(kept, ignore_errors=True)
+                shutil.move(out, kept)
+        if number == 1:
+            if kept.exists() and server.engine == "postgres":
+                try:
+                    runs[tools.ENCODING] = [{"round": 1, **encoding(server, kept, out)}]
+                except (OSError, subprocess.CalledProcessError) as error:
+                    failures[tools.ENCODING] = str(error)
+            chosen = required(server, runs, found)
+    for directory in (out, kept):
+        shutil.rmtree(directory, ignore_errors=True)
+    server.results.write_text(json.dumps({
+        "engine": server.engine, "server": server.version, "table": server.table, "scale": server.scale, "rows": server.rows,
+        "bytes": server.bytes, "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
+        "runs": runs, "found": found, "failures": failures, "fastest": fastest(runs, found), "machine": machine(),
+    }, indent=1))
+    ours = found.get(tools.OURS["aurora"])
+    if ours is None or ours["wrong"] != []:
+        sys.exit(f"the export of {server.table} does not hold the server's values: {ours or failures}")
 
 
-def tools():
-    yield "aurora-export, Parquet's types", ours("--types", "native")
-    yield "aurora-export, AWS's types", ours()
-    yield "aurora-export, Parquet's types, zstd", ours("--types", "native", "--compression", "zstd")
-    installed = importlib.util.find_spec
-    if installed("duckdb_extension_postgres_scanner"):
-        yield "DuckDB", child(DUCKDB)
-    if installed("connectorx"):
-        yield "connectorx, 2 partitions, and pyarrow", child(CONNECTORX)
-    if installed("adbc_driver_postgresql"):
-        yield "ADBC and pyarrow", child(ADBC)
-    if shutil.which("pg2parquet"):
-        yield "pg2parquet", ["pg2parquet", "export", "--connection-string", SOURCE, "--table", TABLE,
-                             "--output-file", "OUT_HERE/part.parquet", "--compression", "gzip"]
-    yield "COPY BINARY to nowhere, 1 stream", raw(1)
-    yield "COPY BINARY to nowhere, 2 streams", raw(2)
-
-
-def run(command, out):
-    """Wall seconds, processor seconds and peak KiB of a command, or what it complained of."""
+def run(tool, out, server):
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
-    command = [part.replace("OUT_HERE", repr(out) if part.startswith("SOURCE") else out) for part in command]
-    began = time.monotonic()
-    with open(SCRATCH + "/log", "w+") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - began
-        log.seek(0)
-        if status != 0:
-            return None, log.read().strip().splitlines()[-1][:200]
-    return (wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss), None
+    command = [part.replace("@OUT@", str(out)) for part in tool.command]
+    try:
+        # Spark's sockets too are for this machine only.
+        return measure.run(command, server.scratch / "log", {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"})
+    except OSError as error:
+        return None, str(error)
 
 
-def contents(out):
-    """Bytes of the files, number of rows, and a hash of them that doesn't depend on their order."""
-    import duckdb
-
-    files = glob.glob(out + "/**/*.parquet", recursive=True)
-    if not files:
-        return None
-    c = duckdb.connect()
-    names = [row[0] for row in c.sql(f"DESCRIBE FROM read_parquet({files!r})").fetchall()]
-    text = [f'"{name}"::VARCHAR' for name in names]
-    row = c.sql(f"SELECT count(*), sum(hash({', '.join(text)})::HUGEINT) FROM read_parquet({files!r})").fetchone()
-    return sum(map(os.path.getsize, files)), row[0], row[1]
+def encoding(server, rows, out):
+    """Writes rows that are in memory already. The program measures that alone, for it has to read them first."""
+    shutil.rmtree(out, ignore_errors=True)
+    files = sorted(tables.written(str(rows)))
+    printed = subprocess.run([server.encode, str(out), *files], check=True, capture_output=True, text=True).stdout
+    wall, cpu = map(float, printed.split())
+    say(f"  {tools.ENCODING}: {wall:.1f} s")
+    return {"wall": wall, "cpu": cpu, "peak": None}
 
 
-results, failures, held = {}, {}, {}
-for number in range(arguments.rounds):
-    for name, command in tools():
-        if name in failures:
-            continue
-        measured, failure = run(command, SCRATCH + "/out")
-        if failure:
-            failures[name] = failure
-            continue
-        results.setdefault(name, []).append(measured)
-        if number == 0:
-            held[name] = contents(SCRATCH + "/out")
-        print(f"round {number + 1}: {name}: {measured[0]:.1f} s", file=sys.stderr)
-shutil.rmtree(SCRATCH + "/out", ignore_errors=True)
+def fastest(runs, found):
+    """The fastest other tool whose files hold the server's values."""
+    exact = [name for name, result in found.items() if result["wrong"] == [] and name not in tools.OURS.values()]
+    return min(exact, key=lambda name: statistics.median(run["wall"] for run in runs[name]), default=None)
 
-rows = int(psql(f"SELECT count(*) FROM {TABLE}"))
-gigabytes = int(psql(f"SELECT pg_relation_size('{TABLE}')")) / 1e9
-reference = held.get("aurora-export, Parquet's types")
-base = results.get("DuckDB")
-print(f"| {TABLE}: {rows:,} rows, {gigabytes:.2f} GB | wall s | rows/s | CPU s per GB | peak MB | MB written | wall, of DuckDB's | CPU, of DuckDB's | rows |")
-print("|---|---|---|---|---|---|---|---|---|")
-for name, measured in results.items():
-    wall, cpu, peak = (statistics.median(values) for values in zip(*measured))
-    ratio = lambda n: f"{statistics.median(m[n] / b[n] for m, b in zip(measured, base)):.2f}" if base else "–"
-    size, same = "–", "–"
-    if held[name]:
-        size = f"{held[name][0] / 1e6:.1f}"
-        same = "the same" if held[name][1:] == reference[1:] else "as many" if held[name][1] == rows else "DIFFERENT"
-    print(f"| {name} | {wall:.1f} | {rows / wall:,.0f} | {cpu / gigabytes:.1f} | {peak / 1000:.0f} | {size} | {ratio(0)} | {ratio(1)} | {same} |")
-for name, failure in failures.items():
-    print(f"\n{name} failed: {failure}")
-if not reference or reference[1] != rows:
-    sys.exit("the export does not hold the table's rows")
+
+def required(server, runs, found):
+    """The tools that the requirements are about."""
+    if server.table == "wide":
+        return {tools.OURS["native"], tools.OURS["aurora"], fastest(runs, found)}
+    chosen = {tools.OURS["native"], tools.OURS["aurora"], tools.DUCKDB}
+    return chosen | {tools.SPARK, tools.RAW} if server.engine == "postgres" else chosen
+
+
+def verdict(result):
+    if result is None:
+        return ""
+    wrong = result["wrong"]
+    return ", ROWS MISSING" if wrong is None else f", not the server's values in {', '.join(wrong)}" if wrong else ", exact"
+
+
+def machine():
+    def line(file, name):
+        with open(file) as lines:
+            return next((text.partition(":")[2].strip() for text in lines if text.startswith(name)), "unknown")
+
+    memory = int(line("/proc/meminfo", "MemTotal").split()[0]) * 1024
+    return {"cpu": line("/proc/cpuinfo", "model name"), "cores": os.cpu_count(), "memory": memory, "kernel": os.uname().release}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""Generates TPC-H's lineitem in a PostgreSQL database: load.py ADDRESS SCALE."""
+"""Writes TPC-H's lineitem as the tab-separated text that servers load: load.py FILE SCALE."""
 
 import glob
 import importlib.util
@@ -7,9 +7,7 @@ import sys
 import duckdb
 
 connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-for name in ["tpch", "postgres_scanner"]:
-    root = importlib.util.find_spec("duckdb_extension_" + name).submodule_search_locations[0]
-    connection.load_extension(glob.glob(root + "/**/*.duckdb_extension", recursive=True)[0])
+root = importlib.util.find_spec("duckdb_extension_tpch").submodule_search_locations[0]
+connection.load_extension(glob.glob(root + "/**/*.duckdb_extension", recursive=True)[0])
 connection.sql(f"CALL dbgen(sf = {float(sys.argv[2])})")
-connection.sql(f"ATTACH '{sys.argv[1]}' AS pg (TYPE postgres)")
-connection.sql("CREATE TABLE pg.public.lineitem AS FROM lineitem")
+connection.sql(rf"COPY lineitem TO '{sys.argv[1]}' (FORMAT csv, DELIMITER '\t', HEADER false, QUOTE '')")

@@ -1,0 +1,17 @@
+"""Packs a function for Lambda: pack.py ZIP BINARY CERTIFICATES. The same inputs become the same bytes."""
+
+import stat
+import sys
+import zipfile
+
+archive, binary, certificates = sys.argv[1:]
+with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
+    for path, name, mode in ((binary, "bootstrap", 0o755), (certificates, "rds-ca.pem", 0o644)):
+        # The time of an entry is that of no file: 1980, where the format's calendar begins.
+        entry = zipfile.ZipInfo(name)
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        # As on Unix, wherever it is packed.
+        entry.create_system = 3
+        entry.external_attr = (stat.S_IFREG | mode) << 16
+        with open(path, "rb") as file:
+            out.writestr(entry, file.read())
