@@ -73,6 +73,7 @@ fn table(decodes: [&str; 4], money: ParquetType, date: ParquetType) -> Table {
             datetime_precision: 0,
             decode: decode.to_owned(),
             parquet,
+            list: false,
         })
     });
     Table {
