@@ -15,7 +15,7 @@ pub const GZIP_LEVEL: i32 = 4;
 /// Level of Zstandard.
 pub const ZSTD_LEVEL: i32 = 1;
 
-/// A buffer that one large value left behind is not kept.
+/// A larger buffer, which one large value needs, is not kept: it becomes the result.
 const KEPT_BUFFER: usize = 4 << 20;
 
 /// Compresses with one codec on any number of threads, of which each takes one of the idle compressors: their state is
@@ -60,10 +60,14 @@ impl Codec {
             None => Compressor::new(self.compression)?,
         };
         let size = compressor.compress(page)?;
-        let compressed = Bytes::copy_from_slice(&compressor.buffer[..size]);
-        if compressor.buffer.len() > KEPT_BUFFER {
-            compressor.buffer = Vec::new();
-        }
+        let compressed = if compressor.buffer.len() > KEPT_BUFFER {
+            let mut compressed = std::mem::take(&mut compressor.buffer);
+            compressed.truncate(size);
+            compressed.shrink_to_fit();
+            compressed.into()
+        } else {
+            Bytes::copy_from_slice(&compressor.buffer[..size])
+        };
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(compressor);
         Ok(compressed)
     }
@@ -90,7 +94,8 @@ impl Compressor {
             State::Snappy(_) => snap::raw::max_compress_len(page.len()),
         };
         if self.buffer.len() < most {
-            self.buffer.resize(most, 0);
+            // A new one takes no memory where nothing is written.
+            self.buffer = vec![0; most];
         }
         match &mut self.state {
             State::Gzip(compressor) => compressor.gzip_compress(page, &mut self.buffer).map_err(external),

@@ -26,6 +26,7 @@ pub(crate) struct Encoder {
     schema: SchemaRef,
     parquet: SchemaDescPtr,
     properties: WriterPropertiesPtr,
+    large_properties: WriterPropertiesPtr,
     codec: Arc<Codec>,
     threads: usize,
     open: Option<RowGroup>,
@@ -49,11 +50,12 @@ impl Encoder {
     /// A file of `schema`, encoded by up to `threads` threads at once.
     pub(crate) fn new(schema: SchemaRef, codec: Arc<Codec>, threads: usize) -> Result<Self> {
         let parquet = schema::descriptor(&schema)?;
-        let properties = Arc::new(properties::writer_properties(parquet.num_columns()));
+        let properties = |large| Arc::new(properties::writer_properties(parquet.num_columns(), large));
         Ok(Self {
             schema,
+            properties: properties(false),
+            large_properties: properties(true),
             parquet: Arc::new(parquet),
-            properties,
             codec,
             threads,
             open: None,
@@ -70,25 +72,33 @@ impl Encoder {
 
     /// Encodes rows. Returns what to append to the file, which is nothing until a row group is full.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<Vec<Bytes>> {
+        let large = is_large(batch);
+        let mut out = Vec::new();
         let mut group = match self.open.take() {
-            Some(group) => group,
-            None => self.row_group()?,
+            Some(group) if !large => group,
+            before => {
+                if let Some(before) = before {
+                    self.close(before, &mut out)?;
+                }
+                self.row_group(large)?
+            }
         };
         group.write(&self.schema, batch, self.threads)?;
         self.rows += batch.num_rows() as u64;
-        if !group.is_full() {
+        if large || group.is_full() {
+            self.close(group, &mut out)?;
+        } else {
             self.open = Some(group);
-            return Ok(Vec::new());
         }
-        self.close(group)
+        Ok(out)
     }
 
     /// The rest of the file.
     pub(crate) fn finish(mut self) -> Result<(Vec<Bytes>, u64, u64)> {
-        let mut out = match self.open.take() {
-            Some(group) => self.close(group)?,
-            None => Vec::new(),
-        };
+        let mut out = Vec::new();
+        if let Some(group) = self.open.take() {
+            self.close(group, &mut out)?;
+        }
         self.begin(&mut out);
         let rows = self.rows as i64;
         let created_by = Some(properties::CREATED_BY.to_owned());
@@ -110,10 +120,11 @@ impl Encoder {
         }
     }
 
-    fn row_group(&self) -> Result<RowGroup> {
+    fn row_group(&self, large: bool) -> Result<RowGroup> {
         // Column writers are made for a file writer. What this one writes, the magic number, goes nowhere.
         let root = self.parquet.root_schema_ptr();
-        let file = SerializedFileWriter::new(io::sink(), root, Arc::clone(&self.properties))?;
+        let properties = if large { &self.large_properties } else { &self.properties };
+        let file = SerializedFileWriter::new(io::sink(), root, Arc::clone(properties))?;
         let stores = Stores::new(Arc::clone(&self.codec));
         let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&self.schema))
             .with_page_store_factory(Arc::clone(&stores) as _);
@@ -123,9 +134,8 @@ impl Encoder {
         Ok(RowGroup { columns, rows: 0 })
     }
 
-    fn close(&mut self, group: RowGroup) -> Result<Vec<Bytes>> {
-        let mut out = Vec::new();
-        self.begin(&mut out);
+    fn close(&mut self, group: RowGroup, out: &mut Vec<Bytes>) -> Result<()> {
+        self.begin(out);
         let start = self.bytes;
         let mut uncompressed = 0;
         let mut columns = Vec::with_capacity(group.columns.len());
@@ -155,7 +165,7 @@ impl Encoder {
             .set_file_offset(i64::try_from(start).unwrap_or(i64::MAX))
             .build()?;
         self.closed.push(metadata);
-        Ok(out)
+        Ok(())
     }
 }
 
@@ -192,6 +202,12 @@ impl RowGroup {
             || compressed >= properties::ROW_GROUP_BYTES
             || compressed + pending >= properties::ROW_GROUP_MEMORY
     }
+}
+
+/// Whether a batch holds a value that is to be in memory as seldom as can be.
+pub(crate) fn is_large(batch: &RecordBatch) -> bool {
+    let bytes = batch.columns().iter().filter_map(|column| column.to_data().get_slice_memory_size().ok());
+    bytes.sum::<usize>() > properties::LARGE_BATCH
 }
 
 /// The one leaf a column has: there are lists, but no structs.

@@ -18,7 +18,8 @@
 //! Per open part: a row group being encoded (at most 48 MiB, usually half of that), a batch, and five upload parts of 8 MiB,
 //! the same for 0.4 and for 2 GiB of rows. glibc keeps freed blocks of this size and hands them from thread to thread, which
 //! adds half as much again; a process that writes many parts should run with `MALLOC_MMAP_THRESHOLD_=1048576` in its
-//! environment, which returns them at once. A single value larger than a row group is held as it is.
+//! environment, which returns them at once. A single value larger than a row group is held as it is: by the batch, by its page, and
+//! by what that is compressed to; the next batch is not read meanwhile.
 
 mod codec;
 pub mod destination;

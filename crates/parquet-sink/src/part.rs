@@ -13,7 +13,7 @@ use tokio::task::{self, JoinHandle};
 
 use crate::codec::Codec;
 use crate::destination::{Destination, File};
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, is_large};
 use crate::error::{SinkError, interrupted};
 use crate::schema::optional;
 
@@ -41,8 +41,9 @@ type KeyOf = Box<dyn Fn(u32) -> String + Send + Sync>;
 /// Writes the rows of one part as one or more files.
 ///
 /// The first file is opened by the first batch. Batches are encoded on blocking threads and uploaded by tasks: while one
-/// is encoded, the caller reads the next, and an error is told by the call after. A failed write aborts the open file and
-/// leaves the writer unusable; finished files stay, and a retry overwrites them.
+/// is encoded, the caller reads the next (unless it holds a value so large that there should not be two of them), and an error
+/// is told by the call after. A failed write aborts the open file and leaves the writer unusable; finished files stay, and a
+/// retry overwrites them.
 ///
 /// A dropped writer removes its open file as far as it can; [`abort`](Self::abort) waits for it and says if it failed.
 pub struct PartWriter {
@@ -60,11 +61,16 @@ pub struct PartWriter {
 struct OpenFile {
     key: String,
     file: File,
-    /// The encoder at work on a batch; `None` before the first and while the last is being finished.
+    /// What the encoder does; `None` before the first batch and while the last is being finished.
     work: Option<Work>,
 }
 
-type Work = JoinHandle<(Encoder, Result<Vec<Bytes>, ParquetError>)>;
+enum Work {
+    /// It is at work on a batch.
+    Encoding(JoinHandle<(Encoder, Result<Vec<Bytes>, ParquetError>)>),
+    /// What it made of the last batch is handed on.
+    Done(Box<Encoder>),
+}
 
 impl PartWriter {
     /// A part of `schema`, whose files are named by `key_of(file number)`, counted from 0.
@@ -129,14 +135,23 @@ impl PartWriter {
             }
             None => self.open().await?,
         };
+        let large = is_large(batch);
         let batch = batch.clone();
-        if let Some(open) = &mut self.open {
-            open.work = Some(task::spawn_blocking(move || {
-                let pages = encoder.write(&batch);
-                (encoder, pages)
-            }));
+        let work = task::spawn_blocking(move || {
+            let pages = encoder.write(&batch);
+            (encoder, pages)
+        });
+        self.set(Work::Encoding(work));
+        if large && let Some(encoder) = self.encoder().await? {
+            self.set(Work::Done(Box::new(encoder)));
         }
         Ok(())
+    }
+
+    fn set(&mut self, work: Work) {
+        if let Some(open) = &mut self.open {
+            open.work = Some(work);
+        }
     }
 
     async fn close_last(&mut self) -> Result<(), SinkError> {
@@ -153,10 +168,15 @@ impl PartWriter {
     /// The open file's encoder, once what it made of the last batch is handed on.
     async fn encoder(&mut self) -> Result<Option<Encoder>, SinkError> {
         let Some(OpenFile { file, work, .. }) = &mut self.open else { return Ok(None) };
-        let Some(work) = work.take() else { return Ok(None) };
-        let (encoder, pages) = work.await.map_err(interrupted)?;
-        append(file, pages?).await?;
-        Ok(Some(encoder))
+        match work.take() {
+            None => Ok(None),
+            Some(Work::Done(encoder)) => Ok(Some(*encoder)),
+            Some(Work::Encoding(work)) => {
+                let (encoder, pages) = work.await.map_err(interrupted)?;
+                append(file, pages?).await?;
+                Ok(Some(encoder))
+            }
+        }
     }
 
     async fn open(&mut self) -> Result<Encoder, SinkError> {

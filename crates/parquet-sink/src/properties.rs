@@ -17,6 +17,10 @@ pub const ROW_GROUP_ROWS: usize = 1_000_000;
 /// codec would have found is hidden from it, and takes longer than it saves.
 pub const DICTIONARY_BYTES: usize = 128 << 10;
 
+/// A batch that takes more than this holds a value that is itself larger than any other batch. It is a row group of its own,
+/// without dictionaries and statistics, which would be three more copies of the value.
+pub const LARGE_BATCH: usize = 32 << 20;
+
 /// Tables with more columns than this get no dictionaries: each costs its column about 0.25 MiB of working memory.
 pub const DICTIONARY_COLUMNS: usize = 128;
 
@@ -26,17 +30,18 @@ pub const PAGE_ROWS: usize = 20_000;
 /// What the files say wrote them.
 pub const CREATED_BY: &str = concat!("aurora-export version ", env!("CARGO_PKG_VERSION"));
 
-/// Properties of a file of `columns` columns.
-pub(crate) fn writer_properties(columns: usize) -> WriterProperties {
+/// Properties of the row groups of a file of `columns` columns: of most, or of those that are one large batch.
+pub(crate) fn writer_properties(columns: usize, large: bool) -> WriterProperties {
+    // Statistics of a column chunk only, and with them no page index, as in AWS's files.
+    let statistics = if large { EnabledStatistics::None } else { EnabledStatistics::Chunk };
     WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         // `pages` compresses.
         .set_compression(Compression::UNCOMPRESSED)
-        .set_dictionary_enabled(columns <= DICTIONARY_COLUMNS)
+        .set_dictionary_enabled(columns <= DICTIONARY_COLUMNS && !large)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_data_page_row_count_limit(PAGE_ROWS)
-        // Statistics of a column chunk only, and with them no page index, as in AWS's files.
-        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_enabled(statistics)
         .set_offset_index_disabled(true)
         .set_bloom_filter_enabled(false)
         .build()

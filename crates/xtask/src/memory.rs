@@ -144,7 +144,7 @@ impl Bench {
 }
 
 /// The largest resident size any living worker of the stack at `endpoint` has had, in KiB.
-fn workers_peak_kib(endpoint: &str) -> u64 {
+pub fn workers_peak_kib(endpoint: &str) -> u64 {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
     let worker = |process: &Path| {
         let environment = fs::read(process.join("environ")).unwrap_or_default();

@@ -1,22 +1,13 @@
 //! Gathers the tuples of a COPY into record batches. Does no input or output: bytes go in, batches come out.
 
-use std::sync::Arc;
-
-use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::SchemaRef;
-use bytes::{Buf, Bytes, BytesMut};
+use arrow_array::RecordBatch;
+use bytes::{Bytes, BytesMut};
 use export_task::plan::Table;
 
 use super::copy_binary::{self, Fields, Item};
 use super::types::ColumnBuilder;
-use crate::batch::{BatchOptions, arrow_schema};
+use crate::batch::{BatchOptions, Gathering};
 use crate::error::SourceError;
-
-/// More bytes than this in one batch could, with one more value of [`MOST_VALUE_BYTES`], pass what 32-bit offsets can express.
-const MOST_BATCH_BYTES: usize = 512 * 1024 * 1024;
-
-/// More than the server can send as one value.
-const MOST_VALUE_BYTES: usize = 1024 * 1024 * 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expect {
@@ -27,14 +18,11 @@ enum Expect {
 
 /// Turns the chunks of one COPY into batches. Does no input or output.
 pub struct Batcher {
-    options: BatchOptions,
-    schema: SchemaRef,
+    gathering: Gathering,
     columns: Vec<ColumnBuilder>,
     expect: Expect,
     /// Bytes not decoded yet: the start of a tuple whose end has not come, or what follows a full batch.
     pending: Bytes,
-    rows: usize,
-    bytes: usize,
 }
 
 impl Batcher {
@@ -45,20 +33,8 @@ impl Batcher {
     pub fn new(table: &Table, server_version: i32, options: BatchOptions) -> Result<Self, SourceError> {
         let columns =
             table.columns.iter().map(|column| ColumnBuilder::new(column, server_version)).collect::<Result<_, _>>()?;
-        let options = BatchOptions {
-            max_rows: options.max_rows.max(1),
-            max_bytes: options.max_bytes.clamp(1, MOST_BATCH_BYTES),
-            ..options
-        };
-        Ok(Self {
-            options,
-            schema: arrow_schema(table),
-            columns,
-            expect: Expect::Header,
-            pending: Bytes::new(),
-            rows: 0,
-            bytes: 0,
-        })
+        let gathering = Gathering::new(table, options);
+        Ok(Self { gathering, columns, expect: Expect::Header, pending: Bytes::new() })
     }
 
     /// Adds what the server sent next.
@@ -95,8 +71,7 @@ impl Batcher {
                     length
                 }
                 Item::Tuple(fields, length) => {
-                    self.append(fields, length)?;
-                    full = self.rows >= self.options.max_rows || self.bytes >= self.options.max_bytes;
+                    full = self.append(fields, length)?;
                     length
                 }
                 Item::Trailer => {
@@ -105,9 +80,9 @@ impl Batcher {
                 }
             };
         }
-        self.pending = pending;
-        self.pending.advance(at);
-        if full { self.take().map(Some) } else { Ok(None) }
+        // What is decoded must not stay in memory for as long as the batch does: nothing may refer to it.
+        self.pending = if at < pending.len() { pending.slice(at..) } else { Bytes::new() };
+        if full { self.take() } else { Ok(None) }
     }
 
     /// The rows that filled no batch. The COPY must be complete: rows are never silently missing.
@@ -118,35 +93,28 @@ impl Batcher {
         if self.expect != Expect::Nothing {
             return Err(SourceError::Protocol("a COPY without its end"));
         }
-        if self.rows == 0 { Ok(None) } else { self.take().map(Some) }
+        self.take()
     }
 
-    fn append(&mut self, fields: Fields<'_>, length: usize) -> Result<(), SourceError> {
-        if let Some(limit) = self.options.max_row_bytes.filter(|limit| length > *limit) {
-            return Err(SourceError::RowTooLarge { bytes: length as u64, limit: limit as u64 });
-        }
-        let max_value_bytes = self.options.max_value_bytes.unwrap_or(MOST_VALUE_BYTES);
+    /// Adds a row. True when the batch is full.
+    fn append(&mut self, fields: Fields<'_>, length: usize) -> Result<bool, SourceError> {
+        self.gathering.check_row(length)?;
+        let max_value_bytes = self.gathering.max_value_bytes();
+        let mut bytes = 0;
         for (column, field) in self.columns.iter_mut().zip(fields) {
             match field {
                 Some(value) if column.size(value) > max_value_bytes => {
                     return Err(SourceError::ValueTooLarge { column: Some(column.name().to_owned()) });
                 }
-                Some(value) => self.bytes += column.append(value)?,
-                None => self.bytes += column.append_null(),
+                Some(value) => bytes += column.append(value)?,
+                None => bytes += column.append_null(),
             }
         }
-        self.rows += 1;
-        Ok(())
+        Ok(self.gathering.add(bytes))
     }
 
-    fn take(&mut self) -> Result<RecordBatch, SourceError> {
-        let keep = self.options.max_bytes;
-        let arrays = self.columns.iter_mut().map(|column| column.finish(keep)).collect::<Result<_, _>>()?;
-        let rows = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        self.rows = 0;
-        self.bytes = 0;
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &rows)
-            .map_err(|error| SourceError::Plan(error.to_string()))
+    fn take(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+        self.gathering.take(&mut self.columns, ColumnBuilder::finish)
     }
 }
 

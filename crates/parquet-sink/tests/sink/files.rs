@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int32Array, RecordBatch};
+use arrow_array::{ArrayRef, BinaryArray, Int32Array, RecordBatch};
 use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
@@ -291,4 +291,23 @@ async fn documents_are_written_and_overwritten() {
     }
     let error = destination.put("../outside", Bytes::new()).await.unwrap_err();
     assert!(matches!(error, SinkError::Directory { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_large_value_is_a_row_group_of_its_own() {
+    let scratch = Scratch::new("large");
+    let mut writer = scratch.writer(noise_schema(), Settings::default());
+    let large: ArrayRef = Arc::new(BinaryArray::from_iter_values([vec![7; 40 << 20]]));
+    let large = RecordBatch::try_new(noise_schema(), vec![large]).unwrap();
+    let batches = [noise(1, 1), large.clone(), large, noise(1, 2), noise(1, 3)];
+    for batch in &batches {
+        writer.write(batch).await.unwrap();
+    }
+    let files = writer.finish().await.unwrap();
+    let file = scratch.read(&files[0].key);
+    let groups = footer(file.clone());
+    let groups = groups.row_groups().iter();
+    let told: Vec<_> = groups.map(|group| (group.num_rows(), group.column(0).statistics().is_some())).collect();
+    assert_eq!(told, [(1024, true), (1, false), (1, false), (2048, true)]);
+    assert!(same_rows(&read(file), &batches));
 }
