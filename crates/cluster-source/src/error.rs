@@ -82,6 +82,13 @@ pub enum SourceError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The server finds its own copy of the data damaged: a block, an index, a value kept apart from its row.
+    #[error("the database finds its data damaged")]
+    Corrupted {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A date, with or without a time, is zero or not in the calendar.
     #[error("column {column} holds a zero or impossible date")]
     NoInstant {
@@ -146,6 +153,7 @@ impl SourceError {
             Self::ValueTooLarge { .. } => ErrorKind::Unsupported,
             Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
             Self::UnreadableValue { .. } => ErrorKind::Skip(SkipReason::UnreadableValue),
+            Self::Corrupted { .. } => ErrorKind::Skip(SkipReason::DataCorrupted),
             Self::RowTooLarge { .. } | Self::RowUnsendable { .. } => ErrorKind::Skip(SkipReason::RowTooLarge),
             Self::NoInstant { .. } => ErrorKind::Skip(SkipReason::InvalidDatetime),
             Self::Unrepresentable { .. } => ErrorKind::Skip(SkipReason::UnrepresentableValue),
@@ -198,6 +206,8 @@ fn from_server(error: &DbError) -> SourceError {
         // The text form of a value passes the server's own limit.
         "54000" => SourceError::ValueTooLarge { column: None },
         "42501" => SourceError::AccessDenied { source },
+        // Data, and indexes.
+        "XX001" | "XX002" => SourceError::Corrupted { source },
         // Lock not available, query canceled (by an administrator: we set no timeout).
         "55P03" | "57014" => SourceError::Unavailable { source },
         _ => match code.get(..2) {

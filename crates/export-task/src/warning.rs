@@ -22,6 +22,8 @@ pub enum SkipReason {
     InvalidText,
     /// The server can't compute a value: a function that a column's reading calls fails.
     UnreadableValue,
+    /// The server finds its own copy of the table damaged.
+    DataCorrupted,
     /// The table has no columns, which Parquet can't express.
     NoColumns,
     /// A partition of the table is a foreign table, whose rows the cluster doesn't hold.
@@ -47,6 +49,7 @@ impl SkipReason {
             Self::RowTooLarge => "ROW_TOO_LARGE",
             Self::InvalidText => "INVALID_TEXT",
             Self::UnreadableValue => "UNREADABLE_VALUE",
+            Self::DataCorrupted => "DATA_CORRUPTED",
             Self::NoColumns => "NO_COLUMNS",
             Self::ForeignPartition => "FOREIGN_PARTITION",
             Self::InvalidDatetime => "INVALID_DATETIME",

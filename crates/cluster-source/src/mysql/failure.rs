@@ -14,7 +14,7 @@ struct ServerError {
 const SPEAKING: &[u16] = &[
     1016, 1017, 1030, 1033, 1034, 1035, 1037, 1038, 1040, 1041, 1044, 1045, 1049, 1053, 1129, 1130, 1135, 1142, 1143,
     1146, 1153, 1158, 1159, 1160, 1161, 1194, 1195, 1203, 1205, 1213, 1226, 1227, 1251, 1317, 1370, 1412, 1449, 1524,
-    1698, 1820, 1862, 1927, 1969, 3024, 3032, 3118, 3159, 4031,
+    1698, 1712, 1820, 1862, 1927, 1969, 3024, 3032, 3118, 3159, 4031,
 ];
 
 /// The error in a payload that begins with [`MARK`].
@@ -46,6 +46,8 @@ pub(super) fn of_packet(payload: &[u8]) -> SourceError {
         1037 | 1038 | 1041 | 1053 | 1135 | 1158..=1161 | 1205 | 1213 | 1317 | 1927 | 1969 | 3024 | 3032 | 4031 => {
             SourceError::Unavailable { source }
         }
+        // Keys or rows that can't be right, tables marked as crashed, broken indexes.
+        1034 | 1194 | 1195 | 1712 => SourceError::Corrupted { source },
         _ => SourceError::Query { source },
     }
 }

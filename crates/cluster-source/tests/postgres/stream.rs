@@ -1,5 +1,6 @@
 //! Batches: their limits, their errors, and that nothing is ever silently short.
 
+use std::io::{Seek, SeekFrom, Write};
 use std::time::{Duration, Instant};
 
 use arrow_array::{Array, RecordBatch};
@@ -166,6 +167,28 @@ async fn an_error_of_the_server_midway_quotes_no_data() {
     let error = database.read("t").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::UnreadableValue));
     assert!(!format!("{error:?}").contains("confidential"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_block_is_told() {
+    let whole = Database::create().await;
+    whole
+        .execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 10000) n; CREATE TABLE other AS SELECT 1 n")
+        .await;
+    // The copy's blocks are in its files and nowhere else yet.
+    let (template, version) = (&whole.name, whole.connect().await.server_version());
+    let strategy = if version < 150_000 { "" } else { "STRATEGY file_copy" };
+    whole.admin.batch_execute("CHECKPOINT").await.unwrap();
+    drop(whole.admin);
+    let copy = Database::create_with(&format!("TEMPLATE {template} {strategy}")).await;
+    let path = "SELECT current_setting('data_directory') || '/' || pg_relation_filepath('t')";
+    let path: String = copy.admin.query_one(path, &[]).await.unwrap().get(0);
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.seek(SeekFrom::Start(3 * 8192)).unwrap();
+    file.write_all(&[0x55; 24]).unwrap();
+    let error = copy.read("t").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::DataCorrupted), "{error:?}");
+    assert_eq!(copy.read("other").await.unwrap().len(), 1);
 }
 
 #[tokio::test]
