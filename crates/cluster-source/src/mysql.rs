@@ -9,6 +9,7 @@
 //! * `wire`: packets; `fields` is what they are made of, `failure` the errors among them, `query` statements.
 //! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
 //! * `partition`: ranges of about equal size that together cover every row once; `key` is what their bounds are made of.
+//! * `size`: how large tables are.
 //! * `sql`: quoting, conditions, and the one statement that reads rows.
 //! * `stream`: the statement's rows as record batches; `batch` gathers them.
 //! * `types`: column builders.
@@ -23,6 +24,7 @@ mod handshake;
 mod key;
 mod partition;
 mod query;
+mod size;
 mod sql;
 mod stream;
 mod types;

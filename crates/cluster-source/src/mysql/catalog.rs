@@ -11,6 +11,7 @@ use export_task::warning::{SkipReason, SkippedTable};
 
 use super::columns::Described;
 use super::connect::Connection;
+use super::size::{self, Size, Statistics};
 use super::sql::{literal, qualified};
 use crate::error::{ErrorKind, SourceError};
 use crate::names;
@@ -32,10 +33,12 @@ pub struct Catalog {
 pub struct FoundTable {
     /// The table. Its id is 0; the planner numbers tables.
     pub table: Table,
-    /// Size in bytes, as the engine estimates it.
+    /// Size in bytes, about.
     pub bytes: u64,
-    /// Number of rows, as the engine estimates it.
+    /// Number of rows, about.
     pub rows: u64,
+    /// Whether it has grown much since the server counted, so that it doesn't know how many rows are in a range.
+    pub outgrown: bool,
     /// What it can be cut by.
     pub key: Option<Key>,
 }
@@ -56,7 +59,7 @@ pub struct Key {
     pub columns: Vec<KeyColumn>,
 }
 
-/// Reads the catalog of a database in four queries. `selects` says by schema (which is the database) and table name what is
+/// Reads the catalog of a database in five queries. `selects` says by schema (which is the database) and table name what is
 /// wanted; anything else is neither returned nor reported; `types` what columns become. Tables on which the user has no
 /// privilege at all are unknown to it.
 ///
@@ -71,9 +74,11 @@ pub async fn catalog(
     let mut columns = columns(connection, database).await?;
     let mut keys = keys(connection, database, &columns).await?;
     let partly = partly_granted(connection, database).await?;
+    let files = size::files(connection, database).await?;
     let mut found = Vec::new();
     let sql = format!(
-        "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES \
+        "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, TABLE_ROWS, DATA_LENGTH, INDEX_LENGTH, DATA_FREE \
+         FROM information_schema.TABLES \
          WHERE TABLE_SCHEMA = {} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME",
         literal(database)
     );
@@ -93,9 +98,11 @@ pub async fn catalog(
                 };
                 // Only in InnoDB are ranges of the primary key ranges of the table.
                 let key = keys.remove(name).filter(|_| engine.eq_ignore_ascii_case("InnoDB"));
-                let (rows, bytes) = (row.number(3)?.unwrap_or_default(), row.number(4)?.unwrap_or_default());
+                let number = |column| Ok::<_, SourceError>(row.number(column)?.unwrap_or_default());
+                let known = Statistics { rows: number(3)?, data: number(4)?, indexes: number(5)?, free: number(6)? };
+                let Size { rows, bytes, outgrown } = known.size(files.get(name).copied());
                 let readable = described.iter().all(|column| column.readable) && !described.is_empty();
-                found.push((FoundTable { table, bytes, rows, key }, engine, readable));
+                found.push((FoundTable { table, bytes, rows, outgrown, key }, engine, readable));
             }
             Ok(())
         })

@@ -107,6 +107,21 @@ impl Connection {
         self.product == Product::MySql8
     }
 
+    /// The query for the files that hold tables: `name` is `database/table`, without what sets a table's partitions apart.
+    pub(super) fn tablespaces(&self) -> &'static str {
+        match self.product {
+            Product::MySql8 => {
+                "SELECT SUBSTRING_INDEX(NAME, '#p#', 1) name, FILE_SIZE bytes FROM information_schema.INNODB_TABLESPACES"
+            }
+            // Names are those of the files there.
+            Product::MySql5 | Product::MariaDb => {
+                "SELECT CONCAT(CONVERT(SUBSTRING_INDEX(file, '/', 1) USING filename), '/', \
+                 CONVERT(SUBSTRING_INDEX(SUBSTRING_INDEX(file, '/', -1), '#', 1) USING filename)) name, bytes \
+                 FROM (SELECT CAST(NAME AS BINARY) file, FILE_SIZE bytes FROM information_schema.INNODB_SYS_TABLESPACES) t"
+            }
+        }
+    }
+
     /// How to ask for a statement's plan as a table.
     pub(super) fn explain(&self) -> &'static str {
         if self.product == Product::MariaDb { "EXPLAIN" } else { "EXPLAIN FORMAT=TRADITIONAL" }

@@ -62,11 +62,13 @@ struct Cutter<'a> {
     key: &'a Key,
     table: String,
     rows: u64,
+    outgrown: bool,
 }
 
 impl<'a> Cutter<'a> {
     fn new(connection: &'a mut Connection, found: &FoundTable, key: &'a Key) -> Self {
-        Self { connection, key, table: qualified(&found.relation()), rows: found.rows }
+        let table = qualified(&found.relation());
+        Self { connection, key, table, rows: found.rows, outgrown: found.outgrown }
     }
 
     /// About `parts` ranges with the share of the table that is in each.
@@ -112,8 +114,12 @@ impl<'a> Cutter<'a> {
         let (start, end) = (whole.start.as_deref(), whole.end.as_deref());
         let Some(left_high) = self.last(start, Some(&cut)).await? else { return Ok(None) };
         let Some(right_low) = self.first(Some(&cut), end).await? else { return Ok(None) };
-        let left_rows = self.estimate(start, Some(&cut)).await?;
-        let right_rows = self.estimate(Some(&cut), end).await?;
+        let (left_rows, right_rows) = if self.outgrown {
+            // The server's estimate is never above half of the rows it knows of. Keys are spread evenly as often as not.
+            (whole.rows / 2, whole.rows / 2)
+        } else {
+            (self.estimate(start, Some(&cut)).await?, self.estimate(Some(&cut), end).await?)
+        };
         let left = Interval {
             start: whole.start.clone(),
             end: Some(cut.clone()),

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use cluster_source::mysql;
+use cluster_source::Endpoint;
+use cluster_source::mysql::{self, Source};
+use export_task::options::Types;
 use export_task::plan::Range;
 
-use crate::server::{Database, read};
+use crate::server::{Database, endpoint, read};
 
 /// Reads a table of which column `n` numbers the rows in about `parts` partitions; how many rows each had.
 async fn cut(database: &Database, parts: u64) -> Vec<usize> {
@@ -179,4 +181,40 @@ async fn without_a_key_there_is_one_partition() {
     let partitions = mysql::partitions(&mut database.connect().await, &found, 1).await.unwrap();
     assert_eq!(partitions.len(), 1);
     assert_eq!(partitions[0].range, Range::All);
+}
+
+#[tokio::test]
+async fn a_table_that_has_grown_since_the_server_counted() {
+    let database = Database::create_as("grown-é 1");
+    // The server counts while rows come, and reads what it wrote down when it starts: in a clone, for one.
+    database.execute(
+        "CREATE TABLE digits (d BIGINT); INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9); \
+         CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT, pad VARCHAR(4000), KEY (n)) STATS_PERSISTENT = 1 STATS_AUTO_RECALC = 0; \
+         INSERT INTO t SELECT n * 1000000007, n, REPEAT('x', 4000) FROM \
+         (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d n FROM digits a, digits b, digits c, digits e) x; \
+         CREATE TABLE parted LIKE t; ALTER TABLE parted PARTITION BY HASH (id) PARTITIONS 3; INSERT INTO parted SELECT * FROM t; \
+         UPDATE mysql.innodb_table_stats SET n_rows = 50, clustered_index_size = 20, sum_of_other_index_sizes = 1 \
+         WHERE database_name LIKE 'grown%'; FLUSH TABLES t, parted",
+    );
+    for name in ["t", "parted"] {
+        let found = database.table(name).await;
+        assert!(found.outgrown && found.bytes > 20 << 20 && found.rows > 2000, "{name}: {found:?}");
+        let mut connection = database.connect().await;
+        let partitions = mysql::partitions(&mut connection, &found, found.bytes / 8).await.unwrap();
+        let mut sizes = Vec::new();
+        for partition in &partitions {
+            let batches = read(&mut connection, &found, partition).await.unwrap();
+            sizes.push(batches.iter().map(arrow_array::RecordBatch::num_rows).sum());
+        }
+        assert_eq!(sizes.iter().sum::<usize>(), 10_000);
+        about_equal(&sizes, 8);
+    }
+
+    // Who may not see files gets what statistics say.
+    database.execute("CREATE USER clerk IDENTIFIED BY 'it''s secret'; GRANT SELECT ON *.* TO clerk");
+    let source = Source::new(Endpoint { user: "clerk".to_owned(), ..endpoint() }, None);
+    let mut connection = source.connect(Some(&database.name)).await.unwrap();
+    let catalog = mysql::catalog(&mut connection, &database.name, Types::Aurora, |_, _| true).await.unwrap();
+    let found = catalog.tables.iter().find(|found| found.table.name == "t").unwrap();
+    assert!(!found.outgrown && found.bytes < 1 << 20, "{found:?}");
 }
