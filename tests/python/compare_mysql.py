@@ -2,7 +2,8 @@
 without tolerance.
 
 Every table is read three times: from the server by its ordinary client, as the server's own text in hexadecimal digits, and
-from the part files by pyarrow and by DuckDB.
+from the part files by pyarrow and by DuckDB. Unless the tables are named, every table of every database must be in the export
+or be named with a reason in its metadata.
 """
 
 import argparse
@@ -48,35 +49,60 @@ def main():
     parser.add_argument("--client", type=json.loads, required=True, help="the client with its arguments")
     parser.add_argument("--password", required=True)
     parser.add_argument("--directory", type=pathlib.Path, required=True, help="the export: what is below <prefix>/<task>/")
-    parser.add_argument("--tables", type=json.loads, required=True, help="[[database, table], ...]: all there must be")
+    parser.add_argument("--tables", type=json.loads, help="[[database, table], ...]: all there must be")
     parser.add_argument("--types", choices=["aurora", "native"], required=True)
     args = parser.parse_args()
 
     os.environ["MYSQL_PWD"] = args.password
+    skipped = {}
+    if args.tables is None:
+        args.tables, skipped = check_metadata(args.client, args.directory)
     wanted = {f"{component(d)}/{component(f'{d}.{t}')}": (d, t) for d, t in args.tables}
     found = {str(path.relative_to(args.directory)) for path in args.directory.glob("*/*") if path.is_dir()}
     problems.extend(f"{missing} is not in the export" for missing in wanted.keys() - found)
     problems.extend(f"{foreign} is in the export and should not be" for foreign in found - wanted.keys())
     kind_of = native_kind if args.types == "native" else kind
-    total = sum(compare(args.client, kind_of, args.directory / path, *wanted[path]) for path in wanted.keys() & found)
+    columns = columns_of(args.client)
+    rows = {".".join(wanted[path]): compare(args.client, kind_of, args.directory / path, *wanted[path], columns[wanted[path]])
+            for path in sorted(wanted.keys() & found)}
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(json.dumps({"tables": len(wanted), "rows": total}))
+    print(json.dumps({"tables": len(wanted), "rows": sum(rows.values()), "rows_of": rows, "skipped": skipped}))
     sys.exit(bool(problems))
+
+
+def check_metadata(client, directory):
+    """The tables of the server's databases that must be in the export, and those its metadata gives a reason for."""
+    described = {}
+    for path in directory.glob("export_tables_info_*.json"):
+        for status in json.loads(path.read_text())["perTableStatus"]:
+            if described.setdefault(status["target"], status) is not status:
+                problems.append(f"{status['target']} is described twice")
+    found = ask(client, "SELECT HEX(TABLE_SCHEMA), HEX(TABLE_NAME) FROM information_schema.TABLES"
+                " WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')"
+                " AND TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys');")
+    tables, skipped = [], {}
+    for database, table in ([name.decode() for name in row] for row in found):
+        status = described.pop(f"{database}.{database}.{table}", None)
+        if status is None:
+            problems.append(f"{database}.{table} is neither exported nor skipped")
+        elif "warningMessage" in status:
+            skipped[f"{database}.{table}"] = status["warningMessage"]
+        else:
+            tables.append([database, table])
+    problems.extend(f"{target} is described and no table" for target in described)
+    return tables, skipped
 
 
 def ask(client, sql):
     """Every value in hexadecimal digits, so that none can be taken for another, or for NULL."""
     settings = "SET NAMES utf8mb4; SET time_zone = '+00:00'; SET sql_mode = '';"
-    done = subprocess.run([*client, "--quick", "--skip-column-names"], input=settings + sql, capture_output=True, text=True)
+    client = [*client, "--quick", "--skip-column-names", "--max-allowed-packet=1G"]
+    done = subprocess.run(client, input=settings + sql, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{sql}: {done.stderr}")
     unhex = lambda value: None if value == "NULL" else bytes.fromhex(value)
     return [[unhex(value) for value in line.split("\t")] for line in done.stdout.splitlines()]
-
-
-def hexed(text):
-    return f"CONVERT(0x{text.encode().hex()} USING utf8mb4)"
 
 
 def quoted(name):
@@ -87,13 +113,16 @@ def duckdb_name(name):
     return '"' + name.replace('"', '""') + '"'
 
 
-def columns_of(client, database, table):
+def columns_of(client):
+    """Of every table of every database."""
     described = ask(client, "SELECT " + ", ".join(
-        f"HEX(CONVERT(CAST({c} AS CHAR) USING utf8mb4))" for c in ("COLUMN_NAME", "DATA_TYPE", "COLUMN_TYPE",
-                                                                  "COALESCE(NUMERIC_PRECISION, 0)"))
-        + f" FROM information_schema.COLUMNS WHERE BINARY TABLE_SCHEMA = {hexed(database)} AND BINARY TABLE_NAME = {hexed(table)}"
-        + " ORDER BY ORDINAL_POSITION;")
-    return [tuple(value.decode() for value in row) for row in described]
+        f"HEX(CONVERT(CAST({c} AS CHAR) USING utf8mb4))" for c in ("TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "DATA_TYPE",
+                                                                  "COLUMN_TYPE", "COALESCE(NUMERIC_PRECISION, 0)"))
+        + " FROM information_schema.COLUMNS ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION;")
+    columns = collections.defaultdict(list)
+    for database, table, *column in ([value.decode() for value in row] for row in described):
+        columns[database, table].append(tuple(column))
+    return columns
 
 
 def kind(data_type, column_type, precision):
@@ -163,9 +192,8 @@ def comparable(value):
     return bytes(value) if isinstance(value, bytearray) else value
 
 
-def compare(client, kind_of, directory, database, table):
+def compare(client, kind_of, directory, database, table, columns):
     what = f"{database}.{table}"
-    columns = columns_of(client, database, table)
     kinds = [kind_of(*column[1:]) for column in columns]
     names = [column[0] for column in columns]
     files = part_files(directory)
@@ -192,7 +220,7 @@ def compare(client, kind_of, directory, database, table):
         # Its instants of the first and the last years are none that Python knows.
         asked = ", ".join(f"epoch_us({duckdb_name(name)})" if types[1] in ("TIMESTAMP_MICROS", LOCAL) else duckdb_name(name)
                           for name, (types, _, _) in zip(names, kinds))
-        by_duckdb = duckdb.connect().execute(f"SELECT {asked} FROM read_parquet($1)", [[str(link) for link in links]])
+        by_duckdb = duckdb.execute(f"SELECT {asked} FROM read_parquet($1)", [[str(link) for link in links]])
         by_duckdb = by_duckdb.fetchall()
     difference(f"{what} by DuckDB", expected, multiset(by_duckdb), files)
     return sum(expected.values())

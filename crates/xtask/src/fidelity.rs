@@ -2,16 +2,20 @@
 //!
 //! # Layout
 //!
-//! * `cluster`: a cluster on a stack of its own, its export, the comparison.
+//! * `cluster`: a cluster on a stack of its own, its export, the comparison; `postgres` and `mysql` are those of one engine.
 //! * `regression`: the database PostgreSQL's own regression tests leave.
 //! * `extensions`: types of extensions that the server's package has not.
+//! * `samples`: sample databases of MySQL.
 //! * `sizes`: values and rows at the limits, in their real size.
 //! * `debian`: packages of Debian, fetched but not installed.
 
 mod cluster;
 pub mod debian;
 mod extensions;
+mod mysql;
+mod postgres;
 mod regression;
+mod samples;
 mod sizes;
 
 use std::error::Error;
@@ -19,11 +23,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use local_stack::servers::NEWEST;
+use local_stack::servers::{MARIADB, NEWEST};
 use local_stack::{Layout, Stack, prerequisites};
 
-use cluster::Cluster;
 pub use cluster::cache;
+use postgres::Postgres;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -38,6 +42,8 @@ pub enum Subject {
     Sizes,
     /// More tables than one metadata document describes.
     Tables,
+    /// sakila, world, DBT-3 and the tables of percona-toolkit's tests, on MariaDB and on MySQL.
+    Samples,
 }
 
 const TABLES: u64 = 2500;
@@ -51,15 +57,20 @@ pub fn run(checkout: &Path, subjects: &[Subject], newest: bool) -> Result<()> {
         );
     }
     let programs = if newest { newest_programs()? } else { prerequisites::postgres(&crate::say)? };
+    if subjects.contains(&Subject::Samples) {
+        MARIADB.ensure(&crate::say)?;
+        NEWEST.ensure(&crate::say)?;
+    }
     let layout = Layout::private(checkout, "fidelity");
     let stack = Stack::up_for_this_process(&layout, &crate::say)?;
     let ended = subjects.iter().try_for_each(|subject| {
-        let cluster = |id| Cluster::create(&layout, &stack, &programs, id);
+        let cluster = |id| Postgres::create(&layout, &stack, &programs, id);
         match subject {
             Subject::Regression => regression::run(&cluster("regression")?),
             Subject::Extensions => extensions::run(&cluster("extensions")?),
             Subject::Sizes => sizes::run(&cluster("sizes")?),
             Subject::Tables => tables(&cluster("tables")?),
+            Subject::Samples => samples::run(&layout, &stack),
         }
     });
     Stack::down(&layout)?;
@@ -72,7 +83,7 @@ fn newest_programs() -> Result<PathBuf> {
     Ok(version.path().join("bin"))
 }
 
-fn tables(cluster: &Cluster) -> Result<()> {
+fn tables(cluster: &Postgres) -> Result<()> {
     let make = "EXECUTE format('CREATE TABLE %I AS SELECT %s AS n', 'table ' || n, n)";
     cluster.sql("postgres", &format!("DO $$ BEGIN FOR n IN 1..{TABLES} LOOP {make}; END LOOP; END $$"))?;
     cluster.readable()?;

@@ -10,49 +10,38 @@ use local_stack::{Layout, Stack};
 use serde_json::Value;
 
 use super::Result;
+use crate::memory::workers_peak_kib;
 
 /// The master user. No superuser, as on Aurora.
 pub const MASTER: &str = "fidelity";
-const PASSWORD: &str = "fidelity-password";
+pub const PASSWORD: &str = "fidelity-password";
 
 pub struct Cluster {
     pub layout: Layout,
     env: BTreeMap<String, String>,
     id: String,
     arn: String,
-    port: String,
+    pub port: u16,
     /// The server's own directory, which has its socket.
     pub directory: PathBuf,
-    /// The server programs.
-    pub programs: PathBuf,
 }
 
 impl Cluster {
-    /// A cluster of the version that `programs` are of.
-    pub fn create(layout: &Layout, stack: &Stack, programs: &Path, id: &str) -> Result<Self> {
-        let version = output(Command::new(programs.join("postgres")).arg("--version"))?;
-        let version = version.split_whitespace().nth(2).ok_or("the server has no version")?.to_owned();
-        let (layout, env, id) = (layout.clone(), stack.env(layout), id.to_owned());
-        let unknown = String::new;
-        let mut cluster = Self {
-            layout,
-            env,
-            id,
-            arn: unknown(),
-            port: unknown(),
-            directory: PathBuf::new(),
-            programs: programs.to_owned(),
-        };
-        let create = ["rds", "create-db-cluster", "--db-cluster-identifier", &cluster.id];
-        let login = ["--engine", "aurora-postgresql", "--master-username", MASTER, "--master-user-password", PASSWORD];
-        cluster.aws(&[create.as_slice(), &login, &["--engine-version", &version]].concat())?;
+    /// A cluster of an engine's version.
+    pub fn create(layout: &Layout, stack: &Stack, id: &str, engine: &str, version: &str) -> Result<Self> {
+        let (arn, directory) = (String::new(), PathBuf::new());
+        let mut cluster =
+            Self { layout: layout.clone(), env: stack.env(layout), id: id.to_owned(), arn, port: 0, directory };
+        let create = ["rds", "create-db-cluster", "--db-cluster-identifier", id, "--engine", engine];
+        let login = ["--master-username", MASTER, "--master-user-password", PASSWORD, "--engine-version", version];
+        cluster.aws(&[create, login].concat())?;
         loop {
-            let described = cluster.aws(&["rds", "describe-db-clusters", "--db-cluster-identifier", &cluster.id])?;
+            let described = cluster.aws(&["rds", "describe-db-clusters", "--db-cluster-identifier", id])?;
             let found = &described["DBClusters"][0];
             let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
             if found["Status"] == "available" {
                 cluster.arn = text("DBClusterArn");
-                cluster.port = found["Port"].to_string();
+                cluster.port = found["Port"].as_u64().and_then(|port| port.try_into().ok()).unwrap_or_default();
                 cluster.directory = cluster.layout.data_dir.join(text("DbClusterResourceId"));
                 return Ok(cluster);
             }
@@ -60,50 +49,30 @@ impl Cluster {
         }
     }
 
-    /// `psql` as the server's administrator, whom nobody on Aurora is: what the tests of others need.
-    pub fn psql(&self, database: &str) -> Command {
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["--no-psqlrc", "--quiet", "--username=rdsadmin", "--dbname", database, "--port", &self.port]);
-        psql.arg("--host").arg(&self.directory);
-        psql
-    }
-
-    /// Runs statements as the server's administrator.
-    pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
-        let strict = ["--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--command", sql];
-        output(self.psql(database).args(strict))
-    }
-
-    /// The server's major version.
-    pub fn major(&self) -> Result<String> {
-        let version: u32 = self.sql("postgres", "SHOW server_version_num")?.trim().parse()?;
-        Ok((version / 10_000).to_string())
-    }
-
-    /// Lets the master user read everything, as a user who wants a whole export would.
-    pub fn readable(&self) -> Result<()> {
-        let grant = format!("GRANT pg_read_all_data TO {MASTER}; ALTER ROLE {MASTER} BYPASSRLS");
-        self.sql("postgres", &grant).map(drop)
-    }
-
-    /// Starts an export task and waits for its end.
+    /// Starts an export task and waits for its end. Tells what the largest worker has taken so far.
     pub fn export(&self, task: &str) -> Result<Value> {
         let start = ["rds", "start-export-task", "--export-task-identifier", task, "--source-arn", &self.arn];
         let to = ["--s3-bucket-name", &self.env["EXPORT_BUCKET"], "--iam-role-arn", &self.env["EXPORT_ROLE_ARN"]];
         self.aws(&[start.as_slice(), &to, &["--kms-key-id", &self.env["EXPORT_KMS_KEY_ID"]]].concat())?;
+        let mut peak = 0;
         loop {
+            peak = peak.max(workers_peak_kib(&self.env["AWS_ENDPOINT_URL"]));
             let described = self.aws(&["rds", "describe-export-tasks", "--export-task-identifier", task])?;
             let task = &described["ExportTasks"][0];
             match task["Status"].as_str() {
-                Some("COMPLETE" | "FAILED") => return Ok(task.clone()),
+                Some("COMPLETE" | "FAILED") => {
+                    println!("{}: the largest worker took {} MiB", self.id, peak / 1024);
+                    return Ok(task.clone());
+                }
                 Some("STARTING" | "IN_PROGRESS") => sleep(Duration::from_millis(500)),
                 _ => return Err(format!("the export ended: {task}").into()),
             }
         }
     }
 
-    /// Exports everything, compares every row of every table, and says what was compared and what the export left out.
-    pub fn export_and_compare(&self, task: &str) -> Result<Value> {
+    /// Exports everything, has a script of `tests/python` compare every row of every table, and gives back what that says.
+    /// `more` are the script's arguments beside the export's directory.
+    pub fn export_and_compare(&self, task: &str, script: &str, more: &[&str]) -> Result<Value> {
         crate::say("exporting");
         let ended = self.export(task)?;
         if ended["Status"] != "COMPLETE" {
@@ -113,11 +82,9 @@ impl Cluster {
         let from = format!("s3://{}/{task}/", self.env["EXPORT_BUCKET"]);
         self.aws(&["s3", "cp", "--recursive", "--only-show-errors", &from, &directory.to_string_lossy()])?;
         crate::say("comparing");
-        let database = format!("host=127.0.0.1 port={} user={MASTER} password={PASSWORD}", self.port);
-        let compare = self.layout.checkout.join("tests/python/compare.py");
         let mut python = Command::new(self.layout.venv().join("bin/python"));
-        python.arg(compare).args(["--database", &database, "--directory"]).arg(&directory);
-        let compared: Value = serde_json::from_str(&output(&mut python)?)?;
+        python.arg(self.layout.checkout.join("tests/python").join(script)).args(more);
+        let compared: Value = serde_json::from_str(&output(python.arg("--directory").arg(&directory))?)?;
         println!("{}: {} tables, {} rows equal", self.id, compared["tables"], compared["rows"]);
         for (target, reason) in compared["skipped"].as_object().into_iter().flatten() {
             println!("  left out: {target}: {}", reason.as_str().unwrap_or_default());

@@ -47,7 +47,7 @@ impl Suite {
         let fetched = || self.fetched(|name| name.starts_with(&format!("{package}_")) && name.contains(".orig.tar."));
         if fetched()?.is_none() {
             crate::say(&format!("fetching the source of {package}"));
-            self.apt(&["source", "--download-only", package])?;
+            self.apt(&["source", "--download-only", "--tar-only", package])?;
         }
         fetched()?.ok_or_else(|| format!("the source of {package} is no archive").into())
     }

@@ -7,8 +7,9 @@ use std::process::Command;
 use local_stack::prerequisites;
 
 use super::Result;
-use super::cluster::{Cluster, cache, output};
+use super::cluster::{cache, output};
 use super::debian::Suite;
+use super::postgres::Postgres;
 
 const PACKAGES: [&str; 9] = ["postgis-3", "ip4r", "hll", "prefix", "semver", "unit", "numeral", "asn1oid", "pgmp"];
 const TABLES: &str = include_str!("extensions.sql");
@@ -23,7 +24,7 @@ const VECTORS: &str = "
 /// Tables of `extensions.sql` and the one above.
 const LEAST_TABLES: u64 = 5;
 
-pub fn run(cluster: &Cluster) -> Result<()> {
+pub fn run(cluster: &Postgres) -> Result<()> {
     let major = cluster.major()?;
     install(&major)?;
     output(cluster.psql("postgres").args(["--set=ON_ERROR_STOP=1", "--output=/dev/null", "--command", TABLES]))?;
@@ -49,12 +50,12 @@ fn install(major: &str) -> Result<()> {
 }
 
 /// pgvector, compiled here and loaded without installing it: its script names the library by a placeholder.
-fn vectors(cluster: &Cluster, major: &str) -> Result<()> {
-    let cache = cache(&cluster.layout.checkout);
+fn vectors(cluster: &Postgres, major: &str) -> Result<()> {
+    let cache = cache(&cluster.cluster.layout.checkout);
     let source = Suite::open(&cache, PGVECTOR_SUITE)?.source("pgvector")?;
     let headers = Suite::open(&cache, &Suite::of_system()?)?.unpacked(&format!("postgresql-server-dev-{major}"))?;
     // The server must be able to read the library: not in the checkout.
-    let directory = cluster.layout.data_dir.join("pgvector");
+    let directory = cluster.cluster.layout.data_dir.join("pgvector");
     fs::create_dir_all(&directory)?;
     let whole = ["--no-same-owner", "--strip-components=1"];
     output(

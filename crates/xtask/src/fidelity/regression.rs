@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::Result;
-use super::cluster::{Cluster, cache, output};
+use super::cluster::{cache, output};
 use super::debian::Suite;
+use super::postgres::Postgres;
 
 const DATABASE: &str = "regression";
 /// Fewer tables than any version's tests leave: what came of a load that went wrong.
@@ -28,9 +29,9 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ("PG_DLSUFFIX", ".so"),
 ];
 
-pub fn run(cluster: &Cluster) -> Result<()> {
+pub fn run(cluster: &Postgres) -> Result<()> {
     // The server must be able to read the tests: not in the checkout.
-    let directory = cluster.layout.data_dir.join("regression-tests");
+    let directory = cluster.cluster.layout.data_dir.join("regression-tests");
     unpack(cluster, &directory)?;
     crate::say("running PostgreSQL's regression tests");
     load(cluster, &directory)?;
@@ -43,12 +44,12 @@ pub fn run(cluster: &Cluster) -> Result<()> {
 }
 
 /// Puts the tests and the functions they need in a directory.
-fn unpack(cluster: &Cluster, directory: &Path) -> Result<()> {
+fn unpack(cluster: &Postgres, directory: &Path) -> Result<()> {
     let major = cluster.major()?;
     // The newest server is not one of the system's own suite.
     let own = cluster.programs.starts_with("/usr/lib/postgresql");
     let suite = if own { Suite::of_system()? } else { "sid".to_owned() };
-    let suite = Suite::open(&cache(&cluster.layout.checkout), &suite)?;
+    let suite = Suite::open(&cache(&cluster.cluster.layout.checkout), &suite)?;
     let source = suite.source(&format!("postgresql-{major}"))?;
     let headers = suite.unpacked(&format!("postgresql-server-dev-{major}"))?;
     fs::create_dir_all(directory)?;
@@ -75,7 +76,7 @@ fn unpack(cluster: &Cluster, directory: &Path) -> Result<()> {
 }
 
 /// Runs the tests in their order. Many statements fail because they are to.
-fn load(cluster: &Cluster, directory: &Path) -> Result<()> {
+fn load(cluster: &Postgres, directory: &Path) -> Result<()> {
     cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE} TEMPLATE template0"))?;
     for setting in SETTINGS {
         cluster.sql("postgres", &format!("ALTER DATABASE {DATABASE} SET {setting}"))?;

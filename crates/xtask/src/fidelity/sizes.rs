@@ -1,7 +1,7 @@
 //! The limits on values and rows in their real size: just under, and over.
 
 use super::Result;
-use super::cluster::Cluster;
+use super::postgres::Postgres;
 
 /// Just under 500 MB.
 const FITS: &str = "
@@ -19,7 +19,7 @@ const ROW: &str = "
     UPDATE row_above SET e = repeat('e', 450000000)";
 const VALUE: &str = "CREATE TABLE value_above AS SELECT 1 AS id, repeat('x', 500000000) AS the_large_one";
 
-pub fn run(cluster: &Cluster) -> Result<()> {
+pub fn run(cluster: &Postgres) -> Result<()> {
     for (what, statements) in [("values of 500 MB", FITS), ("a row above 2 GB", ROW)] {
         crate::say(&format!("making {what}"));
         for statement in statements.split(';') {
@@ -33,7 +33,7 @@ pub fn run(cluster: &Cluster) -> Result<()> {
         return Err(format!("the limits are not kept: {compared}").into());
     }
     cluster.sql("postgres", VALUE)?;
-    let ended = cluster.export("too-large")?;
+    let ended = cluster.cluster.export("too-large")?;
     let cause = ended["FailureCause"].as_str().unwrap_or_default();
     println!("a value of 500 MB: {}, {cause}", ended["Status"].as_str().unwrap_or_default());
     let told = ended["Status"] == "FAILED" && cause.contains("value_above") && cause.contains("the_large_one");

@@ -1,0 +1,58 @@
+//! A cluster of Aurora PostgreSQL.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use local_stack::{Layout, Stack};
+use serde_json::Value;
+
+use super::Result;
+use super::cluster::{Cluster, MASTER, PASSWORD, output};
+
+pub struct Postgres {
+    pub cluster: Cluster,
+    /// The server programs.
+    pub programs: PathBuf,
+}
+
+impl Postgres {
+    /// A cluster of the version that `programs` are of.
+    pub fn create(layout: &Layout, stack: &Stack, programs: &Path, id: &str) -> Result<Self> {
+        let version = output(Command::new(programs.join("postgres")).arg("--version"))?;
+        let version = version.split_whitespace().nth(2).ok_or("the server has no version")?;
+        let cluster = Cluster::create(layout, stack, id, "aurora-postgresql", version)?;
+        Ok(Self { cluster, programs: programs.to_owned() })
+    }
+
+    /// `psql` as the server's administrator, whom nobody on Aurora is: what the tests of others need.
+    pub fn psql(&self, database: &str) -> Command {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--username=rdsadmin", "--dbname", database]);
+        psql.arg("--port").arg(self.cluster.port.to_string()).arg("--host").arg(&self.cluster.directory);
+        psql
+    }
+
+    /// Runs statements as the server's administrator.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
+        let strict = ["--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--command", sql];
+        output(self.psql(database).args(strict))
+    }
+
+    /// The server's major version.
+    pub fn major(&self) -> Result<String> {
+        let version: u32 = self.sql("postgres", "SHOW server_version_num")?.trim().parse()?;
+        Ok((version / 10_000).to_string())
+    }
+
+    /// Lets the master user read everything, as a user who wants a whole export would.
+    pub fn readable(&self) -> Result<()> {
+        let grant = format!("GRANT pg_read_all_data TO {MASTER}; ALTER ROLE {MASTER} BYPASSRLS");
+        self.sql("postgres", &grant).map(drop)
+    }
+
+    /// Exports everything, compares every row of every table, and says what was compared and what the export left out.
+    pub fn export_and_compare(&self, task: &str) -> Result<Value> {
+        let database = format!("host=127.0.0.1 port={} user={MASTER} password={PASSWORD}", self.cluster.port);
+        self.cluster.export_and_compare(task, "compare.py", &["--database", &database])
+    }
+}
