@@ -103,7 +103,7 @@ async fn lists_hold_the_elements_of_arrays() {
         ("numeric(18,6)", "-999999999999.999999, NULL, 0"),
         ("numeric(38,10)", "-9999999999999999999999999999.9999999999, NULL, 1"),
         ("numeric", "'NaN', NULL, 1e-10, 12.50"),
-        ("uuid", "gen_random_uuid(), NULL, gen_random_uuid()"),
+        ("uuid", "'00112233-4455-6677-8899-aabbccddeeff', NULL, 'ffffffff-0000-0000-0000-000000000000'"),
         ("json", "'{\"a\":  1}', NULL, 'null'"),
         ("jsonb", "'{\"b\":  1, \"a\": [2.50]}', NULL, 'null'"),
         ("interval", "'1 mon -1 day', NULL"),
@@ -115,12 +115,12 @@ async fn lists_hold_the_elements_of_arrays() {
         ("int4range", "'[1,5)', NULL, 'empty'"),
         ("point", "'(1,2)', NULL"),
     ] {
+        let array = format!("array[{values}]::{element}[]");
         database
             .execute(&format!(
                 "DROP TABLE IF EXISTS lists, elements; CREATE TABLE elements (v {element});
-                 INSERT INTO elements SELECT unnest(array[{values}]::{element}[]) FROM generate_series(1, 3);
-                 CREATE TABLE lists (v {element}[]); INSERT INTO lists VALUES (array[{values}]), (NULL), (array[{values}]),
-                   ('{{}}'), (array[{values}])"
+                 INSERT INTO elements SELECT unnest({array}) FROM generate_series(1, 3);
+                 CREATE TABLE lists (v {element}[]); INSERT INTO lists VALUES ({array}), (NULL), ({array}), ('{{}}'), ({array})"
             ))
             .await;
         let (lists, elements) = (rows(&database, "lists").await.unwrap(), rows(&database, "elements").await.unwrap());
