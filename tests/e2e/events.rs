@@ -190,7 +190,7 @@ fn the_progress_of_long_extractions_is_told() {
             ..PlanSummary::default()
         };
         let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), "progress");
-        work.put_plan(&plan, &[]).await.unwrap();
+        work.put_plan(&plan, std::iter::empty()).await.unwrap();
         assert!(publish_event::progress::publish(&deps, 0).await.unwrap().is_empty());
         bench.store.begin_extraction("progress", 1, 0).await.unwrap();
         // What has just begun is told of by the workflow.

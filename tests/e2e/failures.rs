@@ -76,11 +76,13 @@ fn what_is_misconfigured_fails_the_task_in_the_guides_words() {
 fn a_clone_that_rds_refuses_fails_the_task_in_the_guides_words() {
     let (env, _exclusive) = faulty();
     let cluster = Cluster::create(env, "unclonable", "CREATE TABLE t AS SELECT 1 AS a");
-    control(
-        env,
-        "faults",
-        &json!({"action": "RestoreDBClusterToPointInTime", "code": "DBClusterQuotaExceededFault", "status": 403}),
-    );
+    let refuse = |code: &str, times: u32| {
+        let fault = json!({"action": "RestoreDBClusterToPointInTime", "code": code, "status": 403, "times": times});
+        control(env, "faults", &fault);
+    };
+    // What passes is asked for again.
+    refuse("InvalidDBClusterStateFault", 2);
+    refuse("DBClusterQuotaExceededFault", 1);
     fails(env, &cluster, "unclonable", json!({}), "Failed to find or access the source DB cluster: unclonable");
 }
 

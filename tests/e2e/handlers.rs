@@ -78,6 +78,7 @@ fn a_canceled_task_ends_every_step() {
             host: None,
             port: None,
             engine: String::new(),
+            instance_class: None,
             secret_arn: None,
         };
 
@@ -86,7 +87,7 @@ fn a_canceled_task_ends_every_step() {
             check_preconditions::handle(&deps, check_preconditions::Input { task: task.clone(), probe: false }).await;
         assert_eq!(code(checked), "ExportCanceled");
 
-        let deps = bench.cloning();
+        let deps = bench.cloning(Duration::from_secs(60));
         let cloned = clone_cluster::handle(&deps, clone_cluster::Input { task: task.clone() }).await;
         assert_eq!(code(cloned), "ExportCanceled");
 
@@ -96,6 +97,7 @@ fn a_canceled_task_ends_every_step() {
             s3: s3.clone(),
             work_bucket: work_bucket.clone(),
             target_bytes: 1 << 20,
+            max_workers: 4,
         };
         let planned = plan_export::handle(&deps, plan_export::Input { task: task.clone(), clone: clone.clone() }).await;
         assert_eq!(code(planned), "ExportCanceled");
@@ -125,7 +127,7 @@ fn what_is_not_there_is_told_in_the_guides_words() {
             .unwrap_err();
         assert_eq!((error.kind, error.to_string().as_str()), (ErrorKind::PreconditionFailed, message));
 
-        let deps = bench.cloning();
+        let deps = bench.cloning(Duration::ZERO);
         let error = clone_cluster::handle(&deps, clone_cluster::Input { task }).await.unwrap_err();
         assert_eq!((error.kind, error.to_string().as_str()), (ErrorKind::CloneFailed, message));
     });

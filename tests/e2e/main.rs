@@ -10,7 +10,8 @@
 //! * `native` – types of Parquet's own.
 //! * `contract` – the API as boto3 sees it, row by row: errors, fields, filters, pages.
 //! * `hostile` – requests no client would send, and many at once.
-//! * `refusals` – tasks that are refused, and cancellation in every phase.
+//! * `refusals` – tasks that are refused, and cancellation while rows are read.
+//! * `cancel` – the same while clones are made and exports planned.
 //! * `failures` – the guide's failure messages.
 //! * `events` – what subscribers of the topic and the bus hear, and what happens when they can't be told.
 //! * `ways_in` – the examples in `infra/events`.
@@ -20,6 +21,7 @@
 //! * `faults` – killed workers, steps that throw, executions that are stopped.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cancel;
 mod clients;
 mod contract;
 mod destination;

@@ -13,7 +13,6 @@ use aws_sdk_s3::Client;
 use clap::{Args, ValueEnum};
 use cluster_source::BatchOptions;
 use cluster_source::live::Live;
-use cluster_source::partition::pack;
 use cluster_source::survey::Survey;
 use export_aws::{ErrorKind, StepError, clients, now_millis};
 use export_task::arn::ClusterArn;
@@ -64,7 +63,7 @@ pub struct Arguments {
     target_file_size_mb: u32,
     /// Connections that read at once; as many as there are processors if not given
     #[arg(long)]
-    jobs: Option<std::num::NonZero<usize>>,
+    jobs: Option<std::num::NonZero<u32>>,
     /// Size of the ranges tables are read in, in MiB of table
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     partition_mb: u64,
@@ -102,6 +101,10 @@ impl Arguments {
         }
     }
 
+    fn jobs(&self) -> u32 {
+        self.jobs.map_or_else(processors, |n| n.get())
+    }
+
     fn only(&self) -> Result<ExportOnly, StepError> {
         Ok(match &self.source.database {
             // Not parsed: a database in an address may have any name.
@@ -109,6 +112,10 @@ impl Arguments {
             _ => ExportOnly::parse(&self.only)?,
         })
     }
+}
+
+fn processors() -> u32 {
+    available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
 }
 
 fn identifier(name: &str) -> Result<String, String> {
@@ -143,14 +150,15 @@ pub async fn run(mut arguments: Arguments) -> Result<(), StepError> {
         );
     }
     let types = task.request.options.types;
-    let survey = Survey::take(live.source(), &only, types, arguments.partition_mb << 20).await?;
+    let jobs = arguments.jobs();
+    let survey = Survey::take(live.source(), &only, types, arguments.partition_mb << 20, jobs).await?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
         let names = unmatched.join(", ");
         return Err(StepError::internal(format!("the server has nothing of these names: {names}")));
     }
     task.task_start_time = Some(now_millis());
-    task.planned_bytes = survey.partitions.iter().map(|p| p.bytes).sum();
+    task.planned_bytes = survey.bytes();
     let progress = Progress::new(task.planned_bytes);
     let results = extract(&arguments, &live, &survey, &destination, &path, &progress).await?;
     progress.end();
@@ -246,10 +254,8 @@ async fn extract(
     path: &TaskPath,
     progress: &Progress,
 ) -> Result<Vec<PartitionResult>, StepError> {
-    let processors = available_parallelism().map_or(1, |n| n.get());
-    let jobs = arguments.jobs.map_or(processors, |n| n.get());
-    let units = pack(survey.partitions.clone(), survey.partition_bytes);
-    let units = Arc::new(Mutex::new(units.into_iter()));
+    let (processors, jobs) = (processors(), arguments.jobs());
+    let units = Arc::new(Mutex::new(survey.units.clone().into_iter()));
     let tables = Arc::new(survey.tables.clone());
     let mut workers = JoinSet::new();
     for _ in 0..jobs {
@@ -260,7 +266,7 @@ async fn extract(
             live.source().clone(),
             destination.clone(),
             BatchOptions::default(),
-            processors.div_ceil(jobs),
+            processors.div_ceil(jobs) as usize,
             progress.clone(),
         );
         workers.spawn(async move {

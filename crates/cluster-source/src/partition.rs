@@ -1,95 +1,157 @@
-//! Packing partitions into work units, the same for every engine.
+//! Packing what tables are cut into into work units, the same for every engine.
+//!
+//! Units are to be equal. So tables are cut into pieces far smaller than a unit, units are filled with them in their order, and
+//! neighbours that come to be in one unit become one partition again: a large table is cut where units end.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use export_task::plan::Partition;
 
-/// What a partition costs beyond its bytes (a query, at least one file, a result), expressed in bytes. Keeps a unit from
+/// Pieces a unit is filled with: it then has the size it should have within an eighth.
+pub const PIECES: u64 = 8;
+
+/// What is larger than this share of a unit, because nothing can cut it, is placed first.
+const LARGE: u64 = 5;
+
+/// What reading a table costs beyond its bytes (a query, at least one file, a result), expressed in bytes. Keeps a unit from
 /// collecting thousands of empty tables.
 const OVERHEAD: u64 = 1024 * 1024;
 
-fn cost(partition: &Partition) -> u64 {
-    partition.bytes.saturating_add(OVERHEAD)
+/// Units grow with the cluster until there are about this many.
+const UNITS_WANTED: u64 = 4000;
+
+/// And this many for each worker, so that none waits long for the slowest in the end.
+const UNITS_PER_WORKER: u64 = 8;
+
+/// The largest unit: what a worker reads well within one invocation.
+const MAX_UNIT_BYTES: u64 = 1 << 30;
+
+/// Size of a unit for a cluster of `bytes`, at least `smallest`.
+pub fn unit_bytes(bytes: u64, smallest: u64, workers: u32) -> u64 {
+    let wanted = UNITS_WANTED.max(u64::from(workers) * UNITS_PER_WORKER);
+    (bytes / wanted).clamp(smallest, MAX_UNIT_BYTES.max(smallest))
 }
 
-/// Packs partitions into units of about `target_bytes`, largest unit first, so that the last units to finish are small.
-/// Neighbours stay together (the order within a unit is that of `partitions`): a unit then names few tables and its worker
-/// connects to few databases. A unit passes one and a half times the target only when it is a single partition.
-pub fn pack(partitions: Vec<Partition>, target_bytes: u64) -> Vec<Vec<Partition>> {
-    let mut units: Vec<(u64, Vec<Partition>)> = Vec::new();
-    let mut open: (u64, Vec<Partition>) = (0, Vec::new());
-    for partition in partitions {
-        let more = cost(&partition);
-        if more >= target_bytes {
-            units.push((more, vec![partition]));
-            continue;
-        }
-        let sum = open.0.saturating_add(more);
-        let better_without = sum > target_bytes && sum - target_bytes > target_bytes.saturating_sub(open.0);
-        if better_without {
-            units.push(std::mem::take(&mut open));
-        }
-        open.0 += more;
-        open.1.push(partition);
-    }
-    if !open.1.is_empty() {
-        units.push(open);
-    }
-    units.sort_by_key(|unit| std::cmp::Reverse(unit.0));
-    units.into_iter().map(|unit| unit.1).collect()
+/// Packs pieces of about `unit_bytes / PIECES`, in the order of table, batch and index, into units of about `unit_bytes`,
+/// largest unit first. When there are more units than workers they are so many that all workers end together. Neighbours stay
+/// together: a unit then names few tables and its worker connects to few databases.
+///
+/// Whatever the sizes, no unit is larger than the mean by more than a piece, but for what nothing could cut: a unit that is
+/// larger holds one such piece alone, or several that make no more than `unit_bytes`.
+pub fn pack(pieces: Vec<Partition>, unit_bytes: u64, workers: u32) -> Vec<Vec<Partition>> {
+    let unit_bytes = unit_bytes.max(1);
+    let total = pieces.iter().map(|piece| u128::from(cost(piece))).sum();
+    let most = pieces.len();
+    let (large, small) = pieces.into_iter().partition(|piece| cost(piece) > unit_bytes / LARGE);
+    let mut units = place(large, unit_bytes);
+    let count = count(total, unit_bytes.into(), workers.into());
+    // There can't be more units than pieces.
+    let count = usize::try_from(count).unwrap_or(most).min(most).max(units.len());
+    units.resize_with(count, Unit::default);
+    fill(&mut units, small, total);
+    units.retain(|unit| !unit.pieces.is_empty());
+    units.sort_by_key(|unit| Reverse(unit.cost));
+    let mut units: Vec<Vec<Partition>> = units.into_iter().map(|unit| join(unit.pieces)).collect();
+    number(&mut units);
+    units
 }
 
-#[cfg(test)]
-mod tests {
-    use export_task::plan::{Range, Relation};
-    use proptest::prelude::*;
+#[derive(Default)]
+struct Unit {
+    cost: u128,
+    pieces: Vec<Partition>,
+}
 
-    use super::*;
-
-    fn partition(table: u32, bytes: u64) -> Partition {
-        let relation = Relation { schema: "s".to_owned(), name: format!("t{table}") };
-        Partition { table, relation, batch: 1, index: 0, range: Range::All, bytes }
+impl Unit {
+    fn add(&mut self, piece: Partition) {
+        self.cost += u128::from(cost(&piece));
+        self.pieces.push(piece);
     }
+}
 
-    fn total(unit: &[Partition]) -> u64 {
-        unit.iter().map(cost).sum()
+fn cost(piece: &Partition) -> u64 {
+    piece.bytes.saturating_add(if piece.index == 0 { OVERHEAD } else { 0 })
+}
+
+/// How many units: of about the wanted size, and whole rounds of the workers when there are more.
+fn count(total: u128, unit_bytes: u128, workers: u128) -> u128 {
+    let rounded = |by: u128| ((total + by / 2) / by).max(1);
+    let round = unit_bytes * workers.max(1);
+    if total > round { rounded(round) * workers.max(1) } else { rounded(unit_bytes) }
+}
+
+/// Places large pieces, the largest first, each where it leaves the least room.
+fn place(mut pieces: Vec<Partition>, unit_bytes: u64) -> Vec<Unit> {
+    pieces.sort_by_key(|piece| Reverse(cost(piece)));
+    let mut units: Vec<Unit> = Vec::new();
+    let mut rooms: BTreeSet<(u64, usize)> = BTreeSet::new();
+    for piece in pieces {
+        let cost = cost(&piece);
+        let (room, at) = rooms.range((cost, 0)..).next().copied().unwrap_or((unit_bytes, units.len()));
+        rooms.remove(&(room, at));
+        rooms.insert((room.saturating_sub(cost), at));
+        if at == units.len() {
+            units.push(Unit::default());
+        }
+        units[at].add(piece);
     }
+    units
+}
 
-    #[test]
-    fn many_empty_tables_share_units_and_a_large_table_stands_alone() {
-        let mut partitions: Vec<_> = (0..50_000).map(|t| partition(t, 0)).collect();
-        partitions.push(partition(50_000, 100 << 20));
-        let units = pack(partitions, 64 << 20);
-        assert_eq!(units.len(), 50_000_usize.div_ceil(64) + 1);
-        assert_eq!(units[0].len(), 1);
-        assert_eq!(units[0][0].table, 50_000);
+/// Fills units with small pieces in their order, so that all are equal but those that are larger already.
+fn fill(units: &mut [Unit], pieces: Vec<Partition>, total: u128) {
+    units.sort_by_key(|unit| Reverse(unit.cost));
+    let (mut larger, mut rest) = (0, total);
+    while larger < units.len() && units[larger].cost * (units.len() - larger) as u128 > rest {
+        rest -= units[larger].cost;
+        larger += 1;
     }
-
-    #[test]
-    fn nothing_makes_no_unit() {
-        assert!(pack(Vec::new(), 1).is_empty());
+    let open = &mut units[larger..];
+    let (count, mut done) = (open.len() as u128, 0);
+    let mut pieces = pieces.into_iter().peekable();
+    for (unit, nth) in open.iter_mut().zip(1..) {
+        done += unit.cost;
+        // The end of each unit is the end of a piece that is closest to where it should be.
+        let belongs =
+            |done: u128, piece: &Partition| nth == count || (done + u128::from(cost(piece) / 2)) * count <= rest * nth;
+        while let Some(piece) = pieces.next_if(|piece| belongs(done, piece)) {
+            done += u128::from(cost(&piece));
+            unit.add(piece);
+        }
     }
+}
 
-    proptest! {
-        #[test]
-        fn every_partition_is_in_one_unit_and_units_are_about_equal(
-            sizes in prop::collection::vec(prop_oneof![0..5_000_u64, 0..200_000_000_u64, any::<u64>()], 0..400),
-            target in prop_oneof![Just(0_u64), 1..200_000_000_u64],
-        ) {
-            let count = u32::try_from(sizes.len()).unwrap();
-            let partitions: Vec<_> = sizes.iter().zip(0..).map(|(bytes, t)| partition(t, *bytes)).collect();
-            let units = pack(partitions, target);
-
-            let mut tables: Vec<u32> = units.iter().flatten().map(|p| p.table).collect();
-            tables.sort_unstable();
-            prop_assert_eq!(tables, (0..count).collect::<Vec<_>>());
-            for unit in &units {
-                prop_assert!(!unit.is_empty());
-                prop_assert!(unit.len() == 1 || total(unit) <= target + target / 2 + 1);
-                prop_assert!(unit.windows(2).all(|pair| pair[0].table < pair[1].table));
+/// Makes one partition of neighbours.
+fn join(pieces: Vec<Partition>) -> Vec<Partition> {
+    let mut joined: Vec<Partition> = Vec::new();
+    let mut next = 0;
+    for piece in pieces {
+        let follows = |last: &Partition| (last.table, last.batch, next) == (piece.table, piece.batch, piece.index);
+        let whole = joined.last().filter(|last| follows(last)).and_then(|last| last.range.joined(&piece.range));
+        next = piece.index + 1;
+        match (joined.last_mut(), whole) {
+            (Some(last), Some(range)) => {
+                last.range = range;
+                last.bytes += piece.bytes;
             }
-            prop_assert!(units.windows(2).all(|pair| total(&pair[0]) >= total(&pair[1])));
-            // Only the last open unit may be less than half full.
-            let small = units.iter().filter(|unit| total(unit) < target / 2).count();
-            prop_assert!(small <= 1);
+            _ => joined.push(piece),
         }
+    }
+    joined
+}
+
+/// Numbers the partitions of each batch from 0, in the order of its rows.
+fn number(units: &mut [Vec<Partition>]) {
+    let mut partitions: Vec<&mut Partition> = units.iter_mut().flatten().collect();
+    partitions.sort_by_key(|partition| (partition.table, partition.batch, partition.index));
+    let (mut batch, mut next) = (None, 0);
+    for partition in partitions {
+        let of = Some((partition.table, partition.batch));
+        if batch != of {
+            (batch, next) = (of, 0);
+        }
+        partition.index = next;
+        next += 1;
     }
 }

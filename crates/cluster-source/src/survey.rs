@@ -1,22 +1,17 @@
 //! Databases, tables and partitions of a server: what an export is planned from.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
 use export_task::object_key;
 use export_task::options::Types;
-use export_task::plan::{Partition, PlanSummary, PlannedTable, Table};
+use export_task::plan::{Partition, PlanSummary, PlannedTable, Table, WorkUnit};
 use export_task::warning::SkippedTable;
 
 use crate::error::{ErrorKind, SourceError};
+use crate::partition::{PIECES, pack, unit_bytes};
 use crate::source::{Catalog, FoundTable, Source};
-
-/// The largest partition: what a worker reads well within one invocation.
-const MAX_PARTITION_BYTES: u64 = 1 << 30;
-
-/// Partitions grow with the cluster until there are about this many.
-const PARTITIONS_WANTED: u64 = 4000;
 
 /// What the server holds and how it is cut.
 #[derive(Debug)]
@@ -25,20 +20,19 @@ pub struct Survey {
     pub engine: Engine,
     /// Tables to be exported; a table's id is its position.
     pub tables: Vec<Table>,
-    /// Every partition of them, by table, batch and index.
-    pub partitions: Vec<Partition>,
+    /// The partitions of them, packed into work units, largest first.
+    pub units: Vec<Vec<Partition>>,
     /// Selected tables that can't be exported.
     pub skipped: Vec<SkippedTable>,
     /// Selected databases whose catalog can't be read.
     pub unreadable_databases: Vec<String>,
-    /// Size of a partition.
-    pub partition_bytes: u64,
-    /// Connections the server can bear.
-    pub connections: u32,
+    /// Workers that may read at once.
+    pub workers: u32,
 }
 
 impl Survey {
-    /// Reads the catalog of every selected database, one after the other.
+    /// Reads the catalog of every selected database, one after the other, and cuts tables into units of at least `smallest_unit`
+    /// bytes for up to `most_workers`.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -46,11 +40,12 @@ impl Survey {
         source: &Source,
         only: &ExportOnly,
         types: Types,
-        target_bytes: u64,
+        smallest_unit: u64,
+        most_workers: u32,
     ) -> Result<Self, SourceError> {
         let mut first = source.connect(None).await?;
         // Half of what the server allows leaves room for its own and for reconnecting workers.
-        let connections = first.max_connections().await? / 2;
+        let workers = most_workers.min(first.max_connections().await? / 2).max(1);
         let databases = first.databases().await?;
         let mut found: Vec<FoundTable> = Vec::new();
         let (mut skipped, mut unreadable_databases) = (Vec::new(), Vec::new());
@@ -69,8 +64,10 @@ impl Survey {
         }
         number(&mut found);
         let bytes: u64 = found.iter().map(FoundTable::bytes).sum();
-        let partition_bytes = (bytes / PARTITIONS_WANTED).clamp(target_bytes, MAX_PARTITION_BYTES.max(target_bytes));
-        let mut partitions = Vec::new();
+        let unit_bytes = unit_bytes(bytes, smallest_unit, workers);
+        // Every cut of a table of MySQL is several questions to the server, so there they are no finer than units.
+        let piece_bytes = if source.engine() == Engine::Mysql { unit_bytes } else { unit_bytes / PIECES };
+        let mut pieces = Vec::new();
         let mut connection = first;
         let mut connected = None;
         for found in &found {
@@ -79,18 +76,22 @@ impl Survey {
                 connection = source.connect(Some(database)).await?;
                 connected = Some(database);
             }
-            partitions.extend(connection.partitions(found, partition_bytes).await?);
+            pieces.extend(connection.partitions(found, piece_bytes).await?);
         }
         let tables = found.into_iter().map(FoundTable::into_table).collect();
         Ok(Self {
             engine: source.engine(),
             tables,
-            partitions,
+            units: pack(pieces, unit_bytes, workers),
             skipped,
             unreadable_databases,
-            partition_bytes,
-            connections,
+            workers,
         })
+    }
+
+    /// Estimated size of everything that is to be exported.
+    pub fn bytes(&self) -> u64 {
+        self.units.iter().flatten().map(|partition| partition.bytes).sum()
     }
 
     /// The entries of a partial export that name nothing, neither exported nor skipped.
@@ -102,6 +103,15 @@ impl Survey {
         only.unmatched(self.engine, exported.chain(skipped).chain(unreadable))
     }
 
+    /// The work list. One unit at a time, because each repeats what its tables are.
+    pub fn work_units(&self) -> impl Iterator<Item = WorkUnit> {
+        self.units.iter().zip(0..).map(|(partitions, unit)| {
+            let used: BTreeSet<u32> = partitions.iter().map(|partition| partition.table).collect();
+            let tables = used.iter().map(|id| self.tables[*id as usize].clone()).collect();
+            WorkUnit { unit, tables, partitions: partitions.clone() }
+        })
+    }
+
     /// What `finish-export` checks the results against.
     pub fn summary(&self) -> PlanSummary {
         let mut planned: Vec<PlannedTable> = self
@@ -109,12 +119,12 @@ impl Survey {
             .iter()
             .map(|table| PlannedTable { table: table.clone(), batches: Vec::new(), bytes: 0 })
             .collect();
-        for partition in &self.partitions {
+        for partition in self.units.iter().flatten() {
             let PlannedTable { batches, bytes, .. } = &mut planned[partition.table as usize];
             *bytes += partition.bytes;
-            match batches.last_mut() {
-                Some((batch, count)) if *batch == partition.batch => *count += 1,
-                _ => batches.push((partition.batch, 1)),
+            match batches.binary_search_by_key(&partition.batch, |(batch, _)| *batch) {
+                Ok(at) => batches[at].1 += 1,
+                Err(at) => batches.insert(at, (partition.batch, 1)),
             }
         }
         PlanSummary {

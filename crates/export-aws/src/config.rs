@@ -20,8 +20,10 @@ pub const MAX_CONCURRENT_TASKS: &str = "MAX_CONCURRENT_TASKS";
 pub const CLONE_INSTANCE_CLASS: &str = "CLONE_INSTANCE_CLASS";
 /// Security group that lets the workers reach clones; empty for none.
 pub const CLONE_SECURITY_GROUP_ID: &str = "CLONE_SECURITY_GROUP_ID";
-/// Smallest partition the planner makes, in MB of table (default 64).
+/// Smallest work unit the planner makes, in MB of table (default 64).
 pub const TARGET_PARTITION_MB: &str = "TARGET_PARTITION_MB";
+/// Workers of one task that may run at once, whatever its clone could bear (default 200).
+pub const MAX_WORKERS: &str = "MAX_WORKERS";
 /// A value of this many bytes or more fails the export (default: AWS's limit of 500 MB).
 pub const MAX_VALUE_BYTES: &str = "MAX_VALUE_BYTES";
 /// A row of this many bytes or more makes its table a skipped one (default: AWS's limit of 2 GB).

@@ -25,7 +25,7 @@ use export_task::task::ExportTask;
 
 use crate::error::StepError;
 
-pub use update::Ending;
+pub use update::{CANCEL_CHECK, Ending};
 
 type Item = HashMap<String, AttributeValue>;
 

@@ -3,7 +3,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use export_task::plan::{PartitionResult, PlanSummary, UnitRef, WorkUnit};
+use export_task::plan::{self, PartitionResult, PlanSummary, UnitRef, WorkUnit};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
@@ -52,15 +52,12 @@ impl WorkBucket {
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
-    pub async fn put_plan(&self, summary: &PlanSummary, units: &[WorkUnit]) -> Result<(), StepError> {
-        let mut lines = Vec::new();
-        let mut items = Vec::with_capacity(units.len());
-        for unit in units {
-            let offset = lines.len() as u64;
-            serde_json::to_writer(&mut lines, unit)?;
-            items.push(UnitRef { unit: unit.unit, offset, length: lines.len() as u64 - offset });
-            lines.push(b'\n');
-        }
+    pub async fn put_plan(
+        &self,
+        summary: &PlanSummary,
+        units: impl Iterator<Item = WorkUnit>,
+    ) -> Result<(), StepError> {
+        let (lines, items) = plan::lines(units)?;
         self.put(&self.summary_key(), serde_json::to_vec(summary)?).await?;
         self.put(&self.units_key(), lines).await?;
         self.put_json(&self.items_key(), &items).await

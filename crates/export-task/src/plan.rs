@@ -232,6 +232,26 @@ pub enum Range {
     },
 }
 
+impl Range {
+    /// This range and `next`, which begins where this one ends; nothing when they are not ranges of the same kind.
+    pub fn joined(&self, next: &Self) -> Option<Self> {
+        match (self, next) {
+            (Self::Blocks { from: 0, .. }, Self::Blocks { to: None, .. }) => Some(Self::All),
+            (Self::Blocks { from, .. }, Self::Blocks { to, .. }) => Some(Self::Blocks { from: *from, to: *to }),
+            (Self::Key { column, type_name, from, .. }, Self::Key { to, .. }) => Some(Self::Key {
+                column: column.clone(),
+                type_name: type_name.clone(),
+                from: from.clone(),
+                to: to.clone(),
+            }),
+            (Self::Index { index, columns, from, .. }, Self::Index { to, .. }) => {
+                Some(Self::Index { index: index.clone(), columns: columns.clone(), from: from.clone(), to: to.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A column of an index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -284,6 +304,21 @@ pub struct WorkUnit {
     pub tables: Vec<Table>,
     /// The partitions, in the order they are done. A cursor counts them.
     pub partitions: Vec<Partition>,
+}
+
+/// Units as JSON, one a line, and where each of them is.
+///
+/// # Errors
+/// None that a unit could cause.
+pub fn lines(units: impl Iterator<Item = WorkUnit>) -> serde_json::Result<(Vec<u8>, Vec<UnitRef>)> {
+    let (mut lines, mut items) = (Vec::new(), Vec::new());
+    for unit in units {
+        let offset = lines.len() as u64;
+        serde_json::to_writer(&mut lines, &unit)?;
+        items.push(UnitRef { unit: unit.unit, offset, length: lines.len() as u64 - offset });
+        lines.push(b'\n');
+    }
+    Ok((lines, items))
 }
 
 /// What the plan step hands to the rest of the workflow.

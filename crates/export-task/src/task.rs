@@ -255,6 +255,9 @@ pub struct CloneEndpoint {
     pub port: Option<u16>,
     /// `aurora-postgresql`.
     pub engine: String,
+    /// Class of its instance, `db.r6g.large`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_class: Option<String>,
     /// ARN of the secret with the clone's master password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,

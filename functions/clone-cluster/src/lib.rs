@@ -1,25 +1,34 @@
 //! Third step, called again until it answers `available`: a copy-on-write clone of the source cluster, its one instance, and
-//! a master password that RDS itself makes and keeps in Secrets Manager. Every call looks at what is there and does what is
-//! missing, so it can be repeated at any point.
+//! a master password that RDS itself makes and keeps in Secrets Manager. Every look at what is there does what is missing, so
+//! it can be repeated at any point. A call lasts for many looks: a workflow that waits can't notice that its task was canceled.
 //!
 //! # Layout
 //!
-//! * [`handle`]: one look, one step forward.
+//! * [`handle`]: looks, until there is a clone or the call has lasted long enough.
 //! * [`restore`]: the request that makes the clone.
 
 pub mod restore;
 
+use std::time::{Duration, Instant};
+
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::operation::create_db_instance::CreateDBInstanceError;
 use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
-use aws_sdk_rds::types::{DbCluster, Tag};
+use aws_sdk_rds::types::{DbCluster, DbInstance, Tag};
 use export_aws::publish::Publisher;
 use export_aws::task_store::TaskStore;
 use export_aws::{ErrorKind, StepError, clients, config, error, now_millis};
 use export_task::event;
 use export_task::failure::Failure;
-use export_task::task::{CloneEndpoint, ExportTask, TASK_TAG, TaskRef, wait_seconds};
-use serde::{Deserialize, Serialize};
+use export_task::task::{CloneEndpoint, ExportTask, TASK_TAG, TaskRef};
+use serde::Deserialize;
+
+/// How long a call lasts at most, but for its last look. The workflow's 25,000 events last for its 14 days, and the function's
+/// timeout leaves two minutes for a look.
+const HOLD: Duration = Duration::from_secs(600);
+
+/// How often in a row RDS may be busy before the workflow is told, which then waits for minutes.
+const BUSY_LOOKS: u32 = 8;
 
 /// What the step needs.
 #[derive(Debug)]
@@ -34,6 +43,8 @@ pub struct Deps {
     pub security_group: Option<String>,
     /// Tells how the clone is made.
     pub publisher: Publisher,
+    /// How long a call lasts at most, but for its last look.
+    pub hold: Duration,
 }
 
 impl Deps {
@@ -49,6 +60,7 @@ impl Deps {
             instance_class: config::required(config::CLONE_INSTANCE_CLASS)?,
             security_group: config::optional(config::CLONE_SECURITY_GROUP_ID),
             publisher: Publisher::from_env(&aws)?,
+            hold: HOLD,
         })
     }
 }
@@ -61,25 +73,35 @@ pub struct Input {
     pub task: TaskRef,
 }
 
-/// The step's output.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Output {
-    /// The clone.
-    #[serde(flatten)]
-    pub clone: CloneEndpoint,
-    /// Seconds after which to look again.
-    pub wait: u64,
-}
-
-/// Brings the clone one step forward and says how far it is.
+/// Brings the clone forward until it is available or the call has lasted long enough, and says how far it is.
 ///
 /// # Errors
 /// `CloneFailed`, `ExportCanceled`, `ServiceUnavailable`.
-pub async fn handle(deps: &Deps, input: Input) -> Result<Output, StepError> {
-    let record = deps.store.check_not_canceled(&input.task.export_task_identifier).await?;
-    let clone = step(deps, &input.task, &record).await?;
-    Ok(Output { clone, wait: wait_seconds(record.snapshot_time, now_millis()) })
+pub async fn handle(deps: &Deps, input: Input) -> Result<CloneEndpoint, StepError> {
+    let (id, began) = (&input.task.export_task_identifier, Instant::now());
+    let mut busy = 0;
+    loop {
+        let record = deps.store.check_not_canceled(id).await?;
+        match step(deps, &input.task, &record).await {
+            Ok(clone) if clone.status == "available" || began.elapsed() >= deps.hold => return Ok(clone),
+            Ok(_) => busy = 0,
+            Err(error) if error.kind == ErrorKind::ServiceUnavailable && busy < BUSY_LOOKS => {
+                busy += 1;
+                tracing::warn!(export_task_identifier = id, error = error.chain(), "RDS is asked again");
+            }
+            Err(error) => return Err(error),
+        }
+        let age = record.snapshot_time.map_or(0, |since| now_millis() - since);
+        let wait = async { Ok(tokio::time::sleep(until_next_look(age, busy)).await) };
+        deps.store.unless_canceled(id, wait).await?;
+    }
+}
+
+/// A tenth of the time the clone has taken so far, so that little of it is lost, and more while RDS is busy; at least a fifth
+/// of a second and at most half a minute.
+fn until_next_look(age_millis: i64, busy: u32) -> Duration {
+    let tenth = u64::try_from(age_millis / 10).unwrap_or(0).clamp(200, 30_000);
+    Duration::from_millis((tenth << busy).min(30_000))
 }
 
 async fn step(deps: &Deps, task: &TaskRef, record: &ExportTask) -> Result<CloneEndpoint, StepError> {
@@ -116,15 +138,16 @@ async fn step(deps: &Deps, task: &TaskRef, record: &ExportTask) -> Result<CloneE
         return Ok(creating(&clone));
     }
     let secret = secret.filter(|s| s.secret_status() == Some("active")).and_then(|s| s.secret_arn());
-    match secret {
-        Some(secret) if instance_available(deps, task).await? => Ok(CloneEndpoint {
+    match secret.zip(available_instance(deps, task).await?) {
+        Some((secret, instance)) => Ok(CloneEndpoint {
             status: "available".into(),
+            instance_class: instance.db_instance_class,
             host: clone.endpoint().map(str::to_owned),
             port: clone.port().and_then(|p| u16::try_from(p).ok()),
             engine: clone.engine().unwrap_or_default().to_owned(),
             secret_arn: Some(secret.to_owned()),
         }),
-        _ => Ok(creating(&clone)),
+        None => Ok(creating(&clone)),
     }
 }
 
@@ -181,7 +204,7 @@ async fn create_instance(deps: &Deps, task: &TaskRef, clone: &DbCluster) -> Resu
     }
 }
 
-async fn instance_available(deps: &Deps, task: &TaskRef) -> Result<bool, StepError> {
+async fn available_instance(deps: &Deps, task: &TaskRef) -> Result<Option<DbInstance>, StepError> {
     let answer = deps
         .rds
         .describe_db_instances()
@@ -189,10 +212,11 @@ async fn instance_available(deps: &Deps, task: &TaskRef) -> Result<bool, StepErr
         .send()
         .await
         .map_err(|e| StepError::aws("the clone's instance can't be looked up", e))?;
-    match answer.db_instances().first().and_then(|i| i.db_instance_status()) {
-        Some("available") => Ok(true),
+    let instance = answer.db_instances.unwrap_or_default().into_iter().next();
+    match instance.as_ref().and_then(|i| i.db_instance_status()) {
+        Some("available") => Ok(instance),
         Some(status) if is_lost(status) => Err(failed(task)),
-        _ => Ok(false),
+        _ => Ok(None),
     }
 }
 
@@ -215,6 +239,7 @@ fn creating(cluster: &DbCluster) -> CloneEndpoint {
         host: None,
         port: None,
         engine: cluster.engine().unwrap_or_default().to_owned(),
+        instance_class: None,
         secret_arn: None,
     }
 }
@@ -234,4 +259,24 @@ where
     let mut step = StepError::aws(what, e);
     step.kind = if passes { ErrorKind::ServiceUnavailable } else { ErrorKind::CloneFailed };
     step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_grow_rarer() {
+        let millis = |age, busy| until_next_look(age, busy).as_millis();
+        assert_eq!([millis(-5, 0), millis(0, 0), millis(2_000, 0)], [200; 3]);
+        assert_eq!((millis(60_000, 0), millis(300_000, 0), millis(i64::MAX, BUSY_LOOKS)), (6_000, 30_000, 30_000));
+        assert_eq!((millis(0, 1), millis(0, 4), millis(0, BUSY_LOOKS)), (400, 3_200, 30_000));
+    }
+
+    #[test]
+    fn an_execution_can_wait_for_its_fourteen_days() {
+        // Entering, scheduling, starting, succeeding and leaving CloneCluster, entering and leaving IsCloneAvailable.
+        let events = 14 * 24 * 60 * 60 / HOLD.as_secs() * 7;
+        assert!(events < 20_000, "{events}");
+    }
 }

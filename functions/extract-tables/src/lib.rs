@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_config::SdkConfig;
 use cluster_source::BatchOptions;
 use export_aws::export_role::{self, ExportBucket};
-use export_aws::task_store::TaskStore;
+use export_aws::task_store::{CANCEL_CHECK, TaskStore};
 use export_aws::work_bucket::WorkBucket;
 use export_aws::{ErrorKind, StepError, clients, config, database};
 use export_task::limits;
@@ -23,9 +23,6 @@ use export_task::task::{CloneEndpoint, TaskRef};
 use serde::{Deserialize, Serialize};
 
 use extract::{Extractor, Watch};
-
-/// How often a worker looks whether its task was canceled.
-const CANCEL_CHECK: Duration = Duration::from_secs(3);
 
 /// Time kept back for writing the result, besides what the slowest partition so far took.
 const RESERVE: Duration = Duration::from_secs(20);

@@ -118,9 +118,10 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<Output, StepError> {
 }
 
 async fn complete(deps: &Deps, reference: &TaskRef, task: ExportTask) -> Result<ExportTask, StepError> {
-    let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), &reference.export_task_identifier);
+    let id = &reference.export_task_identifier;
+    let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
     let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, reference).await?, reference);
-    let closed = complete::close(&work, &bucket, reference).await?;
+    let closed = deps.store.unless_canceled(id, complete::close(&work, &bucket, reference)).await?;
     let ending = Ending {
         status: Status::Complete,
         at: now_millis(),
@@ -135,8 +136,8 @@ async fn complete(deps: &Deps, reference: &TaskRef, task: ExportTask) -> Result<
     last.extracted_bytes = closed.source_bytes;
     last.warning_message.clone_from(&ending.warning);
     last.failure_cause = None;
-    let path = TaskPath::new(&reference.s3_prefix, &reference.export_task_identifier);
-    deps.store.check_not_canceled(&reference.export_task_identifier).await?;
+    let path = TaskPath::new(&reference.s3_prefix, id);
+    deps.store.check_not_canceled(id).await?;
     bucket.put(&path.export_info(), metadata::export_info(&last)?).await?;
     let ended = deps.store.end(&task, &ending).await?;
     if ended.status != Status::Complete {

@@ -4,19 +4,18 @@
 //! # Layout
 //!
 //! * [`handle`]: the step.
+//! * [`workers`]: how many workers a clone is read by at once.
 
-use cluster_source::partition::pack;
+pub mod workers;
+
 use cluster_source::survey::Survey;
 use export_aws::task_store::TaskStore;
 use export_aws::work_bucket::WorkBucket;
 use export_aws::{StepError, clients, config, database, now_millis};
 use export_task::error::ApiError;
-use export_task::plan::{Plan, Table, WorkUnit};
+use export_task::plan::Plan;
 use export_task::task::{CloneEndpoint, TaskRef};
 use serde::Deserialize;
-
-/// The most children that run at once, whatever the clone could bear.
-const MAX_CONCURRENCY: u32 = 200;
 
 /// The most names a refusal lists: it becomes a state of the workflow and a task's `FailureCause`, a list may have 200 KB.
 const UNMATCHED_NAMED: usize = 20;
@@ -32,8 +31,10 @@ pub struct Deps {
     pub s3: aws_sdk_s3::Client,
     /// Name of the work bucket.
     pub work_bucket: String,
-    /// Smallest partition, in bytes of table.
+    /// Smallest work unit, in bytes of table.
     pub target_bytes: u64,
+    /// Workers that may run at once, whatever the clone could bear.
+    pub max_workers: u32,
 }
 
 impl Deps {
@@ -49,6 +50,7 @@ impl Deps {
             s3: clients::s3(&aws),
             work_bucket: config::required(config::WORK_BUCKET)?,
             target_bytes: config::number::<u64>(config::TARGET_PARTITION_MB, 64)? << 20,
+            max_workers: config::number(config::MAX_WORKERS, 200)?,
         })
     }
 }
@@ -71,10 +73,16 @@ pub struct Input {
 pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
     deps.store.check_not_canceled(id).await?;
+    deps.store.unless_canceled(id, plan(deps, &input)).await
+}
+
+async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
+    let id = &input.task.export_task_identifier;
     let only = deps.store.get(id).await?.request.export_only;
     let types = input.task.options.types;
     let source = database::source(&deps.secrets, &input.clone).await?;
-    let survey = Survey::take(&source, &only, types, deps.target_bytes).await?;
+    let workers = workers::of(input.clone.instance_class.as_deref()).min(deps.max_workers);
+    let survey = Survey::take(&source, &only, types, deps.target_bytes, workers).await?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
         let mut names = unmatched[..unmatched.len().min(UNMATCHED_NAMED)].join(", ");
@@ -84,29 +92,17 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
         let message = format!("The export names what doesn't exist or holds no table in the DB cluster: {names}.");
         return Err(ApiError::InvalidExportOnly(message).into());
     }
-    let bytes = survey.partitions.iter().map(|p| p.bytes).sum();
-    let summary = survey.summary();
-    let tables = survey.tables;
-    let units: Vec<WorkUnit> = pack(survey.partitions, survey.partition_bytes)
-        .into_iter()
-        .zip(0..)
-        .map(|(partitions, unit)| {
-            let mut used: Vec<u32> = partitions.iter().map(|p| p.table).collect();
-            used.dedup();
-            let of_unit: Vec<Table> = used.iter().filter_map(|id| tables.get(*id as usize).cloned()).collect();
-            WorkUnit { unit, tables: of_unit, partitions }
-        })
-        .collect();
+    let bytes = survey.bytes();
     let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
-    work.put_plan(&summary, &units).await?;
+    work.put_plan(&survey.summary(), survey.work_units()).await?;
     deps.store.begin_extraction(id, bytes, now_millis()).await?;
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let plan = Plan {
         items_key: work.items_key(),
         results_prefix: work.map_results_prefix(),
-        max_concurrency: survey.connections.clamp(1, MAX_CONCURRENCY),
-        units: count(units.len()),
-        tables: count(tables.len()),
+        max_concurrency: survey.workers,
+        units: count(survey.units.len()),
+        tables: count(survey.tables.len()),
         bytes,
     };
     tracing::info!(export_task_identifier = id, tables = plan.tables, units = plan.units, bytes, "planned");

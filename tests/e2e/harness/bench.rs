@@ -1,5 +1,7 @@
 //! The handlers without a runtime: a task table of their own and clients of the stack.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use export_aws::StepError;
 use export_aws::publish::Publisher;
@@ -49,14 +51,15 @@ impl Bench {
         }
     }
 
-    /// clone-cluster.
-    pub fn cloning(&self) -> clone_cluster::Deps {
+    /// clone-cluster, whose calls last this long.
+    pub fn cloning(&self, hold: Duration) -> clone_cluster::Deps {
         clone_cluster::Deps {
             store: self.store.clone(),
             rds: self.rds(),
             instance_class: "db.r6g.large".into(),
             security_group: None,
             publisher: self.publisher(),
+            hold,
         }
     }
 

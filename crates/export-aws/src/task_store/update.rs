@@ -1,6 +1,9 @@
 //! Everything that happens to a task between admission and its end. Each write is conditional on the status machine, so that
 //! a late step can't bring an ended task back.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
@@ -10,6 +13,9 @@ use export_task::task::{ExportTask, Status};
 
 use super::{TASK, TaskStore, admission::built, key, number, read, text};
 use crate::error::StepError;
+
+/// How often whoever works on a task looks whether it was canceled.
+pub const CANCEL_CHECK: Duration = Duration::from_secs(3);
 
 /// How a task ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +165,24 @@ impl TaskStore {
         match task.status {
             Status::Starting | Status::InProgress => Ok(task),
             _ => Err(StepError::canceled()),
+        }
+    }
+
+    /// Does something that may take long; when the task is canceled meanwhile, drops it within seconds.
+    ///
+    /// # Errors
+    /// Those of `work`, `ExportCanceled`, `ServiceUnavailable`.
+    pub async fn unless_canceled<T>(
+        &self,
+        id: &str,
+        work: impl Future<Output = Result<T, StepError>>,
+    ) -> Result<T, StepError> {
+        let mut work = pin!(work);
+        loop {
+            match tokio::time::timeout(CANCEL_CHECK, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => drop(self.check_not_canceled(id).await?),
+            }
         }
     }
 

@@ -1,0 +1,205 @@
+//! How evenly a plan keeps workers busy, whatever a cluster looks like; no server is needed.
+#![allow(clippy::unwrap_used)]
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use cluster_source::partition::{PIECES, pack, unit_bytes};
+use export_task::plan::{Partition, Range, Relation};
+use proptest::prelude::*;
+
+const MIB: u64 = 1 << 20;
+/// What a table costs beyond its bytes, as the planner reckons.
+const OVERHEAD: u64 = MIB;
+/// The template's default.
+const SMALLEST: u64 = 64 * MIB;
+const BLOCK: u64 = 8192;
+
+/// A table as PostgreSQL's heaps are cut: into ranges of blocks. `whole` ones nothing can cut.
+fn pieces(table: u32, bytes: u64, target: u64, whole: bool) -> Vec<Partition> {
+    let blocks = bytes.div_ceil(BLOCK);
+    let parts = if whole { 1 } else { bytes.div_ceil(target.max(1)).min(blocks).max(1) };
+    let start =
+        |part: u64| u32::try_from(u128::from(blocks) * u128::from(part) / u128::from(parts)).unwrap_or(u32::MAX);
+    let relation = Relation { schema: "s".to_owned(), name: format!("t{table}") };
+    let range = |part: u64| match parts {
+        1 => Range::All,
+        _ => Range::Blocks { from: start(part), to: (part + 1 < parts).then(|| start(part + 1)) },
+    };
+    let indexes = (0..parts).zip(0..);
+    indexes
+        .map(|(part, index)| Partition {
+            table,
+            relation: relation.clone(),
+            batch: 1,
+            index,
+            range: range(part),
+            bytes: bytes / parts,
+        })
+        .collect()
+}
+
+fn cost(partition: &Partition) -> u64 {
+    partition.bytes + if partition.index == 0 { OVERHEAD } else { 0 }
+}
+
+fn costs(units: &[Vec<Partition>]) -> Vec<u64> {
+    units.iter().map(|unit| unit.iter().map(cost).sum()).collect()
+}
+
+/// The largest unit in means.
+fn largest(costs: &[u64]) -> f64 {
+    let mean = costs.iter().sum::<u64>() as f64 / costs.len() as f64;
+    *costs.iter().max().unwrap() as f64 / mean
+}
+
+/// Every table is in the plan from its first block to its end, once, its partitions numbered in that order.
+fn covers(units: &[Vec<Partition>], tables: usize) {
+    let mut all: Vec<&Partition> = units.iter().flatten().collect();
+    all.sort_by_key(|partition| (partition.table, partition.index));
+    let mut seen = 0;
+    for parts in all.chunk_by(|a, b| a.table == b.table) {
+        let mut next = Some(0);
+        for (part, index) in parts.iter().zip(0..) {
+            assert_eq!((part.table as usize, part.index), (seen, index));
+            let (from, to) = match part.range {
+                Range::All => (0, None),
+                Range::Blocks { from, to } => (from, to),
+                _ => unreachable!(),
+            };
+            assert_eq!(Some(from), next);
+            next = to;
+        }
+        assert_eq!(next, None);
+        seen += 1;
+    }
+    assert_eq!(seen, tables);
+}
+
+/// A cluster's plan, and the time until the last worker ends: each takes the next unit when it has ended one. Workers are
+/// not equally fast: a unit takes up to a fifth more or less than its size says.
+struct Simulation {
+    tables: usize,
+    units: usize,
+    largest: f64,
+    idle: f64,
+}
+
+fn simulate(sizes: &[u64], workers: u32) -> Simulation {
+    let unit = unit_bytes(sizes.iter().sum(), SMALLEST, workers);
+    let cut = sizes.iter().zip(0..).flat_map(|(bytes, table)| pieces(table, *bytes, unit / PIECES, false));
+    let units = pack(cut.collect(), unit, workers);
+    covers(&units, sizes.len());
+    let costs = costs(&units);
+    assert!(costs.windows(2).all(|pair| pair[0] >= pair[1]));
+    // Workers there is nothing for are never started.
+    let used = (workers as usize).min(costs.len());
+    let mut free: BinaryHeap<Reverse<u64>> = (0..used).map(|_| Reverse(0)).collect();
+    let (mut random, mut busy) = (Random(1), 0);
+    for cost in &costs {
+        let Reverse(at) = free.pop().unwrap();
+        let time = cost * (80 + random.next() % 41) / 100;
+        busy += u128::from(time);
+        free.push(Reverse(at + time));
+    }
+    let end = free.into_iter().map(|Reverse(at)| at).max().unwrap();
+    let idle = 1.0 - busy as f64 / (u128::from(end) * used as u128) as f64;
+    Simulation { tables: sizes.len(), units: units.len(), largest: largest(&costs), idle }
+}
+
+/// A linear congruential generator: the same numbers in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+}
+
+/// TPC-H's tables of a scale factor, as PostgreSQL stores them.
+fn tpch(scale: u64) -> Vec<u64> {
+    let mib = [879 * scale, 205 * scale, 137 * scale, 32 * scale, 30 * scale, 2 * scale];
+    mib.into_iter().map(|n| n * MIB).chain([BLOCK, BLOCK]).collect()
+}
+
+/// Sizes between 8 KiB and 64 MiB, evenly spread by their logarithm.
+fn small(tables: usize) -> Vec<u64> {
+    let mut random = Random(7);
+    (0..tables).map(|_| (BLOCK << (random.next() % 13)) + random.next() % BLOCK).collect()
+}
+
+#[test]
+fn ten_thousand_workers_are_evenly_busy() {
+    let tera = 1 << 40;
+    println!("| cluster | tables | workers | units | largest unit / mean | idle |");
+    println!("|---|---|---|---|---|---|");
+    for (name, sizes, workers, most_idle) in [
+        ("TPC-H, SF 10,000 (12.3 TiB)", tpch(10_000), 10_000, 0.10),
+        ("TPC-H, SF 1,000 (1.3 TiB)", tpch(1_000), 10_000, 0.25),
+        ("TPC-H, SF 1 (1.3 GiB)", tpch(1), 10_000, 0.3),
+        ("one table of 5 TiB", vec![5 * tera], 10_000, 0.10),
+        ("50,000 tables of 8 KiB to 64 MiB", small(50_000), 10_000, 0.3),
+        ("50,000 empty tables", vec![0; 50_000], 10_000, 0.3),
+        ("TPC-H, SF 1,000 (1.3 TiB)", tpch(1_000), 128, 0.05),
+        ("one table of 5 TiB", vec![5 * tera], 128, 0.05),
+        ("50,000 tables of 8 KiB to 64 MiB", small(50_000), 128, 0.10),
+        ("50,000 tables of 8 KiB to 64 MiB", small(50_000), 4, 0.02),
+    ] {
+        let Simulation { tables, units, largest, idle } = simulate(&sizes, workers);
+        println!("| {name} | {tables} | {workers} | {units} | {largest:.3} | {:.1} % |", idle * 100.0);
+        assert!(largest <= 1.2, "{name}: {largest}");
+        assert!(idle <= most_idle, "{name}: {idle}");
+    }
+}
+
+#[test]
+fn what_nothing_can_cut_is_begun_first_and_the_rest_is_equal() {
+    let mut sizes = small(2000);
+    sizes[1000] = 3 << 30;
+    let unit = unit_bytes(sizes.iter().sum(), SMALLEST, 16);
+    let cut = sizes.iter().zip(0..).flat_map(|(bytes, table)| pieces(table, *bytes, unit / PIECES, table == 1000));
+    let units = pack(cut.collect(), unit, 16);
+    covers(&units, sizes.len());
+    assert_eq!((units[0].len(), units[0][0].table), (1, 1000));
+    assert!(largest(&costs(&units[1..])) <= 1.2);
+}
+
+#[test]
+fn nothing_makes_no_unit() {
+    assert!(pack(Vec::new(), 1, 1).is_empty());
+}
+
+proptest! {
+    #[test]
+    fn every_block_is_in_one_unit_and_units_are_equal(
+        sizes in prop::collection::vec((prop_oneof![0..5_000_u64, 0..200_000_000_u64, 0..4_000_000_000_u64], any::<bool>()), 1..20),
+        unit in prop_oneof![Just(0_u64), 1..200_u64, Just(64), Just(512)],
+        workers in 0..300_u32,
+    ) {
+        let unit = unit * MIB;
+        let target = (unit / PIECES).max(MIB);
+        let cut: Vec<_> =
+            sizes.iter().zip(0..).flat_map(|((bytes, whole), table)| pieces(table, *bytes, target, *whole)).collect();
+        let most = cut.iter().map(cost).max().unwrap();
+        let units = pack(cut, unit, workers);
+        covers(&units, sizes.len());
+        prop_assert!(units.iter().all(|unit| !unit.is_empty()));
+        let costs = costs(&units);
+        prop_assert!(costs.windows(2).all(|pair| pair[0] >= pair[1]));
+        // Either what could not be cut, or close to the mean.
+        let mean = costs.iter().sum::<u64>() / costs.len() as u64;
+        prop_assert!(costs[0] <= most.max(unit).max(mean + unit / 5 + 1), "{} of {mean}", costs[0]);
+    }
+
+    #[test]
+    fn tables_that_can_be_cut_make_equal_units(
+        sizes in prop::collection::vec(prop_oneof![0..5_000_u64, 0..200_000_000_u64, 0..4_000_000_000_u64], 1..20),
+        workers in 1..300_u32,
+    ) {
+        let unit = unit_bytes(sizes.iter().sum(), SMALLEST, workers);
+        let cut = sizes.iter().zip(0..).flat_map(|(bytes, table)| pieces(table, *bytes, unit / PIECES, false));
+        let units = pack(cut.collect(), unit, workers);
+        prop_assert!(largest(&costs(&units)) <= 1.2);
+    }
+}
