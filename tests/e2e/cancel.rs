@@ -103,3 +103,23 @@ fn while_the_export_is_being_planned() {
         ends_when_canceled(&bench, &task, plan_export::handle(&deps, input)).await;
     });
 }
+
+#[test]
+fn while_the_export_is_being_finished() {
+    let bench = Bench::new("cancel-finishing");
+    run(async {
+        let task = bench.admit("slow-finish", "any", "1", 5).await.unwrap();
+        bench.store.begin_extraction("slow-finish", 1, 0).await.unwrap();
+        let silent = Silent::new().await;
+        let deps = finish_export::Deps {
+            store: bench.store.clone(),
+            s3: aws_sdk_s3::Client::new(&bench.aws),
+            work_bucket: "any".into(),
+            aws: bench.aws.to_builder().endpoint_url(&silent.endpoint).build(),
+        };
+        let input = json!({"Task": task, "Outcome": "COMPLETE"});
+        let finish = finish_export::handle(&deps, serde_json::from_value(input).unwrap());
+        ends_when_canceled(&bench, &task, finish).await;
+        assert_eq!(bench.fail(&task, "ExportCanceled", "{}").await.unwrap().status, "CANCELED");
+    });
+}

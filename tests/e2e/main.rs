@@ -11,7 +11,8 @@
 //! * `contract` – the API as boto3 sees it, row by row: errors, fields, filters, pages.
 //! * `hostile` – requests no client would send, and many at once.
 //! * `refusals` – tasks that are refused, and cancellation while rows are read.
-//! * `cancel` – the same while clones are made and exports planned.
+//! * `cancel` – the same while clones are made, exports planned and finished.
+//! * `deadlines` – a table that takes many invocations of a worker.
 //! * `failures` – the guide's failure messages.
 //! * `events` – what subscribers of the topic and the bus hear, and what happens when they can't be told.
 //! * `ways_in` – the examples in `infra/events`.
@@ -24,6 +25,7 @@
 mod cancel;
 mod clients;
 mod contract;
+mod deadlines;
 mod destination;
 mod events;
 mod failures;

@@ -92,7 +92,10 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<CloneEndpoint, StepErro
             Err(error) => return Err(error),
         }
         let age = record.snapshot_time.map_or(0, |since| now_millis() - since);
-        let wait = async { Ok(tokio::time::sleep(until_next_look(age, busy)).await) };
+        let wait = async {
+            tokio::time::sleep(until_next_look(age, busy)).await;
+            Ok(())
+        };
         deps.store.unless_canceled(id, wait).await?;
     }
 }

@@ -120,8 +120,12 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<Output, StepError> {
 async fn complete(deps: &Deps, reference: &TaskRef, task: ExportTask) -> Result<ExportTask, StepError> {
     let id = &reference.export_task_identifier;
     let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
-    let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, reference).await?, reference);
-    let closed = deps.store.unless_canceled(id, complete::close(&work, &bucket, reference)).await?;
+    let close = async {
+        let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, reference).await?, reference);
+        let closed = complete::close(&work, &bucket, reference).await?;
+        Ok((bucket, closed))
+    };
+    let (bucket, closed) = deps.store.unless_canceled(id, close).await?;
     let ending = Ending {
         status: Status::Complete,
         at: now_millis(),
