@@ -122,7 +122,10 @@ impl Installation {
     async fn clone_mariadb(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
         let data = format!("--target-dir={}", data(&target.dir).display());
         let (user, socket) = (format!("--user={ADMIN}"), format!("--socket={}", socket(&source.dir).display()));
-        self.run("bin/mariadb-backup", &[&settings::argument(source), "--backup", &user, &socket, &data]).await?;
+        // It has every table's file open at once.
+        let files = "--open-files-limit=16384";
+        let settings = settings::argument(source);
+        self.run("bin/mariadb-backup", &[&settings, "--backup", files, &user, &socket, &data]).await?;
         self.run("bin/mariadb-backup", &["--no-defaults", "--prepare", &data]).await?;
         self.start(target, ADMIN).await
     }
