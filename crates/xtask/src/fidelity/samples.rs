@@ -93,7 +93,10 @@ impl Samples {
         let dumps = files(&self.percona.join("t"), &|name| name.ends_with(".sql"))?;
         crate::say(&format!("loading the {} dumps of percona-toolkit's tests", dumps.len()));
         for (number, dump) in dumps.iter().enumerate() {
-            cluster.load(&format!("percona_{number}"), &fs::read(dump)?)?;
+            let dump = fs::read(dump)?;
+            if !is_of_the_servers_own(&dump) {
+                cluster.load(&format!("percona_{number}"), &dump)?;
+            }
         }
         // The last: the dumps before have tables of sakila's of their own.
         crate::say("loading sakila, world and dbt3");
@@ -105,6 +108,12 @@ impl Samples {
         cluster.load("world", &read([include.join("world_schema.inc"), include.join("world.inc")])?)?;
         cluster.load("dbt3", &fs::read(include.join("dbt3_s001.inc"))?)
     }
+}
+
+/// Whether a dump holds tables of an old server's own, which would take the place of this server's.
+fn is_of_the_servers_own(dump: &[u8]) -> bool {
+    let dump = String::from_utf8_lossy(dump).to_lowercase();
+    ["use mysql", "use `mysql`", "`mysql`.", " mysql."].iter().any(|name| dump.contains(name))
 }
 
 /// What a test has the server do: without the commands to the program that runs tests. What it drops is put aside instead.
