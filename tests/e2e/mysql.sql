@@ -87,6 +87,7 @@ INSERT INTO in_csv SELECT n, concat(left(sha2(n, 256), 32), ',"') FROM many LIMI
 CREATE TABLE in_archive (id int, t text) ENGINE = ARCHIVE;
 INSERT INTO in_archive SELECT n, left(sha2(n, 256), 32) FROM many LIMIT 500;
 CREATE TABLE in_memory (id int) ENGINE = MEMORY;
+INSERT INTO in_memory VALUES (1), (2);
 CREATE TABLE in_nothing (id int) ENGINE = BLACKHOLE;
 
 CREATE TABLE made (id int AUTO_INCREMENT PRIMARY KEY, v int, twice int AS (v * 2), kept varchar(20) AS (concat(v, '!')) STORED, hidden int DEFAULT 7 INVISIBLE);

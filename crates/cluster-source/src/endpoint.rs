@@ -1,11 +1,14 @@
 //! Where a server is and how it is trusted.
 
-use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
 
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
 
 use crate::error::SourceError;
 
@@ -20,6 +23,23 @@ pub struct Endpoint {
     pub user: String,
     /// The role's password.
     pub password: String,
+}
+
+/// From opening the socket to the end of the login.
+pub(crate) const LOGIN: Duration = Duration::from_secs(15);
+
+impl Endpoint {
+    /// A socket to the server, which notices when the server is gone.
+    pub(crate) async fn open(&self) -> io::Result<TcpStream> {
+        let socket = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        socket.set_nodelay(true)?;
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(30))
+            .with_interval(Duration::from_secs(10))
+            .with_retries(3);
+        SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
+        Ok(socket)
+    }
 }
 
 impl fmt::Debug for Endpoint {

@@ -26,7 +26,7 @@ impl Live {
     pub async fn hold(source: Source, only: &ExportOnly) -> Result<Self, SourceError> {
         let source = match source {
             Source::Postgres(source) => source,
-            Source::Mysql(_) => return Ok(Self { source, _holders: Vec::new() }),
+            Source::Mysql(source) => return Ok(Self { source: Source::Mysql(source.live()), _holders: Vec::new() }),
         };
         let first = source.connect(postgres::FIRST_DATABASE).await?;
         let (mut snapshots, mut holders) = (BTreeMap::new(), Vec::new());

@@ -10,11 +10,13 @@
 //! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
 //! * `partition`: ranges of about equal size that together cover every row once.
 //! * `sql`: quoting, and the one statement that reads rows.
+//! * `coalesce`: the messages of rows, joined before they reach the client library.
 //! * `stream`: the statement's output as record batches; `copy_binary` is its framing, `batch` gathers rows.
 //! * `types`: column builders; one file per natively decoded type.
 
 mod batch;
 mod catalog;
+mod coalesce;
 mod columns;
 mod connect;
 mod copy_binary;

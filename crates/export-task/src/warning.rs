@@ -14,6 +14,8 @@ pub enum SkipReason {
     UnsupportedTableName,
     /// The table is unlogged, so a clone doesn't hold its rows (guide, Limitations).
     UnloggedTable,
+    /// The table is in MySQL's MEMORY engine, so a clone doesn't hold its rows.
+    MemoryTable,
     /// The table is temporary (guide, Limitations).
     TemporaryTable,
     /// A row is close to 2 GB or larger (guide, Limitations).
@@ -45,6 +47,7 @@ impl SkipReason {
             Self::UnsupportedColumnName => "UNSUPPORTED_COLUMN_NAME",
             Self::UnsupportedTableName => "UNSUPPORTED_TABLE_NAME",
             Self::UnloggedTable => "UNLOGGED_TABLE",
+            Self::MemoryTable => "MEMORY_TABLE",
             Self::TemporaryTable => "TEMPORARY_TABLE",
             Self::RowTooLarge => "ROW_TOO_LARGE",
             Self::InvalidText => "INVALID_TEXT",

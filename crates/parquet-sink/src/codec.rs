@@ -12,6 +12,12 @@ use parquet::errors::{ParquetError, Result};
 /// time.
 pub const GZIP_LEVEL: i32 = 4;
 
+/// Level of gzip for pages that lose less than [`WORTH`] by it, as numbers without repetitions and indices of a dictionary do.
+pub const QUICK_GZIP_LEVEL: i32 = 1;
+
+/// The share of a page's size that makes [`GZIP_LEVEL`] worth its time.
+const WORTH: f64 = 0.01;
+
 /// Level of Zstandard.
 pub const ZSTD_LEVEL: i32 = 1;
 
@@ -25,6 +31,13 @@ pub(crate) struct Codec {
     idle: Mutex<Vec<Compressor>>,
 }
 
+/// How much time pages are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    Quick,
+    Thorough,
+}
+
 struct Compressor {
     state: State,
     /// As large as the largest result so far might have been.
@@ -32,7 +45,7 @@ struct Compressor {
 }
 
 enum State {
-    Gzip(libdeflater::Compressor),
+    Gzip { quick: libdeflater::Compressor, thorough: libdeflater::Compressor },
     Zstd(zstd::bulk::Compressor<'static>),
     Snappy(Box<snap::raw::Encoder>),
 }
@@ -51,15 +64,26 @@ impl Codec {
         }
     }
 
+    /// `page` in compressed form, and what pages like it are worth.
+    pub(crate) fn try_both(&self, page: &[u8]) -> Result<(Bytes, Effort)> {
+        let thorough = self.compress(page, Effort::Thorough)?;
+        if self.compression != Compression::Gzip {
+            return Ok((thorough, Effort::Thorough));
+        }
+        let quick = self.compress(page, Effort::Quick)?;
+        let worth = quick.len() as f64 > thorough.len() as f64 * (1.0 + WORTH);
+        Ok((thorough, if worth { Effort::Thorough } else { Effort::Quick }))
+    }
+
     /// `page` in compressed form.
-    pub(crate) fn compress(&self, page: &[u8]) -> Result<Bytes> {
+    pub(crate) fn compress(&self, page: &[u8], effort: Effort) -> Result<Bytes> {
         // A compressor is whole whenever it is in the list, whoever panicked while holding the lock.
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut compressor = match idle {
             Some(compressor) => compressor,
             None => Compressor::new(self.compression)?,
         };
-        let size = compressor.compress(page)?;
+        let size = compressor.compress(page, effort)?;
         let compressed = if compressor.buffer.len() > KEPT_BUFFER {
             let mut compressed = std::mem::take(&mut compressor.buffer);
             compressed.truncate(size);
@@ -77,8 +101,8 @@ impl Compressor {
     fn new(compression: Compression) -> Result<Self> {
         let state = match compression {
             Compression::Gzip => {
-                let level = CompressionLvl::new(GZIP_LEVEL).unwrap_or_default();
-                State::Gzip(libdeflater::Compressor::new(level))
+                let of = |level| libdeflater::Compressor::new(CompressionLvl::new(level).unwrap_or_default());
+                State::Gzip { quick: of(QUICK_GZIP_LEVEL), thorough: of(GZIP_LEVEL) }
             }
             Compression::Zstd => State::Zstd(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
             Compression::Snappy => State::Snappy(Box::new(snap::raw::Encoder::new())),
@@ -87,9 +111,9 @@ impl Compressor {
     }
 
     /// Size of the result, which is at the start of the buffer.
-    fn compress(&mut self, page: &[u8]) -> Result<usize> {
+    fn compress(&mut self, page: &[u8], effort: Effort) -> Result<usize> {
         let most = match &mut self.state {
-            State::Gzip(compressor) => compressor.gzip_compress_bound(page.len()),
+            State::Gzip { thorough, .. } => thorough.gzip_compress_bound(page.len()),
             State::Zstd(_) => zstd::zstd_safe::compress_bound(page.len()),
             State::Snappy(_) => snap::raw::max_compress_len(page.len()),
         };
@@ -98,7 +122,10 @@ impl Compressor {
             self.buffer = vec![0; most];
         }
         match &mut self.state {
-            State::Gzip(compressor) => compressor.gzip_compress(page, &mut self.buffer).map_err(external),
+            State::Gzip { quick, thorough } => {
+                let compressor = if effort == Effort::Quick { quick } else { thorough };
+                compressor.gzip_compress(page, &mut self.buffer).map_err(external)
+            }
             State::Zstd(compressor) => Ok(compressor.compress_to_buffer(page, &mut self.buffer)?),
             State::Snappy(encoder) => encoder.compress(page, &mut self.buffer).map_err(external),
         }

@@ -10,10 +10,13 @@ use bytes::Bytes;
 use parquet::arrow::arrow_writer::{PageKey, PageStore, PageStoreArgs, PageStoreFactory};
 use parquet::errors::{ParquetError, Result};
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Effort};
 
 /// The value of a page header's `type` for a dictionary (PageType of the format's Thrift definition).
 const DICTIONARY_PAGE: i64 = 2;
+
+/// What the page header of a data page has after its sizes: field 5, a structure.
+const DATA_PAGE: u8 = 0x2C;
 
 /// An `i32` field that follows the one before it, in Thrift's compact protocol.
 const NEXT_FIELD_I32: u8 = 0x15;
@@ -66,13 +69,15 @@ impl PageStoreFactory for Stores {
     fn create(&self, _: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
         let pages = SharedPages::default();
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&pages));
-        Ok(Box::new(Store { codec: Arc::clone(&self.codec), pages }))
+        Ok(Box::new(Store { codec: Arc::clone(&self.codec), pages, tried: None }))
     }
 }
 
 struct Store {
     codec: Arc<Codec>,
     pages: SharedPages,
+    /// What pages of an encoding are worth, as the first of them showed.
+    tried: Option<(i64, Effort)>,
 }
 
 impl PageStore for Store {
@@ -84,7 +89,15 @@ impl PageStore for Store {
         };
         let malformed = || ParquetError::General("a page header that is not understood".into());
         let header = Header::parse(&header).ok_or_else(malformed)?;
-        let page = self.codec.compress(&value)?;
+        let page = match (header.encoding(), self.tried) {
+            (None, _) => self.codec.compress(&value, Effort::Thorough)?,
+            (Some(encoding), Some((before, effort))) if encoding == before => self.codec.compress(&value, effort)?,
+            (Some(encoding), _) => {
+                let (page, effort) = self.codec.try_both(&value)?;
+                self.tried = Some((encoding, effort));
+                page
+            }
+        };
         let dictionary = header.page_type == DICTIONARY_PAGE;
         let header = header.with_compressed_size(page.len());
 
@@ -114,6 +127,13 @@ impl<'a> Header<'a> {
         let (uncompressed, bytes) = field(bytes)?;
         let (_, rest) = field(bytes)?;
         Some(Self { page_type, uncompressed, rest })
+    }
+
+    /// The encoding of a data page's values.
+    fn encoding(&self) -> Option<i64> {
+        let [DATA_PAGE, bytes @ ..] = self.rest else { return None };
+        let (_values, bytes) = field(bytes)?;
+        Some(field(bytes)?.0)
     }
 
     fn with_compressed_size(&self, compressed: usize) -> Bytes {
@@ -151,14 +171,16 @@ mod tests {
 
     #[test]
     fn headers_keep_all_but_the_compressed_size() {
-        // type 0, uncompressed 300, compressed 300, then field 5.
-        let bytes = [0x15, 0x00, 0x15, 0xD8, 0x04, 0x15, 0xD8, 0x04, 0x2C, 0x15, 0x02, 0x00, 0x00];
+        // type 0, uncompressed 300, compressed 300, then field 5: 1 value, encoding 8.
+        let bytes = [0x15, 0x00, 0x15, 0xD8, 0x04, 0x15, 0xD8, 0x04, 0x2C, 0x15, 0x02, 0x15, 0x10, 0x00, 0x00];
         let header = Header::parse(&bytes);
+        assert_eq!(header.as_ref().and_then(Header::encoding), Some(8));
         let header = header.as_ref().map(|h| (h.page_type, h.uncompressed, h.rest));
         assert_eq!(header, Some((0, 300, &bytes[8..])));
         let (page_type, uncompressed, rest) = (0, 300, &bytes[8..]);
         let written = Header { page_type, uncompressed, rest }.with_compressed_size(70);
-        assert_eq!(written[..], [0x15, 0x00, 0x15, 0xD8, 0x04, 0x15, 0x8C, 0x01, 0x2C, 0x15, 0x02, 0x00, 0x00]);
+        assert_eq!(written[..8], [0x15, 0x00, 0x15, 0xD8, 0x04, 0x15, 0x8C, 0x01]);
+        assert_eq!(written[8..], bytes[8..]);
     }
 
     #[test]

@@ -17,7 +17,10 @@ use crate::error::{ErrorKind, SourceError};
 use crate::names;
 
 /// Engines whose tables hold rows of their own.
-const ENGINES: &[&str] = &["InnoDB", "MyISAM", "MEMORY", "CSV", "ARCHIVE", "Aria", "ROCKSDB"];
+const ENGINES: &[&str] = &["InnoDB", "MyISAM", MEMORY, "CSV", "ARCHIVE", "Aria", "ROCKSDB"];
+
+/// The engine whose rows are lost when the server stops, and so are in no clone.
+const MEMORY: &str = "MEMORY";
 
 /// What a database holds.
 #[derive(Debug, Default)]
@@ -112,7 +115,7 @@ pub async fn catalog(
         if readable && partly.contains(&found.table.name) {
             readable = reads_everything(connection, &found).await?;
         }
-        match skip(&found.table, &engine, readable) {
+        match skip(&found.table, &engine, readable, connection.is_live()) {
             Some((reason, message)) => {
                 catalog.skipped.push(SkippedTable { target: found.table.target(), reason, message });
             }
@@ -210,7 +213,7 @@ async fn reads_everything(connection: &mut Connection, found: &FoundTable) -> Re
 }
 
 /// Why a table can't be exported.
-fn skip(table: &Table, engine: &str, readable: bool) -> Option<(SkipReason, String)> {
+fn skip(table: &Table, engine: &str, readable: bool, live: bool) -> Option<(SkipReason, String)> {
     if !readable {
         let message = format!("The user can't read every column of {}. Grant SELECT on the table.", table.name);
         return Some((SkipReason::PermissionsDoNotExist, message));
@@ -219,6 +222,11 @@ fn skip(table: &Table, engine: &str, readable: bool) -> Option<(SkipReason, Stri
         let engine = if engine.is_empty() { "its engine" } else { engine };
         let message = format!("The rows of a table in {engine} are not kept in the table. Use ALTER TABLE ... ENGINE.");
         return Some((SkipReason::UnsupportedEngine, message));
+    }
+    if engine.eq_ignore_ascii_case(MEMORY) && !live {
+        let message =
+            format!("{} is in memory, so a clone doesn't hold its rows. Use ALTER TABLE ... ENGINE.", table.name);
+        return Some((SkipReason::MemoryTable, message));
     }
     names::skip(table)
 }

@@ -1,20 +1,14 @@
 //! Connections whose session settings never depend on the server's configuration.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::ClientConfig;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::handshake;
 use super::wire::{Wire, lost};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, LOGIN};
 use crate::error::SourceError;
-
-/// From the first packet to the end of the login.
-const LOGIN: Duration = Duration::from_secs(15);
 
 /// * `NAMES utf8mb4`: text of any other character set is converted by the server, as for every client.
 /// * `sql_mode` empty: no `PAD_CHAR_TO_FULL_LENGTH`, which would add blanks to `CHAR`; no `ANSI_QUOTES`, no
@@ -37,13 +31,20 @@ const SYSTEM: &[&str] = &["information_schema", "mysql", "performance_schema", "
 pub struct Source {
     endpoint: Endpoint,
     tls: Option<Arc<ClientConfig>>,
+    live: bool,
 }
 
 impl Source {
     /// A source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted and the server's certificate
     /// and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
     pub fn new(endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
-        Self { endpoint, tls: tls.map(Arc::new) }
+        Self { endpoint, tls: tls.map(Arc::new), live: false }
+    }
+
+    /// Says that this is no clone, which has just started, but the server applications write to: it has the rows of MEMORY tables.
+    #[must_use]
+    pub fn live(self) -> Self {
+        Self { live: true, ..self }
     }
 
     /// Connects to a database, or to the server alone.
@@ -52,13 +53,7 @@ impl Source {
     /// [`SourceError`]: of kind unavailable, throttled, or access denied.
     pub async fn connect(&self, database: Option<&str>) -> Result<Connection, SourceError> {
         let log_in = async {
-            let socket = TcpStream::connect((self.endpoint.host.as_str(), self.endpoint.port)).await.map_err(lost)?;
-            socket.set_nodelay(true).map_err(lost)?;
-            let keepalive = TcpKeepalive::new()
-                .with_time(Duration::from_secs(30))
-                .with_interval(Duration::from_secs(10))
-                .with_retries(3);
-            SockRef::from(&socket).set_tcp_keepalive(&keepalive).map_err(lost)?;
+            let socket = self.endpoint.open().await.map_err(lost)?;
             let local = socket.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
             let wire = Wire::new(Box::new(socket));
             handshake::log_in(wire, &self.endpoint, self.tls.as_ref(), database, local).await
@@ -70,7 +65,7 @@ impl Source {
             _ if version.starts_with("5.") => Product::MySql5,
             _ => Product::MySql8,
         };
-        let mut connection = Connection { wire, finished: None, product };
+        let mut connection = Connection { wire, finished: None, product, live: self.live };
         let execution_time = if product == Product::MariaDb { "max_statement_time" } else { "max_execution_time" };
         for statement in [SESSION, VARIABLES, READ_ONLY, &format!("SET SESSION {execution_time} = 0")] {
             connection.execute(statement).await?;
@@ -89,6 +84,7 @@ pub struct Connection {
     /// A statement that has been read to its end and not been closed.
     pub(super) finished: Option<u32>,
     product: Product,
+    live: bool,
 }
 
 /// What differs in how a server is asked.
@@ -102,6 +98,11 @@ enum Product {
 }
 
 impl Connection {
+    /// Whether rows that are only in memory are there.
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
     /// `information_schema.STATISTICS` says which indexes may not be used.
     pub(super) fn knows_invisible_indexes(&self) -> bool {
         self.product == Product::MySql8

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::ClientConfig;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::endpoint::Endpoint;
+use super::coalesce::{Coalesced, CoalescedTls};
+use crate::endpoint::{Endpoint, LOGIN};
 use crate::error::SourceError;
 
 /// Start-up options win over `ALTER ROLE … SET` and `ALTER DATABASE … SET`, so that the same value always prints the same.
@@ -54,7 +57,7 @@ const GREETING: &str = "SELECT current_setting('server_version_num')::int4, curr
 /// A server, ready to connect to any of its databases.
 #[derive(Clone)]
 pub struct Source {
-    config: Config,
+    endpoint: Endpoint,
     tls: Option<MakeRustlsConnect>,
     /// Snapshots that connections join, by database.
     snapshots: Arc<BTreeMap<String, String>>,
@@ -64,21 +67,7 @@ impl Source {
     /// A source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted and the server's certificate
     /// and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
     pub fn new(endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
-        let options: Vec<String> = SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
-        let mut config = Config::new();
-        config
-            .host(endpoint.host)
-            .port(endpoint.port)
-            .user(endpoint.user)
-            .password(endpoint.password)
-            .application_name("aurora-export")
-            .options(options.join(" "))
-            .connect_timeout(Duration::from_secs(15))
-            .keepalives_idle(Duration::from_secs(30))
-            .keepalives_interval(Duration::from_secs(10))
-            .keepalives_retries(3)
-            .ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
-        Self { config, tls: tls.map(MakeRustlsConnect::new), snapshots: Arc::default() }
+        Self { endpoint, tls: tls.map(MakeRustlsConnect::new), snapshots: Arc::default() }
     }
 
     /// The same, but every connection to a database in `snapshots` joins that snapshot; the connections that exported them
@@ -93,18 +82,8 @@ impl Source {
     /// # Errors
     /// [`SourceError`]: of kind unavailable, throttled, or access denied.
     pub async fn connect(&self, database: &str) -> Result<Connection, SourceError> {
-        let mut config = self.config.clone();
-        config.dbname(database);
-        let (client, driver) = match &self.tls {
-            Some(tls) => {
-                let (client, connection) = config.connect(tls.clone()).await.map_err(refused)?;
-                (client, tokio::spawn(drive(connection)))
-            }
-            None => {
-                let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
-                (client, tokio::spawn(drive(connection)))
-            }
-        };
+        let log_in = self.log_in(database);
+        let (client, driver) = timeout(LOGIN, log_in).await.map_err(unavailable)??;
         let mut connection = Connection { client, driver, server_version: 0, block_size: 0 };
         let row = connection.client.query_one(GREETING, &[]).await?;
         connection.server_version = row.try_get(0)?;
@@ -114,6 +93,34 @@ impl Source {
         }
         Ok(connection)
     }
+
+    async fn log_in(&self, database: &str) -> Result<(Client, JoinHandle<()>), SourceError> {
+        let options: Vec<String> = SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
+        let mut config = Config::new();
+        config
+            .dbname(database)
+            .user(&self.endpoint.user)
+            .password(&self.endpoint.password)
+            .application_name("aurora-export")
+            .options(options.join(" "))
+            .ssl_mode(if self.tls.is_some() { SslMode::Require } else { SslMode::Disable });
+        let socket = self.endpoint.open().await.map_err(unavailable)?;
+        match self.tls.clone() {
+            Some(mut tls) => {
+                let Ok(tls) = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls, &self.endpoint.host);
+                let (client, connection) = config.connect_raw(socket, CoalescedTls(tls)).await.map_err(refused)?;
+                Ok((client, tokio::spawn(drive(connection))))
+            }
+            None => {
+                let (client, connection) = config.connect_raw(Coalesced::new(socket), NoTls).await.map_err(refused)?;
+                Ok((client, tokio::spawn(drive(connection))))
+            }
+        }
+    }
+}
+
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> SourceError {
+    SourceError::Unavailable { source: Box::new(error) }
 }
 
 async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {

@@ -1,11 +1,12 @@
 //! What is found in a database, what is left out, and why.
 
+use arrow_array::RecordBatch;
 use cluster_source::Endpoint;
 use cluster_source::mysql::{self, Source};
 use export_task::options::Types;
 use export_task::warning::SkipReason;
 
-use crate::server::{Database, endpoint, is_mysql, read};
+use crate::server::{Database, endpoint, is_mysql, read, source};
 
 /// The tables of a database, then the skipped ones with their reason.
 async fn listed(database: &Database) -> (Vec<String>, Vec<(String, SkipReason)>) {
@@ -15,14 +16,14 @@ async fn listed(database: &Database) -> (Vec<String>, Vec<(String, SkipReason)>)
 }
 
 async fn rows(database: &Database, table: &str) -> usize {
-    database.read(table).await.unwrap().iter().map(arrow_array::RecordBatch::num_rows).sum()
+    database.read(table).await.unwrap().iter().map(RecordBatch::num_rows).sum()
 }
 
 #[tokio::test]
 async fn tables_of_every_engine_and_no_views() {
     let database = Database::create();
-    let mut expected = vec!["archive", "csv", "innodb", "memory", "myisam"];
-    for engine in &expected {
+    let mut expected = vec!["archive", "csv", "innodb", "myisam"];
+    for engine in expected.iter().chain(&["memory"]) {
         database.execute(&format!("CREATE TABLE {engine} (a INT NOT NULL, b VARCHAR(9) NOT NULL) ENGINE = {engine}"));
         database.execute(&format!("INSERT INTO {engine} VALUES (1, 'x'), (2, 'y')"));
     }
@@ -44,10 +45,20 @@ async fn tables_of_every_engine_and_no_views() {
     };
     expected.sort_unstable();
     assert_eq!(sorted(tables), expected);
-    assert_eq!(skipped, [(format!("{0}.{0}.merged", database.name), SkipReason::UnsupportedEngine)]);
+    let skip = |table, reason| (format!("{0}.{0}.{table}", database.name), reason);
+    assert_eq!(skipped, [skip("memory", SkipReason::MemoryTable), skip("merged", SkipReason::UnsupportedEngine)]);
     for table in expected {
         assert_eq!(rows(&database, table).await, 2, "{table}");
     }
+
+    // A server that is no clone has the rows that are only in memory.
+    let mut live = source().live().connect(Some(&database.name)).await.unwrap();
+    let catalog = mysql::catalog(&mut live, &database.name, Types::Aurora, |_, table| table == "memory").await.unwrap();
+    assert_eq!((catalog.tables.len(), catalog.skipped.len()), (1, 0));
+    assert_eq!(
+        database.read_all(&catalog.tables[0]).await.unwrap().iter().map(RecordBatch::num_rows).sum::<usize>(),
+        2
+    );
 }
 
 #[tokio::test]
