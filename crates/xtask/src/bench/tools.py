@@ -53,7 +53,7 @@ def postgres(server, table):
     yield Tool("ADBC and pyarrow", python(ADBC, source=address, query=f"SELECT {columns} FROM {table}"))
     exact = ["--numeric-handling", "string"] if table == "wide" else []
     yield Tool("pg2parquet", [
-        server.pg2parquet, "export", "--host", "127.0.0.1", "--port", str(server.port), "--user", "bench", "--dbname", "bench",
+        server.pg2parquet, "export", "--host", "127.0.0.1", "--port", str(server.port), "--user", "bench", "--password", "none", "--dbname", "bench",
         "--table", table, "--output-file", "@OUT@/part.parquet", "--compression", "gzip", *exact])
     yield spark(server, table, f"jdbc:postgresql://127.0.0.1:{server.port}/bench", "org.postgresql.Driver")
     for streams in (1, 2):
