@@ -1,5 +1,6 @@
 //! The `aurora-export` command line.
 
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -7,6 +8,7 @@ use aurora_export::endpoint::{self, ExportApi};
 use aurora_export::local;
 use clap::{Parser, Subcommand};
 use export_aws::clients;
+use tracing_subscriber::filter::LevelFilter;
 
 #[derive(Parser)]
 #[command(name = "aurora-export", version, about = "Export Aurora clusters to S3 as Parquet.")]
@@ -38,7 +40,10 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let ended = match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    // What is wrong and stops nothing. The standard output has the result alone.
+    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(io::stderr).init();
+    let ended = match arguments.command {
         Command::Endpoint { listen, function } => {
             let client = aws_sdk_lambda::Client::new(&clients::config().await);
             endpoint::serve(listen, ExportApi::new(client, function)).await.map_err(|e| e.to_string())

@@ -123,6 +123,8 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Fidelity { subjects, newest } => fidelity::run(&layout.checkout, &subjects, newest)?,
         Command::Lint => local_stack::lint::run(&layout, &say)?,
         Command::StackServer { checkout, state_dir, data_dir, ends_with_stdin } => {
+            // Its output is the log of the stack that `up` names when something is wrong.
+            tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             let layout = Layout { checkout, state_dir, data_dir };
             runtime.block_on(local_stack::supervisor::run(layout, ends_with_stdin))?;
