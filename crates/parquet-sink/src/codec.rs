@@ -64,10 +64,11 @@ impl Codec {
         }
     }
 
-    /// `page` in compressed form, and what pages like it are worth.
+    /// `page` in compressed form, and what pages like it are worth. A large one, of which there must not be two results in
+    /// memory, is not tried.
     pub(crate) fn try_both(&self, page: &[u8]) -> Result<(Bytes, Effort)> {
         let thorough = self.compress(page, Effort::Thorough)?;
-        if self.compression != Compression::Gzip {
+        if self.compression != Compression::Gzip || page.len() > KEPT_BUFFER {
             return Ok((thorough, Effort::Thorough));
         }
         let quick = self.compress(page, Effort::Quick)?;
@@ -134,4 +135,36 @@ impl Compressor {
 
 fn external(error: impl std::error::Error + Send + Sync + 'static) -> ParquetError {
     ParquetError::External(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that nothing makes smaller.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let next = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        (0..length).map(next).collect()
+    }
+
+    #[test]
+    fn time_is_spent_on_what_gets_smaller_by_it() {
+        let words = ["carefully", "final", "deposits", "sleep", "quickly", "bold", "requests", "above", "the", "even"];
+        let text: Vec<u8> = noise(20_000).iter().flat_map(|n| words[usize::from(*n) % words.len()].bytes()).collect();
+        let effort = |compression, page: &[u8]| Codec::new(compression).try_both(page).unwrap().1;
+        assert_eq!(effort(Compression::Gzip, &text), Effort::Thorough);
+        assert_eq!(effort(Compression::Gzip, &noise(100_000)), Effort::Quick);
+        assert_eq!(effort(Compression::Zstd, &noise(100_000)), Effort::Thorough);
+    }
+
+    #[test]
+    fn a_large_page_is_in_memory_compressed_only_once() {
+        let (page, effort) = Codec::new(Compression::Gzip).try_both(&noise(KEPT_BUFFER + 1)).unwrap();
+        assert_eq!(effort, Effort::Thorough);
+        assert!(page.len() > KEPT_BUFFER);
+    }
 }

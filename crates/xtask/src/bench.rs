@@ -100,8 +100,7 @@ pub fn run(checkout: &Path, options: &Options) -> Result<()> {
     if options.rounds > 0 {
         crate::say("building the release binary");
         let mut build = local_stack::cargo::command();
-        // Of the whole workspace, because a selection of packages has other features and compiles half of the dependencies again.
-        let what = ["--workspace", "--bin", "aurora-export", "--example", "encode"];
+        let what = ["--package", "aurora-export", "--bin", "aurora-export", "--example", "encode"];
         done(build.current_dir(checkout).args(["build", "--release"]).args(what))?;
     }
     // What fails on one server is told when the others have had their turn.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-/// Bytes that are looked at together, and so the most a coalesced message has. More saves nothing that can be measured.
+/// Bytes that are looked at together, and so the most a coalesced message has: hundreds of usual rows.
 const BUFFER: usize = 64 << 10;
 
 /// Type and length (which counts itself) of a message.
