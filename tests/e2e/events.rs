@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use export_aws::work_bucket::WorkBucket;
-use export_task::plan::{PlanSummary, PlannedTable, Table};
+use export_task::plan::{PlanSummary, PlannedTable};
+use export_task::table::Table;
 use serde_json::{Value, json};
 
 use crate::harness::aws::{list, text};

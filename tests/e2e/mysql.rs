@@ -1,6 +1,7 @@
 //! Aurora MySQL: clusters on MariaDB and on MySQL, exported by the same workflow.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -95,6 +96,7 @@ fn every_type_and_table_arrives(server: &str, own: &str) {
     }
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     drop(task);
+    memory_tables_are_exported_from_the_server_itself(&cluster);
 
     // A zero date is text, but no DATE of Parquet's.
     let native = format!("{server}-native");
@@ -117,6 +119,18 @@ fn every_type_and_table_arrives(server: &str, own: &str) {
     let refused = Task::start(&cluster, &wrong, json!({"ExportOnly": ["second", "shop.shop.numbers", "third"]}));
     let cause = refused.failed();
     assert!(cause.contains("shop.shop.numbers") && cause.contains("third"), "{cause}");
+}
+
+/// No clone has their rows.
+fn memory_tables_are_exported_from_the_server_itself(cluster: &Cluster) {
+    let out = cluster.env.scratch(&format!("{}-memory", cluster.id));
+    let mut command = Command::new(cluster.env.layout.binaries().join("aurora-export"));
+    command.args(["local", "--source", &cluster.url(), "--only", "shop.in_memory", "--name", "memory", "--out"]);
+    let output = command.arg(&out).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let query = "SELECT list(id ORDER BY id) FROM 'memory/shop/shop.in_memory/*/*.parquet'";
+    let found = cluster.env.python("query.py", &[out.to_str().unwrap(), query]).unwrap();
+    assert_eq!(found, json!([[[1, 2]]]));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cluster_source::{BatchOptions, mysql, postgres};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use export_task::plan::{Column, ParquetType, Table};
+use export_task::table::{Column, ParquetType, Table};
 
 const ROWS: u32 = 100_000;
 /// What a read from a socket brings.

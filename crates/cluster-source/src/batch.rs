@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
-use export_task::plan::{Column, ParquetType, Table};
+use export_task::table::{Column, ParquetType, Table};
 
 use crate::error::SourceError;
 

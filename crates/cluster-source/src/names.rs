@@ -1,7 +1,7 @@
 //! Names that can't be exported, for any engine.
 
 use export_task::limits;
-use export_task::plan::Table;
+use export_task::table::Table;
 use export_task::warning::SkipReason;
 
 /// Why a table can't be exported that is called as it is or has the columns it has.

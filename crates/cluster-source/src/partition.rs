@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use export_task::engine::Engine;
 use export_task::plan::Partition;
 
 /// Pieces a unit is filled with: it then has the size it should have within an eighth.
@@ -27,13 +28,21 @@ const UNITS_PER_WORKER: u64 = 8;
 /// The largest unit: what a worker reads well within one invocation.
 const MAX_UNIT_BYTES: u64 = 1 << 30;
 
+/// On MySQL each cut is two statements, and all are made within the minutes that one function has: of more than 16 TiB the
+/// units are larger.
+const MYSQL_UNITS: u64 = 1 << 14;
+
 /// Size of a unit for a cluster of `bytes`, at least `smallest`.
-pub fn unit_bytes(bytes: u64, smallest: u64, workers: u32) -> u64 {
+pub fn unit_bytes(engine: Engine, bytes: u64, smallest: u64, workers: u32) -> u64 {
     let wanted = UNITS_WANTED.max(u64::from(workers) * UNITS_PER_WORKER);
-    (bytes / wanted).clamp(smallest, MAX_UNIT_BYTES.max(smallest))
+    let unit = (bytes / wanted).clamp(smallest, MAX_UNIT_BYTES.max(smallest));
+    match engine {
+        Engine::Postgresql => unit,
+        Engine::Mysql => unit.max(bytes / MYSQL_UNITS),
+    }
 }
 
-/// Packs pieces of about `unit_bytes / PIECES`, in the order of table, batch and index, into units of about `unit_bytes`,
+/// Packs pieces of no more than about `unit_bytes / PIECES`, in the order of table, batch and index, into units of about `unit_bytes`,
 /// largest unit first. When there are more units than workers they are so many that all workers end together. Neighbours stay
 /// together: a unit then names few tables and its worker connects to few databases.
 ///

@@ -6,7 +6,8 @@ use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
 use export_task::object_key;
 use export_task::options::Types;
-use export_task::plan::{Partition, PlanSummary, PlannedTable, Table, WorkUnit};
+use export_task::plan::{Partition, PlanSummary, PlannedTable, WorkUnit};
+use export_task::table::Table;
 use export_task::warning::SkippedTable;
 
 use crate::error::{ErrorKind, SourceError};
@@ -64,9 +65,7 @@ impl Survey {
         }
         number(&mut found);
         let bytes: u64 = found.iter().map(FoundTable::bytes).sum();
-        let unit_bytes = unit_bytes(bytes, smallest_unit, workers);
-        // Every cut of a table of MySQL is several questions to the server, so there they are no finer than units.
-        let piece_bytes = if source.engine() == Engine::Mysql { unit_bytes } else { unit_bytes / PIECES };
+        let unit_bytes = unit_bytes(source.engine(), bytes, smallest_unit, workers);
         let mut pieces = Vec::new();
         let mut connection = first;
         let mut connected = None;
@@ -76,7 +75,7 @@ impl Survey {
                 connection = source.connect(Some(database)).await?;
                 connected = Some(database);
             }
-            pieces.extend(connection.partitions(found, piece_bytes).await?);
+            pieces.extend(connection.partitions(found, unit_bytes / PIECES).await?);
         }
         let tables = found.into_iter().map(FoundTable::into_table).collect();
         Ok(Self {

@@ -9,7 +9,7 @@ use arrow_array::{
     Time64MicrosecondArray, TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use export_task::plan::ParquetType;
+use export_task::table::ParquetType;
 
 use crate::batch::{UUID_BYTES, data_type};
 

@@ -17,8 +17,10 @@
 //! * [`metadata`]: `export_info` and `export_tables_info` documents.
 //! * [`object_key`]: the one place that builds keys in the user's bucket.
 //! * [`options`]: how files are written.
-//! * [`plan`]: tables, columns, partitions, work units and their results.
+//! * [`plan`]: partitions, work units and their results.
+//! * [`range`]: which rows a partition has.
 //! * [`request`]: raw requests and validated ones.
+//! * [`table`]: tables, columns and Parquet's types.
 //! * [`tally`]: results against the plan: what is missing, what is double, what each table came to.
 //! * [`task`]: the task record and its status machine.
 //! * [`time`]: the three ways a time is written.
@@ -37,7 +39,9 @@ pub mod metadata;
 pub mod object_key;
 pub mod options;
 pub mod plan;
+pub mod range;
 pub mod request;
+pub mod table;
 pub mod tally;
 pub mod task;
 pub mod time;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::object_key::TaskPath;
-use crate::plan::Table;
+use crate::table::Table;
 use crate::task::ExportTask;
 use crate::time;
 use crate::warning::SkippedTable;

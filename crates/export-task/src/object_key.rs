@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::limits;
 use crate::options::Compression;
-use crate::plan::Table;
+use crate::table::Table;
 
 /// Everything below one task's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::metadata::TableStatus;
-use crate::plan::{PartitionResult, PlanSummary, Table};
+use crate::plan::{PartitionResult, PlanSummary};
+use crate::table::Table;
 use crate::warning::SkippedTable;
 
 /// What a plan's tables came to.

@@ -4,8 +4,9 @@
 
 use export_task::event;
 use export_task::metadata::{self, TableStatus};
-use export_task::plan::{Column, ParquetType, PartitionResult, PlanSummary, PlannedTable, Table};
+use export_task::plan::{PartitionResult, PlanSummary, PlannedTable};
 use export_task::request::StartExportTask;
+use export_task::table::{Column, ParquetType, Table};
 use export_task::task::{ExportTask, Status};
 use export_task::warning::{self, SkipReason, SkippedTable};
 use serde_json::{Value, json};

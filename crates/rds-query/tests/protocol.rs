@@ -100,6 +100,8 @@ fn unescape(text: &str) -> String {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_value_survives_the_form(value in any::<String>(), items in prop::collection::vec(any::<String>(), 0..20)) {
         let mut body = format!("Action=A&Name={}", encode(&value));

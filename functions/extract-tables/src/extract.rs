@@ -4,7 +4,8 @@ use cluster_source::{BatchOptions, Connection, ErrorKind, Source, SourceError, a
 use export_aws::{StepError, now_millis};
 use export_task::object_key::TaskPath;
 use export_task::options::Options;
-use export_task::plan::{Partition, PartitionResult, Table};
+use export_task::plan::{Partition, PartitionResult};
+use export_task::table::Table;
 use export_task::warning::{SkipReason, SkippedTable};
 use futures_util::StreamExt;
 use parquet_sink::{Destination, PartWriter, Settings};

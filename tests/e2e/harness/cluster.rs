@@ -101,6 +101,11 @@ impl Cluster {
         mysql_client(self.port, USER, PASSWORD, &|what| eprintln!("{what}")).unwrap()
     }
 
+    /// How `aurora-export local` connects to MySQL.
+    pub fn url(&self) -> String {
+        format!("mysql://{USER}:{PASSWORD}@127.0.0.1:{}", self.port)
+    }
+
     /// How psycopg connects.
     pub fn dsn(&self) -> String {
         format!("host=127.0.0.1 port={} user={USER} password={PASSWORD}", self.port)

@@ -1,7 +1,7 @@
 //! Gathers binary rows into record batches. Does no input or output: rows go in, batches come out.
 
 use arrow_array::RecordBatch;
-use export_task::plan::Table;
+use export_task::table::Table;
 
 use super::query::Sent;
 use super::types::ColumnBuilder;
@@ -75,7 +75,7 @@ impl Batcher {
 mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::{Decimal128Type, Int32Type};
-    use export_task::plan::{Column, ParquetType};
+    use export_task::table::{Column, ParquetType};
     use proptest::prelude::*;
 
     use super::*;

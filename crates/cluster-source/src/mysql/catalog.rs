@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 
 use export_task::options::Types;
-use export_task::plan::{KeyColumn, Relation, Table};
+use export_task::plan::Relation;
+use export_task::range::KeyColumn;
+use export_task::table::Table;
 use export_task::warning::{SkipReason, SkippedTable};
 
 use super::columns::Described;

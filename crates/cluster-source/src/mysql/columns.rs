@@ -1,7 +1,8 @@
 //! One column: how the catalog describes it, how it is read, what it becomes.
 
 use export_task::options::Types;
-use export_task::plan::{Column, KeyKind, ParquetType};
+use export_task::range::KeyKind;
+use export_task::table::{Column, ParquetType};
 
 use super::fields::TextRow;
 use super::types::Decode;

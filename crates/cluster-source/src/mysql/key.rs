@@ -1,7 +1,7 @@
 //! Values between two keys: where to look for a cut. They need not exist, nor be a good guess: a bound only has to be the
 //! same in the two statements it separates.
 
-use export_task::plan::KeyKind;
+use export_task::range::KeyKind;
 
 /// A value about half way between two values of a column, above `low` and not above `high` if the server orders them as
 /// they are written. `None` where no such value comes to mind.

@@ -1,10 +1,12 @@
-//! Ranges of about equal size that together cover every row of a table once.
+//! Ranges small enough to be packed into equal units, that together cover every row of a table once.
 //!
 //! A range of keys is halved at a value between its first and last key, as often as the server's estimate of its rows (a look
 //! at two places of the index) says it is too large. Each half then shrinks to the keys that are in it, which two more looks
-//! find, so that gaps cost nothing. Where no such value comes to mind, the index is walked for the rows of one partition.
+//! find, so that gaps cost nothing. Where no such value comes to mind, the index is walked for the rows of one range. Each
+//! cut is two statements: one for the keys on both sides, one for the estimates.
 
-use export_task::plan::{KeyKind, Partition, Range};
+use export_task::plan::Partition;
+use export_task::range::{KeyColumn, KeyKind, Range};
 
 use super::catalog::{FoundTable, Key};
 use super::connect::Connection;
@@ -12,13 +14,10 @@ use super::key::between;
 use super::sql::{qualified, quote, within};
 use crate::error::SourceError;
 
-/// Ranges are halved until they are this many times smaller than a partition, then joined to partitions of equal size.
-const FINER: u64 = 4;
-
 /// A key, or the first values of one.
 type Bound = Vec<String>;
 
-/// Cuts a table into partitions of about `target_bytes`, in the order of index. What has no key is one partition.
+/// Cuts a table into partitions of no more than about `target_bytes`, in the order of index. What has no key is one partition.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -28,22 +27,30 @@ pub async fn partitions(
     target_bytes: u64,
 ) -> Result<Vec<Partition>, SourceError> {
     let parts = found.bytes.div_ceil(target_bytes.max(1)).min(found.rows);
-    let mut ranges = match &found.key {
+    let intervals = match &found.key {
         Some(key) if parts >= 2 => Cutter::new(connection, found, key).cut(parts).await?,
         _ => Vec::new(),
     };
-    if ranges.len() < 2 {
-        ranges = vec![(Range::All, 1.0)];
-    }
-    let partition = |((range, share), index): ((Range, f64), u32)| Partition {
+    let partition = |index, range, bytes| Partition {
         table: found.table.id,
         relation: found.relation(),
         batch: 1,
         index,
         range,
-        bytes: (found.bytes as f64 * share) as u64,
+        bytes,
     };
-    Ok(ranges.into_iter().zip(0..).map(partition).collect())
+    let (Some(key), 2..) = (&found.key, intervals.len()) else {
+        return Ok(vec![partition(0, Range::All, found.bytes)]);
+    };
+    let rows = intervals.iter().map(|interval| u128::from(interval.rows)).sum::<u128>().max(1);
+    let partitions = intervals.into_iter().zip(0..).map(|(interval, index)| {
+        let Key { index: name, columns } = key.clone();
+        let range = Range::Index { index: name, columns, from: interval.start, to: interval.end };
+        // A share of the table's, so no more than those.
+        let bytes = (u128::from(found.bytes) * u128::from(interval.rows) / rows) as u64;
+        partition(index, range, bytes)
+    });
+    Ok(partitions.collect())
 }
 
 /// Keys from `start` to below `end`, of which `low` is the first and `high` the last.
@@ -71,16 +78,15 @@ impl<'a> Cutter<'a> {
         Self { connection, key, table, rows: found.rows, outgrown: found.outgrown }
     }
 
-    /// About `parts` ranges with the share of the table that is in each.
-    async fn cut(mut self, parts: u64) -> Result<Vec<(Range, f64)>, SourceError> {
-        let wanted = (self.rows / parts / FINER).max(1);
-        let (Some(low), Some(high)) = (self.first(None, None).await?, self.last(None, None).await?) else {
-            return Ok(Vec::new());
-        };
+    /// Neighbours, each of no more than about one of `parts` parts of the rows.
+    async fn cut(mut self, parts: u64) -> Result<Vec<Interval>, SourceError> {
+        let wanted = (self.rows / parts).max(1);
+        let (first, last) = (self.seek(None, None, "", 0)?, self.seek(None, None, " DESC", 0)?);
+        let (Some(low), Some(high)) = self.keys(&first, &last).await? else { return Ok(Vec::new()) };
         let mut open = vec![Interval { start: None, end: None, low, high, rows: self.rows }];
         let mut done = Vec::new();
         // More than this is only needed where keys are so distributed that no cut is good.
-        let mut tries = parts * FINER * 16 + 100;
+        let mut tries = parts * 16 + 100;
         while let Some(interval) = open.pop() {
             tries = tries.saturating_sub(1);
             let halves = if interval.rows > wanted && tries > 0 { self.halve(&interval, wanted).await? } else { None };
@@ -89,7 +95,7 @@ impl<'a> Cutter<'a> {
                 None => done.push(interval),
             }
         }
-        Ok(self.joined(&done, parts))
+        Ok(done)
     }
 
     async fn halve(&mut self, whole: &Interval, wanted: u64) -> Result<Option<(Interval, Interval)>, SourceError> {
@@ -103,7 +109,9 @@ impl<'a> Cutter<'a> {
                 return Ok(Some(halves));
             }
         }
-        match self.walk(whole, wanted).await? {
+        // The key that many rows after the first.
+        let after = self.seek(whole.start.as_deref(), whole.end.as_deref(), "", wanted)?;
+        match self.key(&after).await? {
             Some(cut) => self.at(whole, cut).await,
             None => Ok(None),
         }
@@ -112,13 +120,13 @@ impl<'a> Cutter<'a> {
     /// Both sides of a cut, when there are keys on both.
     async fn at(&mut self, whole: &Interval, cut: Bound) -> Result<Option<(Interval, Interval)>, SourceError> {
         let (start, end) = (whole.start.as_deref(), whole.end.as_deref());
-        let Some(left_high) = self.last(start, Some(&cut)).await? else { return Ok(None) };
-        let Some(right_low) = self.first(Some(&cut), end).await? else { return Ok(None) };
+        let (before, after) = (self.seek(start, Some(&cut), " DESC", 0)?, self.seek(Some(&cut), end, "", 0)?);
+        let (Some(left_high), Some(right_low)) = self.keys(&before, &after).await? else { return Ok(None) };
         let (left_rows, right_rows) = if self.outgrown {
             // The server's estimate is never above half of the rows it knows of. Keys are spread evenly as often as not.
             (whole.rows / 2, whole.rows / 2)
         } else {
-            (self.estimate(start, Some(&cut)).await?, self.estimate(Some(&cut), end).await?)
+            self.estimates(start, &cut, end).await?
         };
         let left = Interval {
             start: whole.start.clone(),
@@ -137,89 +145,78 @@ impl<'a> Cutter<'a> {
         Ok(Some((left, right)))
     }
 
-    async fn first(&mut self, from: Option<&[String]>, to: Option<&[String]>) -> Result<Option<Bound>, SourceError> {
-        self.seek(from, to, "", 0).await
-    }
-
-    async fn last(&mut self, from: Option<&[String]>, to: Option<&[String]>) -> Result<Option<Bound>, SourceError> {
-        self.seek(from, to, " DESC", 0).await
-    }
-
-    /// The key `rows` rows after the first.
-    async fn walk(&mut self, whole: &Interval, rows: u64) -> Result<Option<Bound>, SourceError> {
-        self.seek(whole.start.as_deref(), whole.end.as_deref(), "", rows).await
-    }
-
-    async fn seek(
-        &mut self,
+    /// A statement for the key `offset` rows after the first of a range, or with `order` ` DESC` before the last.
+    fn seek(
+        &self,
         from: Option<&[String]>,
         to: Option<&[String]>,
         order: &str,
         offset: u64,
-    ) -> Result<Option<Bound>, SourceError> {
+    ) -> Result<String, SourceError> {
         let columns = &self.key.columns;
-        let value = |column: &export_task::plan::KeyColumn| match column.kind {
+        let value = |column: &KeyColumn| match column.kind {
             KeyKind::Bytes => format!("HEX({})", quote(&column.name)),
             _ => quote(&column.name),
         };
         let values: Vec<String> = columns.iter().map(value).collect();
         let orders: Vec<String> = columns.iter().map(|column| format!("{}{order}", quote(&column.name))).collect();
-        let sql = format!(
-            "SELECT {} FROM {}{} ORDER BY {} LIMIT {offset}, 1",
+        Ok(format!(
+            "{} FROM {}{} ORDER BY {} LIMIT {offset}, 1",
             values.join(", "),
             self.table,
             within("FORCE", &self.key.index, columns, from, to)?,
             orders.join(", ")
-        );
-        let mut key = None;
+        ))
+    }
+
+    /// What a statement of [`Self::seek`] finds.
+    async fn key(&mut self, seek: &str) -> Result<Option<Bound>, SourceError> {
+        Ok(self.query(&format!("SELECT 0, {seek}")).await?.0)
+    }
+
+    /// What two of them find.
+    async fn keys(&mut self, first: &str, second: &str) -> Result<(Option<Bound>, Option<Bound>), SourceError> {
+        self.query(&format!("(SELECT 0, {first}) UNION ALL (SELECT 1, {second})")).await
+    }
+
+    /// The keys in rows that begin with 0 or 1.
+    async fn query(&mut self, sql: &str) -> Result<(Option<Bound>, Option<Bound>), SourceError> {
+        let columns = 1..=self.key.columns.len();
+        let mut keys = (None, None);
         self.connection
-            .query(&sql, |row| {
+            .query(sql, |row| {
                 // What is no text makes a bound like any other.
-                key = Some((0..columns.len()).map(|i| row.lossy(i)).collect::<Result<Bound, _>>()?);
+                let key = columns.clone().map(|i| row.lossy(i)).collect::<Result<Bound, _>>()?;
+                let found = if row.number(0)? == Some(0) { &mut keys.0 } else { &mut keys.1 };
+                *found = Some(key);
                 Ok(())
             })
             .await?;
-        Ok(key)
+        Ok(keys)
     }
 
-    /// The server's estimate of the rows in a range.
-    async fn estimate(&mut self, from: Option<&[String]>, to: Option<&[String]>) -> Result<u64, SourceError> {
+    /// The server's estimates of the rows on both sides of a cut.
+    async fn estimates(
+        &mut self,
+        start: Option<&[String]>,
+        cut: &[String],
+        end: Option<&[String]>,
+    ) -> Result<(u64, u64), SourceError> {
         // MySQL doesn't look at an index that is forced.
-        let range = within("USE", &self.key.index, &self.key.columns, from, to)?;
-        let sql = format!("{} SELECT 1 FROM {}{range}", self.connection.explain(), self.table);
+        let range = |from, to| within("USE", &self.key.index, &self.key.columns, from, to);
+        let (left, right) = (range(start, Some(cut))?, range(Some(cut), end)?);
+        let (explain, table) = (self.connection.explain(), &self.table);
+        let sql = format!("{explain} SELECT 1 FROM {table}{left} UNION ALL SELECT 1 FROM {table}{right}");
         let column = self.connection.explained_rows();
-        let mut rows = 0;
+        let mut rows = (0, 0);
         self.connection
             .query(&sql, |row| {
-                rows += row.number(column)?.unwrap_or_default();
+                // The number of the SELECT.
+                let side = if row.number(0)? == Some(1) { &mut rows.0 } else { &mut rows.1 };
+                *side += row.number(column)?.unwrap_or_default();
                 Ok(())
             })
             .await?;
         Ok(rows)
-    }
-
-    /// Joins neighbours to `parts` ranges of about as many rows.
-    fn joined(&self, intervals: &[Interval], parts: u64) -> Vec<(Range, f64)> {
-        let total = intervals.iter().map(|interval| interval.rows).sum::<u64>().max(1) as f64;
-        let mut ranges: Vec<(Range, f64)> = Vec::new();
-        let (mut from, mut before, mut rows) = (None, 0.0, 0.0);
-        for (interval, next) in intervals.iter().zip(intervals.iter().skip(1).map(Some).chain([None])) {
-            rows += interval.rows as f64;
-            // Without the next one it is closer to an equal part than with it.
-            let part = (ranges.len() + 1) as f64 * total / parts as f64;
-            if next.is_some_and(|next| rows + next.rows as f64 / 2.0 < part) {
-                continue;
-            }
-            let to = interval.end.clone();
-            let range = Range::Index {
-                index: self.key.index.clone(),
-                columns: self.key.columns.clone(),
-                from: std::mem::replace(&mut from, to.clone()),
-                to,
-            };
-            ranges.push((range, (rows - before) / total));
-            before = rows;
-        }
-        ranges
     }
 }

@@ -1,6 +1,8 @@
 //! Quoting, conditions, and the one statement that reads rows.
 
-use export_task::plan::{KeyColumn, KeyKind, Partition, Range, Relation, Table};
+use export_task::plan::{Partition, Relation};
+use export_task::range::{KeyColumn, KeyKind, Range};
+use export_task::table::Table;
 
 use crate::error::SourceError;
 

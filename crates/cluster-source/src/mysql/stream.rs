@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use arrow_array::RecordBatch;
-use export_task::plan::{Partition, Table};
+use export_task::plan::Partition;
+use export_task::table::Table;
 use futures_util::Stream;
 
 use super::batch::Batcher;

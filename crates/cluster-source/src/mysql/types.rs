@@ -11,7 +11,7 @@ mod uuid;
 
 use arrow_array::ArrayRef;
 use arrow_buffer::NullBufferBuilder;
-use export_task::plan::{Column, ParquetType};
+use export_task::table::{Column, ParquetType};
 
 use super::fields::{fixed, string};
 use super::query::Sent;

@@ -2,7 +2,7 @@
 
 use arrow_array::RecordBatch;
 use bytes::{Bytes, BytesMut};
-use export_task::plan::Table;
+use export_task::table::Table;
 
 use super::copy_binary::{self, Fields, Item};
 use super::types::ColumnBuilder;
@@ -122,7 +122,7 @@ impl Batcher {
 mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int32Type;
-    use export_task::plan::{Column, ParquetType};
+    use export_task::table::{Column, ParquetType};
     use export_task::warning::SkipReason;
     use proptest::prelude::*;
 

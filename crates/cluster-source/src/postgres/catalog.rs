@@ -6,7 +6,8 @@
 use std::pin::pin;
 
 use export_task::options::Types;
-use export_task::plan::{Column, Relation, Table};
+use export_task::plan::Relation;
+use export_task::table::{Column, Table};
 use export_task::warning::{SkipReason, SkippedTable};
 use futures_util::TryStreamExt;
 use tokio_postgres::Row;

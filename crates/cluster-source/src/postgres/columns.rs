@@ -1,7 +1,7 @@
 //! One column: how the catalog describes it, how it is read, what it becomes.
 
 use export_task::options::Types;
-use export_task::plan::{Column, ParquetType};
+use export_task::table::{Column, ParquetType};
 
 use super::types::Decode;
 

@@ -1,6 +1,7 @@
 //! Ranges of about equal size that together cover every row of a relation once.
 
-use export_task::plan::{Partition, Range};
+use export_task::plan::Partition;
+use export_task::range::Range;
 
 use super::catalog::{FoundRelation, FoundTable, Key};
 use super::connect::Connection;

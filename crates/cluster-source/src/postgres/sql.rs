@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use export_task::plan::{Partition, Range, Relation, Table};
+use export_task::plan::{Partition, Relation};
+use export_task::range::Range;
+use export_task::table::Table;
 
 use super::types::Decode;
 use crate::error::SourceError;
@@ -71,7 +73,7 @@ fn push_range(sql: &mut String, range: &Range) -> Result<(), SourceError> {
 
 #[cfg(test)]
 mod tests {
-    use export_task::plan::{Column, ParquetType};
+    use export_task::table::{Column, ParquetType};
 
     use super::*;
 

@@ -34,7 +34,7 @@ mod timetz;
 mod uuid;
 
 use arrow_array::ArrayRef;
-use export_task::plan::{Column, ParquetType};
+use export_task::table::{Column, ParquetType};
 
 use crate::error::SourceError;
 use crate::values::InvalidText;

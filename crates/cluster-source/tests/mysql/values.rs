@@ -10,7 +10,7 @@ use arrow_array::{Array, PrimitiveArray, RecordBatch};
 use arrow_schema::DataType;
 use cluster_source::error::ErrorKind;
 use export_task::options::Types;
-use export_task::plan::ParquetType;
+use export_task::table::ParquetType;
 use export_task::warning::SkipReason;
 
 use crate::server::{Database, is_mysql};

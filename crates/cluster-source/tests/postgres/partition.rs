@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use cluster_source::postgres::{self, Slicing};
-use export_task::plan::Range;
+use export_task::range::Range;
 
 use crate::server::{self, Database};
 

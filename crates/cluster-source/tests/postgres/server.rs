@@ -15,7 +15,8 @@ use cluster_source::SourceError;
 use cluster_source::postgres::{self, Catalog, Connection, FoundTable, Source};
 use cluster_source::{BatchOptions, Endpoint};
 use export_task::options::Types;
-use export_task::plan::{Partition, Range};
+use export_task::plan::Partition;
+use export_task::range::Range;
 use futures_util::TryStreamExt;
 use tokio_postgres::NoTls;
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, ListArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
 use arrow_schema::FieldRef;
-use export_task::plan::ParquetType;
+use export_task::table::ParquetType;
 
 use super::native::Unread::{self, Malformed, TooLarge, Unrepresentable};
 use super::scalars::Scalars;

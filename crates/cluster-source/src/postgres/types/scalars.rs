@@ -2,7 +2,7 @@
 
 use arrow_array::ArrayRef;
 use arrow_buffer::NullBufferBuilder;
-use export_task::plan::ParquetType;
+use export_task::table::ParquetType;
 
 use super::native::Unread::{self, Malformed, TooLarge, Unrepresentable};
 use super::{
