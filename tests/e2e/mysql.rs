@@ -1,7 +1,6 @@
 //! Aurora MySQL: clusters on MariaDB and on MySQL, exported by the same workflow.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -124,7 +123,7 @@ fn every_type_and_table_arrives(server: &str, own: &str) {
 /// No clone has their rows.
 fn memory_tables_are_exported_from_the_server_itself(cluster: &Cluster) {
     let out = cluster.env.scratch(&format!("{}-memory", cluster.id));
-    let mut command = Command::new(cluster.env.layout.binaries().join("aurora-export"));
+    let mut command = cluster.env.aurora_export();
     command.args(["local", "--source", &cluster.url(), "--only", "shop.in_memory", "--name", "memory", "--out"]);
     let output = command.arg(&out).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -119,6 +119,13 @@ impl Env {
         path
     }
 
+    /// The command line, for the stack.
+    pub fn aurora_export(&self) -> Command {
+        let mut command = Command::new(self.layout.binaries().join("aurora-export"));
+        command.env_clear().envs(&self.variables);
+        command
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(&self.variables).env("HOME", self.scratch("home")).stdin(Stdio::null());

@@ -1,7 +1,7 @@
 //! Requests no client would send, over HTTP.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,9 +16,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     pub fn start(env: &Env) -> Self {
-        let mut command = Command::new(env.layout.binaries().join("aurora-export"));
-        command.arg("endpoint").env_clear().envs(&env.variables).stdout(Stdio::piped());
-        let mut process = command.spawn().unwrap();
+        let mut process = env.aurora_export().arg("endpoint").stdout(Stdio::piped()).spawn().unwrap();
         let mut said = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
         let address = said.trim().strip_prefix("export AWS_ENDPOINT_URL_RDS=http://").unwrap().to_owned();
