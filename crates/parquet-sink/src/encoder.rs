@@ -17,7 +17,7 @@ use parquet::schema::types::SchemaDescPtr;
 
 use crate::codec::Codec;
 use crate::pages::{SharedPages, Stores, lock};
-use crate::{properties, schema};
+use crate::{order, properties, schema};
 
 const MAGIC: &[u8] = b"PAR1";
 
@@ -107,6 +107,7 @@ impl Encoder {
         let metadata = ParquetMetaData::new(file, std::mem::take(&mut self.closed));
         let mut footer = Vec::with_capacity(FOOTER_SIZE);
         ParquetMetaDataWriter::new(&mut footer, &metadata).finish()?;
+        order::declare(&mut footer, self.parquet.num_columns())?;
         self.bytes += footer.len() as u64;
         out.push(footer.into());
         Ok((out, self.bytes, self.rows))
@@ -144,7 +145,12 @@ impl Encoder {
             let pages = std::mem::take(&mut *lock(&pages));
             let dictionary = pages.dictionary.iter().map(Bytes::len).sum::<usize>() as u64;
             let at = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
-            let metadata = chunk.close().metadata.clone().into_builder();
+            let metadata = chunk.close().metadata.clone();
+            let statistics = metadata.statistics().cloned().map(order::statistics);
+            let mut metadata = metadata.into_builder();
+            if let Some(statistics) = statistics {
+                metadata = metadata.set_statistics(statistics);
+            }
             let metadata = metadata
                 .set_compression(self.codec.named())
                 .set_total_compressed_size(at(pages.bytes as u64))

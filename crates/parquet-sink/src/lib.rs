@@ -8,7 +8,7 @@
 //! * [`error`]: what can fail, and what a failure means to the workflow.
 //! * [`part`]: one part: batches in, finished files out, rolling at the target size.
 //! * [`properties`]: the Parquet settings and their reasons.
-//! * `encoder`: one file's bytes; `pages` are those of a column chunk, compressed by `codec`.
+//! * `encoder`: one file's bytes; `pages` are those of a column chunk, compressed by `codec`; `order` is that of floats.
 //! * `schema`: the Parquet schema of a file.
 //! * `multipart`: one S3 object written while its size is still unknown.
 //! * `directory`: one local file that appears under its name only when it is complete.
@@ -27,6 +27,7 @@ mod directory;
 mod encoder;
 pub mod error;
 mod multipart;
+mod order;
 mod pages;
 pub mod part;
 pub mod properties;

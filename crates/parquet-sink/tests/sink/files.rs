@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BinaryArray, Int32Array, RecordBatch};
+use arrow_array::{ArrayRef, BinaryArray, Float32Array, Float64Array, Int32Array, RecordBatch};
 use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use export_task::options::Compression;
 use parquet::basic::{self, ConvertedType, LogicalType, Repetition, Type};
+use parquet::file::statistics::Statistics;
 use parquet_sink::{Destination, PartWriter, Settings, SinkError};
 
 use crate::rows::{batch, footer, lists, noise, noise_schema, read, same_rows, schema};
@@ -112,6 +113,38 @@ async fn the_format_is_that_of_the_files_aws_writes() {
         assert!(column.offset_index_offset().is_none());
         assert!(column.bloom_filter_offset().is_none());
     }
+}
+
+#[tokio::test]
+async fn floats_have_the_order_every_reader_knows() {
+    let scratch = Scratch::new("floats");
+    let fields = [("a", DataType::Float32), ("b", DataType::Float64), ("c", DataType::Float64), ("d", DataType::Int32)];
+    let fields: Vec<Field> = fields.into_iter().map(|(name, kind)| Field::new(name, kind, true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Float32Array::from(vec![Some(0.0), None, Some(2.5)])),
+        Arc::new(Float64Array::from(vec![Some(-1.5), None, Some(-0.0)])),
+        Arc::new(Float64Array::from(vec![Some(1.0), Some(f64::NAN), Some(2.0)])),
+        Arc::new(Int32Array::from(vec![1, 2, 3])),
+    ];
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
+    let mut writer = scratch.writer(schema, Settings::default());
+    writer.write(&batch).await.unwrap();
+    let files = writer.finish().await.unwrap();
+    let file = scratch.read(&files[0].key);
+    assert!(same_rows(&read(file.clone()), &[batch]));
+    // The end of the metadata: a list of four unions, each of whose first member is set; what follows is its length and PAR1.
+    let orders = [&[0x19, 0x4C][..], &[0x1C, 0, 0].repeat(4), &[0]].concat();
+    assert!(file[..file.len() - 8].ends_with(&orders));
+    let metadata = footer(file);
+    let column = |n: usize| metadata.row_group(0).column(n).statistics().unwrap().clone();
+    let (Statistics::Float(a), Statistics::Double(b), Statistics::Double(c)) = (column(0), column(1), column(2)) else {
+        panic!("{metadata:?}");
+    };
+    assert_eq!((a.min_opt().unwrap().to_bits(), a.max_opt()), ((-0.0_f32).to_bits(), Some(&2.5)));
+    assert_eq!((b.min_opt(), b.max_opt().unwrap().to_bits()), (Some(&-1.5), 0));
+    assert_eq!((c.min_opt(), c.max_opt()), (None, None));
+    assert_eq!((a.null_count_opt(), c.null_count_opt()), (Some(1), Some(0)));
 }
 
 #[tokio::test]
