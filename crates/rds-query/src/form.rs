@@ -3,7 +3,7 @@
 //! A parameter given twice is refused. AWS's SDKs never send one, and whoever checks a request must not see a
 //! different value than whoever carries it out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The largest body that is parsed. The largest legal request is a 200 KB `ExportOnly`, three times that when every
@@ -45,7 +45,8 @@ impl ParseError {
     pub fn status(&self) -> u16 {
         match self {
             Self::TooLarge => 413,
-            _ => 400,
+            Self::Encoding | Self::Duplicate(_) => 404,
+            Self::MissingAction | Self::InvalidAction(_) => 400,
         }
     }
 }
@@ -138,11 +139,6 @@ impl Params {
     /// The full dotted names in use.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
-    }
-
-    /// The top-level names in use, each once: `Filters.Filter.1.Name` counts as `Filters`.
-    pub fn names(&self) -> BTreeSet<&str> {
-        self.0.keys().map(|name| name.split_once('.').map_or(name.as_str(), |(top, _)| top)).collect()
     }
 
     /// The values of a list of strings, `prefix.member.N`, in the order of N.

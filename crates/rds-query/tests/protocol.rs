@@ -17,8 +17,8 @@ fn a_captured_start_export_task_body() {
     assert_eq!(request.get("S3Prefix"), Some("p/q r"));
     assert_eq!(request.get("Version"), None);
     assert_eq!(request.list("ExportOnly", "member"), ["db.public.t", "db.s2", "db.k"]);
-    let names: Vec<_> = request.params().names().into_iter().collect();
-    assert_eq!(names, ["ExportOnly", "ExportTaskIdentifier", "S3BucketName", "S3Prefix", "SourceArn"]);
+    let names: Vec<_> = request.params().keys().filter(|name| !name.contains('.')).collect();
+    assert_eq!(names, ["ExportTaskIdentifier", "S3BucketName", "S3Prefix", "SourceArn"]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ proptest! {
     fn any_bytes_are_parsed_or_refused(body in prop::collection::vec(any::<u8>(), 0..300), printable in "[A-Za-z0-9.&=%+]{0,200}") {
         for body in [body, [b"Action=A&".as_slice(), printable.as_bytes()].concat()] {
             if let Ok(request) = Request::parse(&body) {
-                for name in request.params().names() {
+                for name in request.params().keys().filter_map(|name| name.split('.').next()) {
                     request.list(name, "member");
                     request.structs(name, "member");
                 }
