@@ -30,7 +30,7 @@ use indicatif::{HumanBytes, HumanCount};
 use parquet_sink::{Destination, S3Destination};
 use tokio::task::JoinSet;
 
-use address::Address;
+use address::{Address, AddressError};
 use progress::Progress;
 
 /// What `aurora-export local` is given.
@@ -41,8 +41,9 @@ pub struct Arguments {
     /// Without a database, all of the server's. TLS is verified, by the system's certificate authorities or those in
     /// sslrootcert; it is left out for loopback addresses and with sslmode=disable. A password given as AURORA_EXPORT_PASSWORD
     /// in the environment doesn't show in the list of processes.
+    // Parsed later: a parser's error is shown together with the text, and so with a password.
     #[arg(long, value_name = "URL")]
-    source: Address,
+    source: String,
     /// Where to write: a directory, or s3://bucket/prefix
     #[arg(long, value_name = "DIR|S3")]
     out: String,
@@ -105,8 +106,8 @@ impl Arguments {
         self.jobs.map_or_else(processors, |n| n.get())
     }
 
-    fn only(&self) -> Result<ExportOnly, StepError> {
-        Ok(match &self.source.database {
+    fn only(&self, source: &Address) -> Result<ExportOnly, StepError> {
+        Ok(match &source.database {
             // Not parsed: a database in an address may have any name.
             Some(database) if self.only.is_empty() => vec![database.clone()].into(),
             _ => ExportOnly::parse(&self.only)?,
@@ -133,17 +134,18 @@ fn default_name() -> String {
 ///
 /// # Errors
 /// When the source can't be read or the destination can't be written; what was begun may remain there.
-pub async fn run(mut arguments: Arguments) -> Result<(), StepError> {
+pub async fn run(arguments: Arguments) -> Result<(), StepError> {
+    let mut source: Address = arguments.source.parse().map_err(|e: AddressError| StepError::internal(e.to_string()))?;
     if let Ok(password) = std::env::var("AURORA_EXPORT_PASSWORD") {
-        arguments.source.endpoint.password = password;
+        source.endpoint.password = password;
     }
     let began = Instant::now();
     let (destination, bucket, prefix) = destination(&arguments).await?;
     let path = TaskPath::new(&prefix, &arguments.name);
     refuse_existing(&destination, &path).await?;
-    let only = arguments.only()?;
-    let mut task = task(&arguments, only.clone(), bucket, prefix);
-    let live = Live::hold(arguments.source.source()?, &only).await?;
+    let only = arguments.only(&source)?;
+    let mut task = task(&arguments, &source, only.clone(), bucket, prefix);
+    let live = Live::hold(source.source()?, &only).await?;
     if !live.is_one_moment() {
         eprintln!(
             "note: MySQL's connections share no snapshot: each range of a table is read as it is when its turn comes"
@@ -222,12 +224,18 @@ async fn is_listed(client: &Client, bucket: &str, prefix: &str) -> Result<bool, 
 }
 
 /// The task as a deployed stack would record it.
-fn task(arguments: &Arguments, export_only: ExportOnly, s3_bucket: String, s3_prefix: String) -> ExportTask {
+fn task(
+    arguments: &Arguments,
+    source: &Address,
+    export_only: ExportOnly,
+    s3_bucket: String,
+    s3_prefix: String,
+) -> ExportTask {
     let source_arn = ClusterArn {
         partition: "aws".to_owned(),
         region: "local".to_owned(),
         account: "000000000000".to_owned(),
-        cluster: arguments.source.endpoint.host.clone(),
+        cluster: source.endpoint.host.clone(),
     };
     let request = ExportRequest {
         export_task_identifier: arguments.name.clone(),

@@ -198,4 +198,10 @@ fn parts_and_codecs(server: &Server) {
     let missing = server.export("missing", &["--only", "postgres.nowhere"]);
     assert!(!missing.status.success());
     assert!(String::from_utf8_lossy(&missing.stderr).contains("postgres.nowhere"));
+
+    let mut refused = Command::new(env!("CARGO_BIN_EXE_aurora-export"));
+    let url = "postgres://me:confidential@db.example.com/shop?sslmode=require";
+    let output = refused.args(["local", "--source", url, "--out", "nowhere"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("sslmode") && !said.contains("confidential"), "{said}");
 }

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 
-use export_task::warning::SkipReason;
+use export_task::table::Table;
+use export_task::warning::{SkipReason, SkippedTable};
 use tokio_postgres::error::DbError;
 
 /// Why a cluster could not be read.
@@ -164,6 +165,18 @@ impl SourceError {
             | Self::Query { .. } => ErrorKind::Internal,
         }
     }
+
+    /// The table it happened on, when that is to be left out. Who may connect and is refused lacks a privilege on what the table
+    /// is read with.
+    pub fn skips(&self, table: &Table) -> Option<SkippedTable> {
+        let reason = match self.kind() {
+            ErrorKind::Skip(reason) => reason,
+            ErrorKind::AccessDenied => SkipReason::PermissionsDoNotExist,
+            _ => return None,
+        };
+        let message = format!("The table was left out: {self}.");
+        Some(SkippedTable { message, target: table.target(), reason })
+    }
 }
 
 /// A server's error without anything that may quote a row.
@@ -174,14 +187,34 @@ struct ServerError {
     message: String,
 }
 
+/// Classes, and conditions, of the server's own whose messages quote names and settings at most. Data exceptions, integrity
+/// violations and syntax errors quote values, and nobody knows what functions of the user's own raise.
+const SPEAKING: &[&str] = &[
+    "08", "0A", "25", "26", "28", "3D", "3F", "40", "42501", "42703", "42704", "42883", "42P01", "53", "54", "55",
+    "57", "58", "XX",
+];
+
+/// Classes that say that a statement of ours, or the server, is wrong.
+const OURS: &[&str] = &["0A", "21", "25", "26", "34", "3D", "3F", "42", "54", "55", "72", "XX"];
+
 impl From<&DbError> for ServerError {
     fn from(error: &DbError) -> Self {
         let code = error.code().code().to_owned();
-        // Data exceptions (22) and integrity violations (23) quote values; P0 and unknown classes are raised by
-        // functions of the user's own.
-        let quotes_values = ["22", "23", "P0"].iter().any(|class| code.starts_with(class));
-        let message = if quotes_values { "message withheld, it may quote data" } else { error.message() };
+        let speaks = SPEAKING.iter().any(|class| code.starts_with(class));
+        let message = if speaks { error.message() } else { "message withheld, it may quote data" };
         Self { code, message: message.to_owned() }
+    }
+}
+
+impl SourceError {
+    /// An error of PostgreSQL after it has begun to send rows: a function that is called for one may be written wrongly itself.
+    pub(crate) fn of_row(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error().map(|server| (server, server.code().code())) {
+            Some((server, code)) if code.starts_with("42") && code != "42501" => {
+                Self::UnreadableValue { source: Box::new(ServerError::from(server)) }
+            }
+            _ => error.into(),
+        }
     }
 }
 
@@ -212,11 +245,11 @@ fn from_server(error: &DbError) -> SourceError {
         "55P03" | "57014" => SourceError::Unavailable { source },
         _ => match code.get(..2) {
             Some("28") => SourceError::AccessDenied { source },
-            // Data exceptions, and what functions of the user's own raise: a cast, a column computed when it is read.
-            Some("22" | "2F" | "38" | "39" | "P0") => SourceError::UnreadableValue { source },
             // Connection, transaction rollback, resources, operator intervention, I/O.
             Some("08" | "40" | "53" | "57" | "58") => SourceError::Unavailable { source },
-            _ => SourceError::Query { source },
+            Some(class) if OURS.contains(&class) => SourceError::Query { source },
+            // Data exceptions, and what functions of the user's own raise: a cast, a column computed when it is read.
+            _ => SourceError::UnreadableValue { source },
         },
     }
 }

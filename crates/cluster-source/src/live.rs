@@ -36,13 +36,16 @@ impl Live {
             }
             let connection = match source.connect(&database).await {
                 Ok(connection) => connection,
-                // The survey meets the same refusal and reports it.
-                Err(error) if error.kind() == ErrorKind::AccessDenied => continue,
+                Err(error) if is_reported(&error) => continue,
                 Err(error) => return Err(error),
             };
             let snapshot = connection.export_snapshot().await?;
             let selects = |schema: &str, table: &str| only.selects_table(Engine::Postgresql, &database, schema, table);
-            let catalog = postgres::catalog(&connection, &database, Types::Aurora, selects).await?;
+            let catalog = match postgres::catalog(&connection, &database, Types::Aurora, selects).await {
+                Ok(catalog) => catalog,
+                Err(error) if is_reported(&error) => continue,
+                Err(error) => return Err(error),
+            };
             catalog.lock(&connection).await?;
             snapshots.insert(database, snapshot);
             holders.push(connection);
@@ -59,4 +62,9 @@ impl Live {
     pub fn source(&self) -> &Source {
         &self.source
     }
+}
+
+/// Whether the survey, which meets the same error, reports the database as one that can't be read.
+fn is_reported(error: &SourceError) -> bool {
+    matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::Skip(_))
 }

@@ -172,19 +172,11 @@ pub enum FoundTable {
 }
 
 impl FoundTable {
-    /// The table. Its id is 0 until the planner numbers it.
+    /// The table. Its id is 0 until the planner numbers it, as is that in its partitions.
     pub fn table(&self) -> &Table {
         match self {
             Self::Postgres(found) => &found.table,
             Self::Mysql(found) => &found.table,
-        }
-    }
-
-    /// The table, to be numbered.
-    pub(crate) fn table_mut(&mut self) -> &mut Table {
-        match self {
-            Self::Postgres(found) => &mut found.table,
-            Self::Mysql(found) => &mut found.table,
         }
     }
 

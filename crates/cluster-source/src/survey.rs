@@ -63,21 +63,28 @@ impl Survey {
                 Err(e) => return Err(e),
             }
         }
-        number(&mut found);
         let bytes: u64 = found.iter().map(FoundTable::bytes).sum();
         let unit_bytes = unit_bytes(source.engine(), bytes, smallest_unit, workers);
-        let mut pieces = Vec::new();
+        let (mut tables, mut pieces): (Vec<Table>, Vec<Partition>) = (Vec::new(), Vec::new());
         let mut connection = first;
         let mut connected = None;
-        for found in &found {
-            let database = found.table().database.as_str();
-            if connected != Some(database) {
-                connection = source.connect(Some(database)).await?;
+        for found in found {
+            let database = found.table().database.clone();
+            if connected.as_ref() != Some(&database) {
+                connection = source.connect(Some(&database)).await?;
                 connected = Some(database);
             }
-            pieces.extend(connection.partitions(found, unit_bytes / PIECES).await?);
+            match connection.partitions(&found, unit_bytes / PIECES).await {
+                Ok(cut) => {
+                    // A plan's JSON is full long before there are so many.
+                    let table = u32::try_from(tables.len()).unwrap_or(u32::MAX);
+                    pieces.extend(cut.into_iter().map(|piece| Partition { table, ..piece }));
+                    tables.push(found.into_table());
+                }
+                Err(error) => skipped.push(error.skips(found.table()).ok_or(error)?),
+            }
         }
-        let tables = found.into_iter().map(FoundTable::into_table).collect();
+        number(&mut tables);
         Ok(Self {
             engine: source.engine(),
             tables,
@@ -141,9 +148,9 @@ async fn catalog(source: &Source, database: &str, only: &ExportOnly, types: Type
 }
 
 /// Numbers the tables and sets those apart whose directories would be the same.
-fn number(found: &mut [FoundTable]) {
+fn number(tables: &mut [Table]) {
     let mut taken = HashSet::new();
-    for (table, id) in found.iter_mut().map(FoundTable::table_mut).zip(0_u32..) {
+    for (table, id) in tables.iter_mut().zip(0_u32..) {
         table.id = id;
         let mut path = object_key::table_path(table);
         let mut next = 2_u32;

@@ -1,12 +1,12 @@
 //! One partition: rows in, part files out.
 
-use cluster_source::{BatchOptions, Connection, ErrorKind, Source, SourceError, arrow_schema};
+use cluster_source::{BatchOptions, Connection, Source, SourceError, arrow_schema};
 use export_aws::{StepError, now_millis};
 use export_task::object_key::TaskPath;
 use export_task::options::Options;
 use export_task::plan::{Partition, PartitionResult};
 use export_task::table::Table;
-use export_task::warning::{SkipReason, SkippedTable};
+use export_task::warning::SkippedTable;
 use futures_util::StreamExt;
 use parquet_sink::{Destination, PartWriter, Settings};
 
@@ -33,7 +33,7 @@ enum Read {
     /// Every row was written; bytes received.
     Whole(u64),
     /// The table must be left out.
-    Skip(SourceError),
+    Skip(SkippedTable),
 }
 
 impl<W: Watch> Extractor<W> {
@@ -95,9 +95,9 @@ impl<W: Watch> Extractor<W> {
                 result.rows = result.files.iter().map(|f| f.rows).sum();
                 result.source_bytes = bytes;
             }
-            Read::Skip(error) => {
+            Read::Skip(skipped) => {
                 abort(writer).await;
-                result.skip = skipped(table, &error);
+                result.skip = Some(skipped);
             }
         }
         result.ended_at = now_millis();
@@ -139,22 +139,8 @@ async fn abort(writer: PartWriter) {
 
 /// An error that leaves the table out is an answer; any other names the table it happened on.
 fn skip_or_fail(table: &Table, error: SourceError) -> Result<Read, StepError> {
-    match reason(&error) {
-        Some(_) => Ok(Read::Skip(error)),
+    match error.skips(table) {
+        Some(skipped) => Ok(Read::Skip(skipped)),
         None => Err(StepError::from(error).about(&table.target())),
-    }
-}
-
-fn skipped(table: &Table, error: &SourceError) -> Option<SkippedTable> {
-    let message = format!("The table was left out: {error}.");
-    Some(SkippedTable { message, target: table.target(), reason: reason(error)? })
-}
-
-/// Who may connect and is refused now lacks a privilege on what the table is read with.
-fn reason(error: &SourceError) -> Option<SkipReason> {
-    match error.kind() {
-        ErrorKind::Skip(reason) => Some(reason),
-        ErrorKind::AccessDenied => Some(SkipReason::PermissionsDoNotExist),
-        _ => None,
     }
 }

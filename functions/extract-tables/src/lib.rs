@@ -113,7 +113,9 @@ pub async fn handle(deps: &Deps, input: Input, deadline: SystemTime) -> Result<O
         // workflow finds it, should this be the last attempt.
         if error.kind != ErrorKind::ExportCanceled {
             let id = &input.task.export_task_identifier;
-            deps.store.note_failure(id, error.kind.name(), &error.to_string()).await?;
+            if let Err(unnoted) = deps.store.note_failure(id, error.kind.name(), &error.to_string()).await {
+                tracing::warn!(error = unnoted.chain(), "a failure was not noted");
+            }
         }
     }
     result

@@ -10,17 +10,20 @@ use super::wire::{Wire, lost};
 use crate::endpoint::{Endpoint, LOGIN};
 use crate::error::SourceError;
 
-/// * `NAMES utf8mb4`: text of any other character set is converted by the server, as for every client.
+/// How text is sent: that of any other character set is converted by the server, as for every client.
+const SESSION: &str = "SET NAMES utf8mb4";
+
 /// * `sql_mode` empty: no `PAD_CHAR_TO_FULL_LENGTH`, which would add blanks to `CHAR`; no `ANSI_QUOTES`, no
 ///   `NO_BACKSLASH_ESCAPES`, `PIPES_AS_CONCAT` or `NO_UNSIGNED_SUBTRACTION`, which change what a statement, or the expression
 ///   of a generated column, means.
 /// * `time_zone`: `TIMESTAMP` is sent in the session's time zone.
 /// * `sql_select_limit`, `sql_big_selects`: a server's defaults may cut off or refuse the reading of a large table.
 /// * Timeouts: how long uploads may hold up the reader is not the server's business.
-const SESSION: &str = "SET NAMES utf8mb4";
 const VARIABLES: &str = "SET SESSION sql_mode = '', time_zone = '+00:00', \
      sql_select_limit = 18446744073709551615, sql_big_selects = 1, \
      net_write_timeout = 31536000, net_read_timeout = 31536000, wait_timeout = 31536000";
+
+/// Nothing is ever written, and what is read twice is read the same.
 const READ_ONLY: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// Databases that hold no data of a user.
@@ -140,12 +143,12 @@ impl Connection {
 /// [`SourceError`].
 pub async fn databases(connection: &mut Connection) -> Result<Vec<String>, SourceError> {
     let mut names = Vec::new();
-    let sql = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME";
+    let sql = "SELECT SCHEMA_NAME, @@lower_case_table_names FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME";
     connection
         .query(sql, |row| {
-            let name = row.name(0)?;
-            // A server may keep names as they were written.
-            if !SYSTEM.iter().any(|system| system.eq_ignore_ascii_case(name)) {
+            let (name, folds) = (row.name(0)?, row.number(1)? != Some(0));
+            // Where names are told apart by case, `Sys` is a user's.
+            if !SYSTEM.iter().any(|system| *system == name || folds && system.eq_ignore_ascii_case(name)) {
                 names.push(name.to_owned());
             }
             Ok(())

@@ -46,8 +46,10 @@ pub(super) fn of_packet(payload: &[u8]) -> SourceError {
         1037 | 1038 | 1041 | 1053 | 1135 | 1158..=1161 | 1205 | 1213 | 1317 | 1927 | 1969 | 3024 | 3032 | 4031 => {
             SourceError::Unavailable { source }
         }
-        // Keys or rows that can't be right, tables marked as crashed, broken indexes.
-        1034 | 1194 | 1195 | 1712 => SourceError::Corrupted { source },
+        // Keys or rows that can't be right, tables marked as crashed, broken indexes, files that are not there.
+        1034 | 1194 | 1195 | 1712 | 1812 | 1877 | 1932 => SourceError::Corrupted { source },
+        // Division by zero, a number out of range, what is no JSON: in a column that is computed when it is read.
+        1365 | 1690 | 3140 | 3141 | 3156 => SourceError::UnreadableValue { source },
         _ => SourceError::Query { source },
     }
 }

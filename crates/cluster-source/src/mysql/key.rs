@@ -15,6 +15,23 @@ pub(super) fn between(kind: &KeyKind, low: &str, high: &str) -> Option<String> {
     }
 }
 
+/// Whether the server takes a value as a constant to compare a column with. A date can be one that isn't in the calendar, which
+/// MySQL then refuses; zeros for what isn't known it takes.
+pub(super) fn is_comparable(kind: &KeyKind, value: &str) -> bool {
+    let days = |year: u32, month| match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let date = value.split(' ').next().unwrap_or_default();
+    let parts: Vec<u32> = date.split('-').filter_map(|part| part.parse().ok()).collect();
+    match (kind, &parts[..]) {
+        (KeyKind::Date, &[year, month, day]) => day <= days(year, month),
+        (kind, _) => *kind != KeyKind::Date,
+    }
+}
+
 fn middle(low: i128, high: i128) -> Option<i128> {
     let middle = low.checked_add(high.checked_sub(low)?.checked_add(1)?.div_euclid(2))?;
     (middle > low && middle <= high).then_some(middle)
@@ -49,6 +66,9 @@ fn date(low: &str, high: &str) -> Option<String> {
         rest.zip(&radices).try_fold(*year, |sum, (part, radix)| sum.checked_mul(*radix)?.checked_add(part))
     };
     let mut rest = middle(number(low)?, number(high)?)?;
+    if rest < 0 {
+        return None;
+    }
     let given = parts(low)?.len();
     let mut parts: Vec<i128> = Vec::new();
     for radix in radices.iter().take(given - 1).rev() {
@@ -77,21 +97,21 @@ fn bytes(low: &str, high: &str) -> Option<String> {
     Some(format!("{}{middle:016X}", low.get(..common)?))
 }
 
-/// Three characters behind what both have in common, as the digits of a number. Most collations order letters whatever
-/// their case.
+/// Three characters behind what both have in common, as the digits of a number; none above those of the two keys, because others
+/// may not be in the column's character set. Most collations order letters whatever their case.
 fn text(low: &str, high: &str) -> Option<String> {
-    const CHARACTERS: i128 = 0x11_0000;
     let (low, high) = (low.to_lowercase(), high.to_lowercase());
+    let characters = low.chars().chain(high.chars()).max().map_or(1, |c| i128::from(u32::from(c)) + 1);
     let common = low.chars().zip(high.chars()).take_while(|(a, b)| a == b).count();
     let number = |text: &str| {
-        let mut characters = text.chars().skip(common);
-        (0..3).fold(0, |sum, _| sum * CHARACTERS + characters.next().map_or(0, |c| i128::from(u32::from(c))))
+        let mut digits = text.chars().skip(common);
+        (0..3).fold(0, |sum, _| sum * characters + digits.next().map_or(0, |c| i128::from(u32::from(c))))
     };
     let middle = middle(number(&low), number(&high))?;
-    let characters = [middle / CHARACTERS / CHARACTERS, middle / CHARACTERS % CHARACTERS, middle % CHARACTERS];
+    let digits = [middle / characters / characters, middle / characters % characters, middle % characters];
     let mut text: String = low.chars().take(common).collect();
     // Below 0x110000 by the lines above; the numbers of surrogates are no characters.
-    text.extend(characters.iter().map_while(|&c| char::from_u32(c as u32).filter(|&c| c >= ' ')));
+    text.extend(digits.iter().map_while(|&c| char::from_u32(c as u32).filter(|&c| c >= ' ')));
     Some(text)
 }
 
@@ -124,7 +144,29 @@ mod tests {
         assert_eq!(of(&text_kind(), "aa", "ac").unwrap(), "ab");
         assert_eq!(of(&text_kind(), "Apple", "banana").map(|t| ("apple".."banana").contains(&t.as_str())), Some(true));
         assert_eq!(of(&text_kind(), "same", "same"), None);
+        // In the character set of the keys, whichever it is.
+        let between = ["0aF", "aa", "customer", "é"].map(|high| of(&text_kind(), "0a", high).unwrap());
+        assert!(between[..3].iter().all(|text| text.is_ascii()) && between[3].chars().all(|c| c <= 'é'), "{between:?}");
+        // No such year.
+        assert_eq!(of(&KeyKind::Date, "0000-00-00", "0000-01-05"), None);
         assert_eq!(of(&KeyKind::Integer, "5", "5"), None);
+    }
+
+    #[test]
+    fn impossible_dates_are_no_constants() {
+        for (date, comparable) in [
+            ("2024-02-29", true),
+            ("2023-02-29", false),
+            ("1900-02-29", false),
+            ("2000-02-29 10:00:00.5", true),
+            ("2023-04-31 00:00:00", false),
+            ("0000-00-00", true),
+            ("2023-00-31", true),
+            ("2023-12-00", true),
+        ] {
+            assert_eq!(is_comparable(&KeyKind::Date, date), comparable, "{date}");
+        }
+        assert!(is_comparable(&text_kind(), "2023-02-30"));
     }
 
     proptest! {

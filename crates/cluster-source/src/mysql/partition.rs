@@ -10,7 +10,7 @@ use export_task::range::{KeyColumn, KeyKind, Range};
 
 use super::catalog::{FoundTable, Key};
 use super::connect::Connection;
-use super::key::between;
+use super::key::{between, is_comparable};
 use super::sql::{qualified, quote, within};
 use crate::error::SourceError;
 
@@ -119,6 +119,10 @@ impl<'a> Cutter<'a> {
 
     /// Both sides of a cut, when there are keys on both.
     async fn at(&mut self, whole: &Interval, cut: Bound) -> Result<Option<(Interval, Interval)>, SourceError> {
+        let mut values = self.key.columns.iter().zip(&cut);
+        if !values.all(|(column, value)| is_comparable(&column.kind, value)) {
+            return Ok(None);
+        }
         let (start, end) = (whole.start.as_deref(), whole.end.as_deref());
         let (before, after) = (self.seek(start, Some(&cut), " DESC", 0)?, self.seek(Some(&cut), end, "", 0)?);
         let (Some(left_high), Some(right_low)) = self.keys(&before, &after).await? else { return Ok(None) };

@@ -54,7 +54,7 @@ impl Batches {
             }
             match ready!(self.copy.as_mut().poll_next(cx)) {
                 Some(chunk) => {
-                    let chunk = chunk?;
+                    let chunk = chunk.map_err(SourceError::of_row)?;
                     self.bytes_read += chunk.len() as u64;
                     self.batcher.push(chunk);
                 }

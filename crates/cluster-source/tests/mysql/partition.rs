@@ -161,6 +161,18 @@ async fn keys_of_bytes_dates_and_decimals() {
         .await,
         10,
     );
+    // As many rows of one day that is not in the calendar as make several pieces: it can't be cut, nor can it be a bound.
+    let database = Database::create();
+    database.execute(
+        "CREATE TABLE digits (d BIGINT); INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9); \
+         CREATE TABLE t (day DATE, id INT, n BIGINT, pad CHAR(100) DEFAULT 'x', PRIMARY KEY (day, id)); \
+         SET sql_mode = 'ALLOW_INVALID_DATES'; \
+         INSERT INTO t (day, id, n) SELECT IF(n < 10000, '2023-02-30', '2023-02-01' + INTERVAL n MOD 20 DAY), n, n FROM \
+         (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d n FROM digits a, digits b, digits c, digits e, digits f) x \
+         WHERE n < 20000",
+    );
+    let sizes = cut(&database, 10).await;
+    assert!(sizes.len() > 3 && sizes[0] >= 10_000, "{sizes:?}");
     about_equal(&cut_table("id TIMESTAMP", "PRIMARY KEY (id)", "'2001-01-01' + INTERVAL n HOUR", 20_000, 10).await, 10);
 }
 

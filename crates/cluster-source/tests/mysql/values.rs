@@ -373,6 +373,24 @@ async fn generated_and_invisible_columns() {
 }
 
 #[tokio::test]
+async fn a_column_that_cannot_be_computed() {
+    let database = Database::create();
+    // The server looks at no row when such a column is added.
+    database.execute(
+        "CREATE TABLE numbers (a INT UNSIGNED, b INT UNSIGNED); INSERT INTO numbers VALUES (1, 2); \
+         ALTER TABLE numbers ADD c BIGINT UNSIGNED AS (a - b) VIRTUAL",
+    );
+    let read = database.read("numbers").await;
+    if is_mysql() {
+        let error = read.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::UnreadableValue), "{error:?}");
+    } else {
+        // As every client of MariaDB sees it.
+        assert_eq!(text(&read.unwrap()[0], 2, 0), "0");
+    }
+}
+
+#[tokio::test]
 async fn every_position_of_the_null_bitmap() {
     let database = Database::create();
     let columns: Vec<String> = (0..20).map(|i| format!("c{i} {}", ["INT", "VARCHAR(5)", "DOUBLE"][i % 3])).collect();

@@ -170,6 +170,30 @@ async fn an_error_of_the_server_midway_quotes_no_data() {
 }
 
 #[tokio::test]
+async fn a_function_of_the_users_own_fails_in_any_way() {
+    let database = Database::create().await;
+    for (name, fails) in [
+        ("own", "RAISE 'row %', 'confidential' USING ERRCODE = 'ZZ001'"),
+        ("violation", "RAISE 'row %', 'confidential' USING ERRCODE = '23514'"),
+        ("syntax", "EXECUTE 'SELECT confidential confidential confidential'"),
+        // Visible in its owner's search path, perhaps, and not in ours.
+        ("elsewhere", "PERFORM helper($1)"),
+    ] {
+        database
+            .execute(&format!(
+                "CREATE TYPE {name} AS (n int);
+                 CREATE FUNCTION reveal({name}) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN {fails}; RETURN 'x'; END $$;
+                 CREATE CAST ({name} AS text) WITH FUNCTION reveal({name});
+                 CREATE TABLE t_{name} AS SELECT row(n)::{name} s FROM generate_series(1, 10) n"
+            ))
+            .await;
+        let error = database.read(&format!("t_{name}")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::UnreadableValue), "{name}: {error:?}");
+        assert!(!format!("{error:?}").contains("confidential"), "{name}: {error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_block_is_told() {
     let whole = Database::create().await;
     whole
