@@ -4,7 +4,9 @@
 use std::sync::{Arc, Mutex};
 
 use aws_config::SdkConfig;
+use check_preconditions::destination;
 use export_aws::ErrorKind;
+use export_task::failure::Failure;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -242,7 +244,14 @@ fn what_s3_refuses_is_told_with_its_code() {
         );
         let credentials =
             "S3 credential check failed. Check the permissions on your S3 bucket and IAM policy.".to_owned();
+        let elsewhere = Failure::BucketRegion(task.s3_bucket.clone()).to_string();
+        let check = async |aws: &Aws| {
+            let s3 = destination::assume(&aws.config(&bench.aws), &task).await?;
+            destination::check(&bench.store, s3, &task, &record).await
+        };
         for (fault, message) in [
+            (("location", 301, "PermanentRedirect"), elsewhere.clone()),
+            (("location", 400, "AuthorizationHeaderMalformed"), elsewhere),
             (("put", 400, "KMS.DisabledException"), metadata("KMS.DisabledException")),
             (("put", 400, "KMS.KMSInvalidStateException"), metadata("KMS.KMSInvalidStateException")),
             (("put", 404, "NoSuchBucket"), metadata("NoSuchBucket")),
@@ -251,14 +260,12 @@ fn what_s3_refuses_is_told_with_its_code() {
             (("location", 403, "InvalidAccessKeyId"), credentials),
         ] {
             let aws = Aws::with(fault).await;
-            let error =
-                check_preconditions::destination::check(&aws.config(&bench.aws), &task, &record).await.unwrap_err();
+            let error = check(&aws).await.unwrap_err();
             assert_eq!((error.kind, error.to_string()), (ErrorKind::PreconditionFailed, message), "{fault:?}");
             assert!(aws.asked.lock().unwrap().contains(&fault.0.to_owned()));
         }
         // What passes is no refusal.
         let aws = Aws::with(("put", 503, "SlowDown")).await;
-        let error = check_preconditions::destination::check(&aws.config(&bench.aws), &task, &record).await.unwrap_err();
-        assert_eq!(error.kind, ErrorKind::DestinationThrottled);
+        assert_eq!(check(&aws).await.unwrap_err().kind, ErrorKind::DestinationThrottled);
     });
 }

@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use export_aws::ErrorKind;
 use export_aws::task_store::Ending;
+use export_task::filter::Describe;
 use export_task::request::StartExportTask;
 use export_task::task::{CloneEndpoint, ExportTask, Status};
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::harness::bench::{Bench, code};
-use crate::harness::cluster::run;
+use crate::harness::cluster::{Cluster, run};
 
 #[test]
 fn validate_request_admits_once_and_only_what_the_limits_allow() {
@@ -57,6 +58,52 @@ fn a_task_that_ends_frees_its_cluster_and_its_slot() {
             (unknown.error.as_str(), unknown.cause.as_str()),
             ("InternalFailure", "An unknown internal error occurred.")
         );
+    });
+}
+
+#[test]
+fn what_a_worker_noted_explains_the_failure_of_workers_and_no_other() {
+    let bench = Bench::new("handlers-noted");
+    run(async {
+        let first = bench.admit("first", "one", "1", 5).await.unwrap();
+        let second = bench.admit("second", "two", "2", 5).await.unwrap();
+        for id in ["first", "second"] {
+            bench.store.note_failure(id, "SourceThrottled", "The database is busy.").await.unwrap();
+        }
+        let failed = bench.fail(&first, "States.ExceedToleratedFailureThreshold", "{}").await.unwrap();
+        assert_eq!((failed.error.as_str(), failed.cause.as_str()), ("SourceThrottled", "The database is busy."));
+        let denied = json!({"errorType": "DestinationDenied", "errorMessage": "The role is gone."}).to_string();
+        let failed = bench.fail(&second, "DestinationDenied", &denied).await.unwrap();
+        assert_eq!((failed.error.as_str(), failed.cause.as_str()), ("DestinationDenied", "The role is gone."));
+        // A worker that outlives its task says nothing any more.
+        bench.store.note_failure("second", "SourceUnavailable", "The clone is gone.").await.unwrap();
+        assert_eq!(bench.store.get("second").await.unwrap().failure_cause.as_deref(), Some("The role is gone."));
+    });
+}
+
+#[test]
+fn a_page_of_tasks_is_no_longer_than_a_function_may_answer() {
+    let bench = Bench::new("handlers-long");
+    run(async {
+        let tables: Vec<String> = (0..6_000).map(|n| format!("database.schema.table_{n:05}")).collect();
+        for n in 0..12 {
+            let mut request = bench.request(&format!("long-{n:02}"), &format!("cluster-{n:02}"));
+            request["ExportOnly"] = json!(tables);
+            let request = StartExportTask::from_json(request).unwrap().validate().unwrap();
+            bench.store.admit(&ExportTask::new(request, format!("arn:execution:{n}"), 0), 40).await.unwrap();
+        }
+        let mut query = Describe { max_records: 100, ..Describe::default() };
+        let mut pages = Vec::new();
+        loop {
+            let (tasks, marker) = bench.store.describe(&query).await.unwrap();
+            assert!(tasks.iter().map(ExportTask::text_bytes).sum::<usize>() < 3_000_000);
+            pages.push(tasks.len());
+            query.after = marker;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        assert!(pages.len() > 1 && pages.iter().sum::<usize>() == 12, "{pages:?}");
     });
 }
 
@@ -156,6 +203,23 @@ fn the_end_is_published_once_and_a_clone_that_never_was_is_gone_at_once() {
         assert_eq!(delete_clone::handle(&deps, json!({"Task": task})).await.unwrap().status, "deleted");
         assert!(bench.store.get("published").await.unwrap().cleaned_up_at.is_some());
         assert_eq!(delete_clone::handle(&deps, json!({"source": "aws.events"})).await.unwrap().status, "swept");
+    });
+}
+
+#[test]
+fn a_clone_may_be_of_the_class_that_scales() {
+    let bench = Bench::new("handlers-scaling");
+    let _cluster = Cluster::create(bench.env, "scaling", "CREATE TABLE t AS SELECT 1 AS a");
+    run(async {
+        let task = bench.admit("scaling", "scaling", "1", 5).await.unwrap();
+        let hold = Duration::from_secs(60);
+        let deps = clone_cluster::Deps { instance_class: "db.serverless".into(), ..bench.cloning(hold) };
+        let clone = clone_cluster::handle(&deps, clone_cluster::Input { task: task.clone() }).await.unwrap();
+        assert_eq!((clone.status.as_str(), clone.instance_class.as_deref()), ("available", Some("db.serverless")));
+        bench.fail(&task, "States.Aborted", "{}").await.unwrap();
+        while delete_clone::handle(&bench.deleting(), json!({"Task": task})).await.unwrap().status != "deleted" {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     });
 }
 

@@ -87,19 +87,21 @@ fn session_policy(task: &TaskRef) -> String {
         ],
     })
     .to_string()
-    .chars()
-    .map(|c| if c.is_ascii() { c.to_string() } else { escaped(c) })
-    .collect()
 }
 
-/// A text that means itself in a policy's resource.
+/// A text that means itself in a policy's resource; but what isn't ASCII is anything: STS takes no characters beyond Latin-1, and no
+/// policy long enough to hold all of them escaped.
 fn literal(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, '*' | '?' | '$') { format!("${{{c}}}") } else { c.to_string() }).collect()
-}
-
-/// A character as JSON escapes it: STS takes no policy with characters beyond Latin-1.
-fn escaped(c: char) -> String {
-    c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '*' | '?' | '$' => out.extend(["${", c.encode_utf8(&mut [0; 4]), "}"]),
+            c if c.is_ascii() => out.push(c),
+            _ if out.ends_with('*') => {}
+            _ => out.push('*'),
+        }
+    }
+    out
 }
 
 /// The user's bucket, for the small objects: metadata documents, markers, and what is to be removed.

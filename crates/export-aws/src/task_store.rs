@@ -35,6 +35,9 @@ const SLOTS: &str = "SLOTS";
 const OPEN: &str = "OPEN";
 const ACCOUNT: &str = "ACCOUNT";
 
+/// The most text in a page of tasks, unless one task alone has more. A function may answer 6 MB, in which each quote is an entity.
+const MOST_PAGE_BYTES: usize = 2_500_000;
+
 /// The task store.
 #[derive(Clone, Debug)]
 pub struct TaskStore {
@@ -103,7 +106,7 @@ impl TaskStore {
             let task = self.get(id).await?;
             return Ok((Some(task).filter(|t| query.selects(t)).into_iter().collect(), None));
         }
-        let mut tasks: Vec<ExportTask> = Vec::new();
+        let (mut tasks, mut bytes): (Vec<ExportTask>, usize) = (Vec::new(), 0);
         let mut start = query.after.as_ref().map(|id| key(TASK, id));
         loop {
             let page = self
@@ -126,7 +129,8 @@ impl TaskStore {
                     }
                 };
                 if query.selects(&task) {
-                    if tasks.len() == query.max_records {
+                    bytes += task.text_bytes();
+                    if tasks.len() == query.max_records || bytes > MOST_PAGE_BYTES && !tasks.is_empty() {
                         let marker = tasks.last().map(|t| t.request.export_task_identifier.clone());
                         return Ok((tasks, marker));
                     }

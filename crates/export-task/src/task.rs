@@ -111,6 +111,9 @@ pub struct ExportTask {
     /// What was left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning_message: Option<String>,
+    /// When the task's directory in the bucket became its own: nothing else was in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory_at: Option<i64>,
     /// When subscribers were told that the cluster is being cloned, or copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced_at: Option<i64>,
@@ -122,18 +125,13 @@ pub struct ExportTask {
     pub cleaned_up_at: Option<i64>,
 }
 
-/// Identifier of a task's clone: within the 63 characters a cluster identifier may have, telling what it is for, and no
+/// Identifier of a task's clone, and name of its grant on the key: within the 63 characters a cluster identifier may have, telling what it is for, and no
 /// other execution's, be it of another stack with a task of the same name.
 fn clone_identifier(task: &str, execution_arn: &str) -> String {
     let whose = format!("{task}\0{execution_arn}");
     let hash = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, whose.as_bytes()).simple().to_string();
     let name: String = task.to_ascii_lowercase().chars().take(36).collect();
     format!("{CLONE_PREFIX}{}-{}", name.trim_end_matches('-'), &hash[..12])
-}
-
-/// Name of a task's grant on its key.
-pub fn grant_name(task: &str) -> String {
-    format!("aurora-export-{task}")
 }
 
 /// Key of the tag by which a clone and its instance name their task.
@@ -143,6 +141,15 @@ pub const TASK_TAG: &str = "aurora-export:task";
 pub const CLONE_PREFIX: &str = "export-clone-";
 
 impl ExportTask {
+    /// About how long the task is where it is listed: what has no small limit, and the rest.
+    pub fn text_bytes(&self) -> usize {
+        const REST: usize = 4096;
+        let list: usize =
+            self.request.export_only.entries().iter().map(|entry| entry.len() + "<member></member>".len()).sum();
+        let told = [&self.warning_message, &self.failure_cause];
+        list + told.into_iter().flatten().map(String::len).sum::<usize>() + REST
+    }
+
     /// A task as it is admitted.
     pub fn new(request: ExportRequest, execution_arn: String, now: i64) -> Self {
         Self {
@@ -153,6 +160,7 @@ impl ExportTask {
             created_at: now,
             kms_key_arn: None,
             grant_id: None,
+            directory_at: None,
             snapshot_time: None,
             task_start_time: None,
             task_end_time: None,

@@ -4,37 +4,51 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use export_aws::export_role::{self, ExportBucket};
-use export_aws::{ErrorKind, StepError, error};
+use export_aws::task_store::TaskStore;
+use export_aws::{ErrorKind, StepError, error, now_millis};
 use export_task::failure::Failure;
 use export_task::metadata;
 use export_task::object_key::TaskPath;
 use export_task::task::{ExportTask, TaskRef};
 use parquet_sink::SinkError;
 
-/// How often the write is tried while a new grant may not have reached every KMS host, and how far apart.
-const GRANT_ATTEMPTS: u32 = 4;
+/// How often the write is tried while a new grant may not have reached every KMS host, and how far apart: KMS asks for seconds
+/// in general, and sometimes for minutes.
+const GRANT_ATTEMPTS: u32 = 45;
 const GRANT_WAIT: Duration = Duration::from_secs(2);
 
-/// Checks the destination.
+/// And how often when S3 doesn't say that it is the key that is refused.
+const ATTEMPTS: u32 = 4;
+
+/// Assumes the export role.
 ///
 /// # Errors
 /// `PreconditionFailed`, `ServiceUnavailable`.
-pub async fn check(aws: &SdkConfig, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
-    let s3 = match export_role::assume(aws, task).await {
-        Ok(s3) => s3,
-        Err(e) if error::is_transient(&e) => return Err(StepError::aws("the export role can't be assumed", *e)),
+pub async fn assume(aws: &SdkConfig, task: &TaskRef) -> Result<Client, StepError> {
+    match export_role::assume(aws, task).await {
+        Ok(s3) => Ok(s3),
+        Err(e) if error::is_transient(&e) => Err(StepError::aws("the export role can't be assumed", *e)),
         Err(e) => {
             tracing::warn!(role = task.iam_role_arn, error = %aws_sdk_s3::error::DisplayErrorContext(&e), "AssumeRole was refused");
-            return Err(StepError::precondition(&Failure::AssumeRole(task.iam_role_arn.clone())));
+            Err(StepError::precondition(&Failure::AssumeRole(task.iam_role_arn.clone())))
         }
-    };
+    }
+}
+
+/// Checks the bucket, makes the task's directory its own, and writes the first object.
+///
+/// # Errors
+/// `PreconditionFailed`, `ServiceUnavailable`.
+pub async fn check(store: &TaskStore, s3: Client, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
     region(&s3, task).await?;
     let bucket = ExportBucket::new(s3, task);
     let listed = bucket.list(&path(task).listing_prefix()).await;
     if let Ok(keys) = &listed {
         nothing_else(keys, task)?;
+        store.set_directory_at(&task.export_task_identifier, now_millis()).await?;
     }
     // That the role may not list is told after that it may not write, which it is for.
     write_metadata(&bucket, task, record).await?;
@@ -67,7 +81,7 @@ fn nothing_else(keys: &[String], task: &TaskRef) -> Result<(), StepError> {
     Err(StepError::new(ErrorKind::PreconditionFailed, message))
 }
 
-async fn region(s3: &aws_sdk_s3::Client, task: &TaskRef) -> Result<(), StepError> {
+async fn region(s3: &Client, task: &TaskRef) -> Result<(), StepError> {
     let bucket = task.s3_bucket.clone();
     match s3.get_bucket_location().bucket(&bucket).send().await {
         Ok(answer) => {
@@ -85,6 +99,8 @@ async fn region(s3: &aws_sdk_s3::Client, task: &TaskRef) -> Result<(), StepError
         Err(e) if error::is_transient(&e) => Err(StepError::aws("the bucket can't be looked up", e)),
         Err(e) => Err(StepError::precondition(&match e.code() {
             Some("NoSuchBucket") => Failure::BucketInvalid(bucket),
+            // How S3 answers whoever asks in another Region than the bucket's.
+            Some("PermanentRedirect" | "AuthorizationHeaderMalformed") => Failure::BucketRegion(bucket),
             Some("AccessDenied") => Failure::NotAuthorized {
                 role: task.iam_role_arn.clone(),
                 action: "s3:GetBucketLocation".into(),
@@ -108,7 +124,8 @@ async fn write_metadata(bucket: &ExportBucket, task: &TaskRef, record: &ExportTa
             return Err(error.into());
         }
         let code = error.code().map(str::to_owned);
-        if code.as_deref() == Some("AccessDenied") && attempt < GRANT_ATTEMPTS {
+        let attempts = if error.to_string().contains("kms:") { GRANT_ATTEMPTS } else { ATTEMPTS };
+        if code.as_deref() == Some("AccessDenied") && attempt < attempts {
             attempt += 1;
             tokio::time::sleep(GRANT_WAIT).await;
             continue;

@@ -4,7 +4,7 @@
 use aws_sdk_kms::types::{GrantOperation, KeyState, KeyUsageType};
 use export_aws::{StepError, error};
 use export_task::failure::Failure;
-use export_task::task::{TaskRef, grant_name};
+use export_task::task::TaskRef;
 
 /// Looks the key up and returns its ARN.
 ///
@@ -29,8 +29,8 @@ pub async fn check(kms: &aws_sdk_kms::Client, key: &str) -> Result<String, StepE
     }
 }
 
-/// Lets the export role use the key while the task lasts; returns the grant's id. Naming the grant after the task makes a
-/// repeated call return the same grant.
+/// Lets the export role use the key while the task lasts; returns the grant's id. A name that is this
+/// execution's alone makes a repeated call return the same grant, and no other stack's task.
 ///
 /// # Errors
 /// `PreconditionFailed`, `ServiceUnavailable`.
@@ -46,7 +46,7 @@ pub async fn grant(kms: &aws_sdk_kms::Client, key: &str, task: &TaskRef) -> Resu
         .key_id(key)
         .grantee_principal(&task.iam_role_arn)
         .set_operations(Some(operations.to_vec()))
-        .name(grant_name(&task.export_task_identifier))
+        .name(&task.clone_identifier)
         .send()
         .await;
     match answer {

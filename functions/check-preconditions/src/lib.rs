@@ -77,12 +77,14 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<TaskRef, StepError> {
     deps.store.check_not_canceled(&id).await?;
     source::check(&deps.rds, &task).await?;
     let key = key::check(&deps.kms, &task.kms_key_id).await?;
+    // A role that doesn't trust this account gets no grant.
+    let s3 = destination::assume(&deps.aws, &task).await?;
     // Known before there is a grant: whoever cleans up after this call finds the grant by the key.
     deps.store.set_key(&id, &key, None).await?;
     let grant = key::grant(&deps.kms, &key, &task).await?;
     deps.store.set_key(&id, &key, Some(&grant)).await?;
     task.kms_key_id = key;
     let record = deps.store.get(&id).await?;
-    destination::check(&deps.aws, &task, &record).await?;
+    deps.store.unless_canceled(&id, destination::check(&deps.store, s3, &task, &record)).await?;
     Ok(task)
 }

@@ -4,7 +4,7 @@ use aws_sdk_kms::operation::revoke_grant::RevokeGrantError;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
 use export_aws::{StepError, error, now_millis};
-use export_task::task::{ExportTask, grant_name};
+use export_task::task::ExportTask;
 
 use crate::Deps;
 
@@ -72,16 +72,15 @@ async fn revoke_grant(deps: &Deps, task: &ExportTask) -> Result<(), StepError> {
     }
 }
 
-/// The task's grant: the one it noted, else the one named after it. A step that was killed just after granting noted nothing.
+/// The task's grant: the one it noted, else the one that has its clone's name. A step that was killed just after granting noted nothing.
 async fn find_grant(deps: &Deps, task: &ExportTask, key: &str) -> Result<Option<String>, StepError> {
     if task.grant_id.is_some() {
         return Ok(task.grant_id.clone());
     }
-    let name = grant_name(&task.request.export_task_identifier);
     let mut pages = deps.kms.list_grants().key_id(key).into_paginator().items().send();
     while let Some(grant) = pages.next().await {
         match grant {
-            Ok(grant) if grant.name() == Some(&name) => return Ok(grant.grant_id),
+            Ok(grant) if grant.name() == Some(&task.clone_identifier) => return Ok(grant.grant_id),
             Ok(_) => {}
             Err(e) if error::is_transient(&e) => return Err(StepError::aws("the key's grants can't be listed", e)),
             Err(e) => {

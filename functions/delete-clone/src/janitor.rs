@@ -32,12 +32,22 @@ pub async fn sweep(deps: &Deps) -> Result<(), StepError> {
             first_error.get_or_insert(error);
         }
     };
-    let mut dirty = abandoned(deps).await?;
+    let mut dirty = Vec::new();
+    for task in deps.store.unfinished().await? {
+        match is_running(deps, &task).await {
+            Ok(true) => {}
+            Ok(false) => dirty.push(task),
+            Err(error) => note(&task.request.export_task_identifier, Err(error)),
+        }
+    }
     for task in &mut dirty {
         let result = end(deps, task).await;
         note(&task.request.export_task_identifier, result);
     }
-    dirty.extend(owners_of_clones(deps, &dirty).await?);
+    match owners_of_clones(deps, &dirty).await {
+        Ok(owners) => dirty.extend(owners),
+        Err(error) => note("clones", Err(error)),
+    }
     loop {
         let mut left = Vec::new();
         for task in dirty {
@@ -53,17 +63,6 @@ pub async fn sweep(deps: &Deps) -> Result<(), StepError> {
         }
         tokio::time::sleep(WAIT).await;
     }
-}
-
-/// Tasks that are not cleaned up or not told of, and that no execution is working on.
-async fn abandoned(deps: &Deps) -> Result<Vec<ExportTask>, StepError> {
-    let mut found = Vec::new();
-    for task in deps.store.unfinished().await? {
-        if !is_running(deps, &task).await? {
-            found.push(task);
-        }
-    }
-    Ok(found)
 }
 
 /// Ends a task, by the step that does so in the workflow, and publishes its end.

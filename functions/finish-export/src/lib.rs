@@ -163,8 +163,8 @@ async fn fail(deps: &Deps, input: &Input, task: ExportTask) -> Result<ExportTask
         );
     }
     let ending = Ending { status, at: now_millis(), extracted_bytes: None, failure, warning: None };
-    // Before the preconditions were met nothing was written, and what is in the directory may be somebody else's.
-    if ending.failure.as_ref().is_none_or(|(code, _)| code != ErrorKind::PreconditionFailed.name()) {
+    // What is in a directory that isn't the task's own is somebody else's.
+    if task.directory_at.is_some() {
         // The role may be gone by now; the task must end either way.
         if let Err(error) = close_directory(deps, &input.task, &task, &ending).await {
             tracing::warn!(error = error.chain(), "the task's directory could not be closed");
@@ -190,22 +190,24 @@ async fn close_directory(
     bucket.abort_uploads(&path.listing_prefix()).await.map(drop)
 }
 
-/// Code and message of the failure: what a worker noted, else what the workflow caught. Only our own errors carry a message
-/// meant for the user; anything else is the guide's "unknown internal error", with the details in the logs.
+/// Code and message of the failure: what the workflow caught or, if that is workers' errors, what they noted. Only our own
+/// errors carry a message meant for the user; anything else is the guide's "unknown internal error", with the details in the logs.
 fn reason(task: &ExportTask, caught: Option<&Caught>) -> (String, String) {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct LambdaError {
         error_message: String,
     }
-    let noted =
-        task.failure_code.clone().zip(task.failure_cause.clone()).filter(|(code, _)| TOLD.contains(&code.as_str()));
-    let told = caught.filter(|c| TOLD.contains(&c.error.as_str())).and_then(|c| {
-        let error: LambdaError = serde_json::from_str(&c.cause).ok()?;
-        Some((c.error.clone(), error.error_message))
+    let told = caught.and_then(|Caught { error, cause }| match error.as_str() {
+        WORKERS_FAILED => task.failure_code.clone().zip(task.failure_cause.clone()),
+        _ => Some((error.clone(), serde_json::from_str::<LambdaError>(cause).ok()?.error_message)),
     });
-    noted.or(told).unwrap_or_else(|| (ErrorKind::InternalFailure.name().into(), Failure::Internal.to_string()))
+    told.filter(|(code, _)| TOLD.contains(&code.as_str()))
+        .unwrap_or_else(|| (ErrorKind::InternalFailure.name().into(), Failure::Internal.to_string()))
 }
+
+/// All that a Distributed Map tells of its children's errors. A note of one that was overcome must not explain another end.
+const WORKERS_FAILED: &str = "States.ExceedToleratedFailureThreshold";
 
 /// Errors whose message is meant for the user.
 const TOLD: &[&str] = &[

@@ -49,8 +49,7 @@ impl Task {
 
         if let Some(key) = record.get("KmsKeyArn") {
             let grants = env.aws("kms", "list_grants", json!({"KeyId": key["S"]}));
-            let name = format!("aurora-export-{id}");
-            assert!(list(&grants, "Grants").iter().all(|grant| grant["Name"] != name.as_str()), "{grants}");
+            assert!(list(&grants, "Grants").iter().all(|grant| grant["Name"] != clone), "{grants}");
         }
         let asked = json!({"Bucket": self.bucket, "Prefix": self.path});
         if let Ok(uploads) = env.try_aws("s3", "list_multipart_uploads", asked) {

@@ -61,6 +61,14 @@ impl TaskStore {
         Ok(())
     }
 
+    /// Notes that the task's directory in the bucket is its own.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable`.
+    pub async fn set_directory_at(&self, id: &str, at: i64) -> Result<(), StepError> {
+        self.set(id, "DirectoryAt", number(at)).await
+    }
+
     /// Notes that subscribers were told how the clone is made.
     ///
     /// # Errors
@@ -109,20 +117,24 @@ impl TaskStore {
     }
 
     /// Notes why a task may be about to fail, for steps whose own error doesn't reach the end of the workflow. The last note
-    /// stands; it counts only if the task fails.
+    /// stands, unless the task has ended; it counts only if the task fails.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
     pub async fn note_failure(&self, id: &str, code: &str, cause: &str) -> Result<(), StepError> {
-        self.update(id)
+        let update = self
+            .update(id)
             .update_expression("SET FailureCode = :code, FailureCause = :cause")
-            .condition_expression("attribute_exists(Kind)")
+            .condition_expression("#status IN (:starting, :running)")
+            .expression_attribute_names("#status", "Status")
+            .expression_attribute_values(":starting", text(Status::Starting.as_str()))
+            .expression_attribute_values(":running", text(Status::InProgress.as_str()))
             .expression_attribute_values(":code", text(code))
-            .expression_attribute_values(":cause", text(cause))
-            .send()
-            .await
-            .map_err(|e| StepError::aws("the task can't be updated", e))?;
-        Ok(())
+            .expression_attribute_values(":cause", text(cause));
+        match update.send().await {
+            Err(e) if !is_refused(e.as_service_error()) => Err(StepError::aws("the task can't be updated", e)),
+            _ => Ok(()),
+        }
     }
 
     /// Asks a task to stop and returns it.

@@ -30,6 +30,11 @@ pub(crate) fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -
             return Err(ApiError::new("DBInstanceAlreadyExists", "DB instance already exists"));
         }
         let found = registry.cluster(&cluster)?;
+        if class == "db.serverless" && found.settings.serverless.is_none() {
+            return Err(ApiError::cluster_state(
+                "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB instance.",
+            ));
+        }
         let (status, engine_of_cluster) = (found.status.clone(), found.server.engine().name());
         if engine != engine_of_cluster {
             return Err(ApiError::combination(format!(
