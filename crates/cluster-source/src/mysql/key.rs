@@ -11,7 +11,7 @@ pub(super) fn between(kind: &KeyKind, low: &str, high: &str) -> Option<String> {
         KeyKind::Decimal => decimal(low, high),
         KeyKind::Date => date(low, high),
         KeyKind::Bytes => bytes(low, high),
-        KeyKind::Text { .. } => text(low, high),
+        KeyKind::Text { collation, .. } => text(collation, low, high),
     }
 }
 
@@ -98,9 +98,10 @@ fn bytes(low: &str, high: &str) -> Option<String> {
 }
 
 /// Three characters behind what both have in common, as the digits of a number; none above those of the two keys, because others
-/// may not be in the column's character set. Most collations order letters whatever their case.
-fn text(low: &str, high: &str) -> Option<String> {
-    let (low, high) = (low.to_lowercase(), high.to_lowercase());
+/// may not be in the column's character set. Most collations order letters whatever their case, all but those of code points.
+fn text(collation: &str, low: &str, high: &str) -> Option<String> {
+    let ordered = |text: &str| if collation.ends_with("_bin") { text.to_owned() } else { text.to_lowercase() };
+    let (low, high) = (ordered(low), ordered(high));
     let characters = low.chars().chain(high.chars()).max().map_or(1, |c| i128::from(u32::from(c)) + 1);
     let common = low.chars().zip(high.chars()).take_while(|(a, b)| a == b).count();
     let number = |text: &str| {
@@ -142,7 +143,10 @@ mod tests {
         );
         assert_eq!(of(&KeyKind::Bytes, "AB00", "AB80").unwrap(), "AB4000000000000000");
         assert_eq!(of(&text_kind(), "aa", "ac").unwrap(), "ab");
-        assert_eq!(of(&text_kind(), "Apple", "banana").map(|t| ("apple".."banana").contains(&t.as_str())), Some(true));
+        assert_eq!(of(&text_kind(), "01AA", "01ZZ").map(|t| ("01AA".."01ZZ").contains(&t.as_str())), Some(true));
+        let (charset, collation) = ("utf8mb4".to_owned(), "utf8mb4_general_ci".to_owned());
+        let folding = KeyKind::Text { charset, collation };
+        assert_eq!(of(&folding, "Apple", "banana").map(|t| ("apple".."banana").contains(&t.as_str())), Some(true));
         assert_eq!(of(&text_kind(), "same", "same"), None);
         // In the character set of the keys, whichever it is.
         let between = ["0aF", "aa", "customer", "é"].map(|high| of(&text_kind(), "0a", high).unwrap());
