@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::object_key::TaskPath;
+use crate::object_key::{self, TaskPath};
 use crate::table::Table;
 use crate::task::ExportTask;
 use crate::time;
@@ -68,6 +68,17 @@ pub fn export_info(task: &ExportTask) -> serde_json::Result<Vec<u8>> {
     })
 }
 
+/// What a table's part files hold together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Files.
+    pub files: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+}
+
 /// One table's line in `export_tables_info`.
 #[derive(Clone, Debug)]
 pub enum TableStatus<'a> {
@@ -79,6 +90,8 @@ pub enum TableStatus<'a> {
         partitions: usize,
         /// Bytes read from the database.
         bytes: u64,
+        /// What its part files hold.
+        written: Written,
         /// When its first partition began, in milliseconds since the epoch.
         started_at: i64,
         /// When its last partition ended.
@@ -110,12 +123,17 @@ struct TableInfo<'a> {
     warning_message: Option<String>,
 }
 
+/// The last four are not AWS's: what the part files hold, and the table's directory below `exportedFilesPath`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TableStatistics {
     extraction_start_time: String,
     extraction_end_time: String,
     partitioning_info: PartitioningInfo,
+    exported_rows: u64,
+    exported_files: u64,
+    exported_bytes: u64,
+    exported_path: String,
 }
 
 #[derive(Serialize)]
@@ -160,7 +178,7 @@ fn table_info<'a>(status: &TableStatus<'a>) -> TableInfo<'a> {
             target: skipped.target.clone(),
             warning_message: Some(format!("{}: {}", skipped.reason.as_str(), skipped.message)),
         },
-        TableStatus::Exported { table, partitions, bytes, started_at, ended_at } => TableInfo {
+        TableStatus::Exported { table, partitions, bytes, written, started_at, ended_at } => TableInfo {
             table_statistics: Some(TableStatistics {
                 extraction_start_time: time::metadata(started_at),
                 extraction_end_time: time::metadata(ended_at),
@@ -168,6 +186,10 @@ fn table_info<'a>(status: &TableStatus<'a>) -> TableInfo<'a> {
                     number_of_partitions: partitions,
                     number_of_completed_partitions: partitions,
                 },
+                exported_rows: written.rows,
+                exported_files: written.files,
+                exported_bytes: written.bytes,
+                exported_path: object_key::table_path(table),
             }),
             schema_metadata: Some(SchemaMetadata {
                 original_type_mappings: table

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::metadata::TableStatus;
+use crate::metadata::{TableStatus, Written};
 use crate::plan::{PartitionResult, PlanSummary};
 use crate::table::Table;
 use crate::warning::SkippedTable;
@@ -29,6 +29,7 @@ pub struct Exported<'a> {
     pub batches: Vec<u32>,
     partitions: usize,
     bytes: u64,
+    written: Written,
     started_at: i64,
     ended_at: i64,
 }
@@ -40,6 +41,7 @@ impl Exported<'_> {
             table: self.table,
             partitions: self.partitions,
             bytes: self.bytes,
+            written: self.written,
             started_at: self.started_at,
             ended_at: self.ended_at,
         }
@@ -68,12 +70,19 @@ pub fn tally<'a>(summary: &'a PlanSummary, results: &'a [PartitionResult]) -> Re
         }
         let bytes = results.iter().map(|r| r.source_bytes).sum();
         tally.source_bytes += bytes;
-        tally.files.extend(results.iter().flat_map(|r| &r.files).map(|f| f.key.as_str()));
+        let mut written = Written::default();
+        for file in results.iter().flat_map(|result| &result.files) {
+            tally.files.insert(file.key.as_str());
+            written.files += 1;
+            written.rows += file.rows;
+            written.bytes += file.bytes;
+        }
         tally.exported.push(Exported {
             table,
             batches: planned.batches.iter().map(|(batch, _)| *batch).collect(),
             partitions: results.len(),
             bytes,
+            written,
             started_at: results.iter().map(|r| r.started_at).min().unwrap_or_default(),
             ended_at: results.iter().map(|r| r.ended_at).max().unwrap_or_default(),
         });

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use export_task::event;
-use export_task::metadata::{self, TableStatus};
+use export_task::metadata::{self, TableStatus, Written};
 use export_task::plan::{PartitionResult, PlanSummary, PlannedTable};
 use export_task::request::StartExportTask;
 use export_task::table::{Column, ParquetType, Table};
@@ -73,6 +73,7 @@ fn export_tables_info_tells_exported_and_skipped_tables() {
             table: &table,
             partitions: 2,
             bytes: 16384,
+            written: Written { files: 3, rows: 77, bytes: 4096 },
             started_at: 1_599_721_990_000,
             ended_at: 1_599_722_000_000,
         },
@@ -84,7 +85,8 @@ fn export_tables_info_tells_exported_and_skipped_tables() {
             {
                 "tableStatistics": {
                     "extractionStartTime": "Sep 10, 2020 7:13:10 AM", "extractionEndTime": "Sep 10, 2020 7:13:20 AM",
-                    "partitioningInfo": {"numberOfPartitions": 2, "numberOfCompletedPartitions": 2}
+                    "partitioningInfo": {"numberOfPartitions": 2, "numberOfCompletedPartitions": 2},
+                    "exportedRows": 77, "exportedFiles": 3, "exportedBytes": 4096, "exportedPath": "shop/public.orders"
                 },
                 "schemaMetadata": {"originalTypeMappings": [{
                     "columnName": "note", "originalType": "character varying", "expectedExportedType": "binary (UTF8)",
