@@ -12,12 +12,13 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::FOOTER_SIZE;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData};
 use parquet::file::properties::WriterPropertiesPtr;
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescPtr;
 
 use crate::codec::Codec;
 use crate::pages::{SharedPages, Stores, lock};
-use crate::{order, properties, schema};
+use crate::{large, order, properties, schema};
 
 const MAGIC: &[u8] = b"PAR1";
 
@@ -26,7 +27,6 @@ pub(crate) struct Encoder {
     schema: SchemaRef,
     parquet: SchemaDescPtr,
     properties: WriterPropertiesPtr,
-    large_properties: WriterPropertiesPtr,
     codec: Arc<Codec>,
     threads: usize,
     open: Option<RowGroup>,
@@ -44,17 +44,17 @@ struct RowGroup {
 struct Column {
     writer: ArrowColumnWriter,
     pages: SharedPages,
+    /// Of a column that the writer itself computes none for.
+    statistics: Option<Statistics>,
 }
 
 impl Encoder {
     /// A file of `schema`, encoded by up to `threads` threads at once.
     pub(crate) fn new(schema: SchemaRef, codec: Arc<Codec>, threads: usize) -> Result<Self> {
         let parquet = schema::descriptor(&schema)?;
-        let properties = |large| Arc::new(properties::writer_properties(parquet.num_columns(), large));
         Ok(Self {
             schema,
-            properties: properties(false),
-            large_properties: properties(true),
+            properties: Arc::new(properties::writer_properties(parquet.num_columns(), [])),
             parquet: Arc::new(parquet),
             codec,
             threads,
@@ -80,7 +80,7 @@ impl Encoder {
                 if let Some(before) = before {
                     self.close(before, &mut out)?;
                 }
-                self.row_group(large)?
+                self.row_group(large.then_some(batch))?
             }
         };
         group.write(&self.schema, batch, self.threads)?;
@@ -121,17 +121,28 @@ impl Encoder {
         }
     }
 
-    fn row_group(&self, large: bool) -> Result<RowGroup> {
+    /// A row group, which may be for a large batch alone.
+    fn row_group(&self, large: Option<&RecordBatch>) -> Result<RowGroup> {
+        let statistics: Vec<_> = match large {
+            Some(batch) => batch.columns().iter().map(large::statistics).collect(),
+            None => vec![None; self.parquet.num_columns()],
+        };
+        let properties = match large {
+            Some(_) => {
+                let columns = statistics.iter().zip(self.parquet.columns()).filter(|(large, _)| large.is_some());
+                let paths = columns.map(|(_, column)| column.path().clone());
+                Arc::new(properties::writer_properties(self.parquet.num_columns(), paths))
+            }
+            None => Arc::clone(&self.properties),
+        };
         // Column writers are made for a file writer. What this one writes, the magic number, goes nowhere.
-        let root = self.parquet.root_schema_ptr();
-        let properties = if large { &self.large_properties } else { &self.properties };
-        let file = SerializedFileWriter::new(io::sink(), root, Arc::clone(properties))?;
+        let file = SerializedFileWriter::new(io::sink(), self.parquet.root_schema_ptr(), properties)?;
         let stores = Stores::new(Arc::clone(&self.codec));
         let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&self.schema))
             .with_page_store_factory(Arc::clone(&stores) as _);
         let writers = factory.create_column_writers(self.closed.len())?;
-        let columns = writers.into_iter().zip(stores.pages());
-        let columns = columns.map(|(writer, pages)| Column { writer, pages }).collect();
+        let columns = writers.into_iter().zip(stores.pages()).zip(statistics);
+        let columns = columns.map(|((writer, pages), statistics)| Column { writer, pages, statistics }).collect();
         Ok(RowGroup { columns, rows: 0 })
     }
 
@@ -140,13 +151,13 @@ impl Encoder {
         let start = self.bytes;
         let mut uncompressed = 0;
         let mut columns = Vec::with_capacity(group.columns.len());
-        for Column { writer, pages } in group.columns {
+        for Column { writer, pages, statistics } in group.columns {
             let chunk = writer.close()?;
             let pages = std::mem::take(&mut *lock(&pages));
             let dictionary = pages.dictionary.iter().map(Bytes::len).sum::<usize>() as u64;
             let at = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
             let metadata = chunk.close().metadata.clone();
-            let statistics = metadata.statistics().cloned().map(order::statistics);
+            let statistics = statistics.or_else(|| metadata.statistics().cloned().map(order::statistics));
             let mut metadata = metadata.into_builder();
             if let Some(statistics) = statistics {
                 metadata = metadata.set_statistics(statistics);

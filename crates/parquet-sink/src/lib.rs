@@ -9,6 +9,7 @@
 //! * [`part`]: one part: batches in, finished files out, rolling at the target size.
 //! * [`properties`]: the Parquet settings and their reasons.
 //! * `encoder`: one file's bytes; `pages` are those of a column chunk, compressed by `codec`; `order` is that of floats.
+//! * `large`: statistics of columns that hold large values.
 //! * `schema`: the Parquet schema of a file.
 //! * `multipart`: one S3 object written while its size is still unknown.
 //! * `directory`: one local file that appears under its name only when it is complete.
@@ -26,6 +27,7 @@ pub mod destination;
 mod directory;
 mod encoder;
 pub mod error;
+mod large;
 mod multipart;
 mod order;
 mod pages;

@@ -1,7 +1,8 @@
 //! The Parquet settings and their reasons: the shape of AWS's files (Spark's, format version 1), at bounded memory.
 
 use parquet::basic::Compression;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::schema::types::ColumnPath;
 
 /// A row group ends at this compressed size. It is what the writer holds in memory, and what a reader reads at once.
 pub const ROW_GROUP_BYTES: usize = 16 << 20;
@@ -17,9 +18,12 @@ pub const ROW_GROUP_ROWS: usize = 1_000_000;
 /// codec would have found is hidden from it, and takes longer than it saves.
 pub const DICTIONARY_BYTES: usize = 128 << 10;
 
-/// A batch that takes more than this holds a value that is itself larger than any other batch. It is a row group of its own,
-/// without dictionaries and statistics, which would be three more copies of the value.
+/// A batch that takes more than this holds a value that is itself larger than any other batch. It is a row group of its own.
 pub const LARGE_BATCH: usize = 32 << 20;
+
+/// A column that takes more than this of such a batch has no dictionary, and its statistics are those of `large`: the
+/// writer's own would be three more copies of its values.
+pub const LARGE_COLUMN: usize = 1 << 20;
 
 /// Tables with more columns than this get no dictionaries: each costs its column about 0.25 MiB of working memory.
 pub const DICTIONARY_COLUMNS: usize = 128;
@@ -30,19 +34,22 @@ pub const PAGE_ROWS: usize = 20_000;
 /// What the files say wrote them.
 pub const CREATED_BY: &str = concat!("aurora-export version ", env!("CARGO_PKG_VERSION"));
 
-/// Properties of the row groups of a file of `columns` columns: of most, or of those that are one large batch.
-pub(crate) fn writer_properties(columns: usize, large: bool) -> WriterProperties {
-    // Statistics of a column chunk only, and with them no page index, as in AWS's files.
-    let statistics = if large { EnabledStatistics::None } else { EnabledStatistics::Chunk };
-    WriterProperties::builder()
+/// Properties of a row group of a file of `columns` columns, of which those at `large` hold large values.
+pub(crate) fn writer_properties(columns: usize, large: impl IntoIterator<Item = ColumnPath>) -> WriterProperties {
+    let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         // `pages` compresses.
         .set_compression(Compression::UNCOMPRESSED)
-        .set_dictionary_enabled(columns <= DICTIONARY_COLUMNS && !large)
+        .set_dictionary_enabled(columns <= DICTIONARY_COLUMNS)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_statistics_enabled(statistics)
+        // Statistics of a column chunk only, and with them no page index, as in AWS's files.
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
-        .set_bloom_filter_enabled(false)
-        .build()
+        .set_bloom_filter_enabled(false);
+    let without = |properties: WriterPropertiesBuilder, path: ColumnPath| {
+        let properties = properties.set_column_dictionary_enabled(path.clone(), false);
+        properties.set_column_statistics_enabled(path, EnabledStatistics::None)
+    };
+    large.into_iter().fold(properties, without).build()
 }

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BinaryArray, Float32Array, Float64Array, Int32Array, RecordBatch};
+use arrow_array::builder::{BinaryBuilder, ListBuilder};
+use arrow_array::{
+    ArrayRef, BinaryArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
@@ -339,8 +342,57 @@ async fn a_large_value_is_a_row_group_of_its_own() {
     let files = writer.finish().await.unwrap();
     let file = scratch.read(&files[0].key);
     let groups = footer(file.clone());
-    let groups = groups.row_groups().iter();
-    let told: Vec<_> = groups.map(|group| (group.num_rows(), group.column(0).statistics().is_some())).collect();
-    assert_eq!(told, [(1024, true), (1, false), (1, false), (2048, true)]);
+    let told: Vec<_> = groups.row_groups().iter().map(|group| group.num_rows()).collect();
+    assert_eq!(told, [1024, 1, 1, 2048]);
     assert!(same_rows(&read(file), &batches));
+}
+
+#[tokio::test]
+async fn every_row_group_has_statistics_of_every_column() {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Int64, true),
+        Field::new("text", DataType::Utf8, true),
+        Field::new_list("list", Field::new("element", DataType::Binary, true), true),
+    ]));
+    // The second batch is a large one; its texts begin with more `é` than a bound has room for.
+    let batch = |from: i64, text: &str, bytes: &[u8]| {
+        let mut list = ListBuilder::new(BinaryBuilder::new()).with_field(Field::new("element", DataType::Binary, true));
+        list.append_value([Some(bytes), None, Some(b"z")]);
+        list.append_null();
+        list.append_value([None::<&[u8]>; 0]);
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(vec![Some(from), Some(from + 1), None])),
+            Arc::new(StringArray::from(vec![Some(text), None, Some("z")])),
+            Arc::new(list.finish()),
+        ];
+        RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
+    };
+    let batches = [
+        batch(0, "a", b"a"),
+        batch(10, &"é".repeat(20 << 20), &vec![0xFF; 9 << 20]),
+        batch(20, "b", b"b"),
+    ];
+    let scratch = Scratch::new("statistics");
+    let mut writer = scratch.writer(Arc::clone(&schema), Settings::default());
+    for batch in &batches {
+        writer.write(batch).await.unwrap();
+    }
+    let files = writer.finish().await.unwrap();
+    let metadata = footer(scratch.read(&files[0].key));
+    let bounds = |group: usize, column: usize| {
+        let statistics = metadata.row_group(group).column(column).statistics().unwrap();
+        let bytes = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+        (bytes(statistics.min_bytes_opt()), bytes(statistics.max_bytes_opt()), statistics.null_count_opt())
+    };
+    let some = |bytes: &[u8]| Some(bytes.to_vec());
+    for (group, from) in [(0, 0_i64), (1, 10), (2, 20)] {
+        let (min, max) = (some(&from.to_le_bytes()), some(&(from + 1).to_le_bytes()));
+        assert_eq!(bounds(group, 0), (min, max, Some(1)));
+    }
+    assert_eq!(bounds(0, 1), (some(b"a"), some(b"z"), Some(1)));
+    let high = format!("{}ê", "é".repeat(31));
+    assert_eq!(bounds(1, 1), (some(b"z"), some(high.as_bytes()), Some(1)));
+    // No bound is above so many of the highest byte.
+    assert_eq!(bounds(1, 2), (some(b"z"), None, Some(3)));
+    assert_eq!(bounds(2, 2), (some(b"b"), some(b"z"), Some(3)));
 }
