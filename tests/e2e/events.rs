@@ -187,7 +187,7 @@ fn the_progress_of_long_extractions_is_told() {
             columns: vec![],
         };
         let plan = PlanSummary {
-            tables: vec![PlannedTable { table, batches: vec![(1, 1)], bytes: 1 }],
+            tables: vec![PlannedTable { table, batches: vec![(1, 1)], counted: vec![], bytes: 1 }],
             ..PlanSummary::default()
         };
         let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), "progress");

@@ -18,7 +18,7 @@ use cluster_source::survey::Survey;
 use cluster_source::{Endpoint, Source};
 use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
-use export_task::options::Types;
+use export_task::options::Options;
 use export_task::plan::lines;
 
 /// The template's defaults.
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (host, port, user) = (host.clone(), port.parse()?, user.clone());
     let source = Source::new(Engine::Postgresql, Endpoint { host, port, user, password: String::new() }, None);
     let began = Instant::now();
-    let survey = Survey::take(&source, &ExportOnly::default(), Types::Aurora, SMALLEST_UNIT, WORKERS).await?;
+    let survey = Survey::take(&source, &ExportOnly::default(), &Options::default(), SMALLEST_UNIT, WORKERS).await?;
     let surveyed = began.elapsed();
     let summary = serde_json::to_vec(&survey.summary())?;
     let (units, items) = lines(survey.work_units())?;

@@ -20,7 +20,7 @@ use export_task::export_only::ExportOnly;
 use export_task::metadata::{self, TABLES_PER_DOCUMENT, TableStatus};
 use export_task::object_key::TaskPath;
 use export_task::options::{self, Options, TARGET_FILE_MB};
-use export_task::plan::{Partition, PartitionResult};
+use export_task::plan::Results;
 use export_task::request::{self, ExportRequest};
 use export_task::tally::{Tally, tally};
 use export_task::task::{ExportTask, Status};
@@ -62,6 +62,9 @@ pub struct Arguments {
     /// Size at which a file ends and the next begins, in MiB
     #[arg(long, value_name = "MIB", default_value_t = TARGET_FILE_MB, value_parser = clap::value_parser!(u32).range(1..=options::MOST_FILE_MB as i64))]
     target_file_size_mb: u32,
+    /// How the export is checked: the database counts the rows of each table that is read in parts, or it doesn't
+    #[arg(long, default_value = "count")]
+    verify: Verify,
     /// Connections that read at once; as many as there are processors if not given
     #[arg(long)]
     jobs: Option<std::num::NonZero<u32>>,
@@ -77,6 +80,12 @@ pub struct Arguments {
 enum Types {
     Aurora,
     Native,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Verify {
+    Count,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -99,6 +108,10 @@ impl Arguments {
                 Compression::Snappy => options::Compression::Snappy,
             },
             target_file_size_mb: Some(self.target_file_size_mb),
+            verify: match self.verify {
+                Verify::Count => options::Verify::Count,
+                Verify::None => options::Verify::None,
+            },
         }
     }
 
@@ -151,9 +164,8 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
             "note: MySQL's connections share no snapshot: each range of a table is read as it is when its turn comes"
         );
     }
-    let types = task.request.options.types;
     let jobs = arguments.jobs();
-    let survey = Survey::take(live.source(), &only, types, arguments.partition_mb << 20, jobs).await?;
+    let survey = Survey::take(live.source(), &only, &task.request.options, arguments.partition_mb << 20, jobs).await?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
         let names = unmatched.join(", ");
@@ -169,8 +181,8 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
     task.status = Status::Complete;
     task.extracted_bytes = tally.source_bytes;
     task.task_end_time = Some(now_millis());
-    task.warning_message = warning::message(&tally.skipped, &summary.unreadable_databases);
-    let written = || results.iter().flat_map(|r| &r.files);
+    task.warning_message = warning::message(&tally.skipped, &summary.unreadable_databases, &tally.uncounted);
+    let written = || results.partitions.iter().flat_map(|r| &r.files);
     // Of tables that were found impossible half-way.
     for stale in written().filter(|file| !tally.files.contains(file.key.as_str())) {
         destination.remove(&stale.key).await?;
@@ -261,9 +273,9 @@ async fn extract(
     destination: &Destination,
     path: &TaskPath,
     progress: &Progress,
-) -> Result<Vec<PartitionResult>, StepError> {
+) -> Result<Results, StepError> {
     let (processors, jobs) = (processors(), arguments.jobs());
-    let units = Arc::new(Mutex::new(survey.units.clone().into_iter()));
+    let units = Arc::new(Mutex::new(survey.work_units().collect::<Vec<_>>().into_iter()));
     let tables = Arc::new(survey.tables.clone());
     let mut workers = JoinSet::new();
     for _ in 0..jobs {
@@ -279,21 +291,24 @@ async fn extract(
         );
         workers.spawn(async move {
             let next = || units.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let mut results = Vec::new();
+            let mut results = Results::default();
             while let Some(unit) = next() {
-                for partition in unit {
-                    let Partition { table, bytes, .. } = partition;
-                    results.push(extractor.partition(&tables[table as usize], &partition).await?);
-                    progress.partition(bytes);
+                for partition in &unit.partitions {
+                    let table = &tables[partition.table as usize];
+                    results.partitions.push(extractor.partition(table, partition).await?);
+                    progress.partition(partition.bytes);
+                }
+                for count in &unit.counts {
+                    results.counts.push(extractor.count(&tables[count.table as usize], count, None).await?);
                 }
             }
             Ok::<_, StepError>(results)
         });
     }
-    let mut results = Vec::new();
+    let mut results = Results::default();
     while let Some(worker) = workers.join_next().await {
         let stopped = |e| StepError::caused(ErrorKind::InternalFailure, "a reader stopped", e);
-        results.extend(worker.map_err(stopped)??);
+        results.extend([worker.map_err(stopped)??]);
     }
     Ok(results)
 }

@@ -8,6 +8,7 @@
 //! * `connect`: connections and their session settings; `handshake` logs in.
 //! * `wire`: packets; `fields` is what they are made of, `failure` the errors among them, `query` statements.
 //! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
+//! * `count`: how many rows a table has.
 //! * `partition`: ranges of about equal size that together cover every row once; `key` is what their bounds are made of.
 //! * `size`: how large tables are.
 //! * `sql`: quoting, conditions, and the one statement that reads rows.
@@ -18,6 +19,7 @@ mod batch;
 mod catalog;
 mod columns;
 mod connect;
+mod count;
 mod failure;
 mod fields;
 mod handshake;
@@ -32,6 +34,7 @@ mod wire;
 
 pub use batch::Batcher;
 pub use catalog::{Catalog, FoundTable, Key, catalog};
+pub use count::count;
 pub use connect::{Connection, Source, databases, max_connections};
 pub use partition::partitions;
 pub use stream::{Batches, read};

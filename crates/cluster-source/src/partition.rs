@@ -4,10 +4,10 @@
 //! neighbours that come to be in one unit become one partition again: a large table is cut where units end.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use export_task::engine::Engine;
-use export_task::plan::Partition;
+use export_task::plan::{Count, Partition};
 
 /// Pieces a unit is filled with: it then has the size it should have within an eighth.
 pub const PIECES: u64 = 8;
@@ -64,6 +64,34 @@ pub fn pack(pieces: Vec<Partition>, unit_bytes: u64, workers: u32) -> Vec<Vec<Pa
     let mut units: Vec<Vec<Partition>> = units.into_iter().map(|unit| join(unit.pieces)).collect();
     number(&mut units);
     units
+}
+
+/// A relation is counted in about this share of the time that reading it takes.
+const COUNTING: u64 = 8;
+
+/// The relations that the units read in parts, to be counted as wholes: in units of about the same cost, in the order of tables.
+pub fn pack_counts(units: &[Vec<Partition>], unit_bytes: u64) -> Vec<Vec<Count>> {
+    let mut relations: BTreeMap<(u32, u32), (u32, Count)> = BTreeMap::new();
+    for Partition { table, relation, batch, bytes, .. } in units.iter().flatten() {
+        let count = || (0, Count { table: *table, batch: *batch, relation: relation.clone(), bytes: 0 });
+        let (partitions, count) = relations.entry((*table, *batch)).or_insert_with(count);
+        *partitions += 1;
+        count.bytes += bytes;
+    }
+    let cut = relations.into_values().filter(|(partitions, _)| *partitions > 1).map(|(_, count)| count);
+    let (mut packed, mut room): (Vec<Vec<Count>>, u64) = (Vec::new(), 0);
+    for count in cut {
+        let cost = count.bytes / COUNTING;
+        match packed.last_mut() {
+            Some(last) if cost <= room => last.push(count),
+            _ => {
+                packed.push(vec![count]);
+                room = unit_bytes;
+            }
+        }
+        room = room.saturating_sub(cost);
+    }
+    packed
 }
 
 #[derive(Default)]

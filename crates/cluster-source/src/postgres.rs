@@ -8,6 +8,7 @@
 //!
 //! * `connect`: connections and their session settings.
 //! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
+//! * `count`: how many rows a relation has.
 //! * `partition`: ranges of about equal size that together cover every row once.
 //! * `sql`: quoting, and the one statement that reads rows.
 //! * `coalesce`: the messages of rows, joined before they reach the client library.
@@ -20,6 +21,7 @@ mod coalesce;
 mod columns;
 mod connect;
 mod copy_binary;
+mod count;
 mod partition;
 mod sql;
 mod stream;
@@ -28,5 +30,6 @@ mod types;
 pub use batch::Batcher;
 pub use catalog::{Catalog, FoundRelation, FoundTable, Key, catalog};
 pub use connect::{Connection, FIRST_DATABASE, Source, databases, max_connections};
+pub use count::count;
 pub use partition::{Slicing, partitions};
 pub use stream::{Batches, read};

@@ -2,11 +2,12 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use export_task::engine::Engine;
 use export_task::options::Types;
-use export_task::plan::Partition;
+use export_task::plan::{Partition, Relation};
 use export_task::table::Table;
 use export_task::warning::SkippedTable;
 use futures_util::Stream;
@@ -128,6 +129,17 @@ impl Connection {
                 mysql::partitions(connection, found, target_bytes).await
             }
             _ => Err(SourceError::Plan("a table of another engine".to_owned())),
+        }
+    }
+
+    /// Has the server count a relation's rows in one statement. `None` when that takes longer than `within`.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn count(&mut self, relation: &Relation, within: Option<Duration>) -> Result<Option<u64>, SourceError> {
+        match self {
+            Self::Postgres(connection) => postgres::count(connection, relation, within).await,
+            Self::Mysql(connection) => mysql::count(connection, relation, within).await,
         }
     }
 

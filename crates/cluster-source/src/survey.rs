@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashSet};
 use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
 use export_task::object_key;
-use export_task::options::Types;
-use export_task::plan::{Partition, PlanSummary, PlannedTable, WorkUnit};
+use export_task::options::{Options, Types, Verify};
+use export_task::plan::{Count, Partition, PlanSummary, PlannedTable, WorkUnit};
 use export_task::table::Table;
 use export_task::warning::SkippedTable;
 
 use crate::error::{ErrorKind, SourceError};
-use crate::partition::{PIECES, pack, unit_bytes};
+use crate::partition::{PIECES, pack, pack_counts, unit_bytes};
 use crate::source::{Catalog, FoundTable, Source};
 
 /// What the server holds and how it is cut.
@@ -23,6 +23,8 @@ pub struct Survey {
     pub tables: Vec<Table>,
     /// The partitions of them, packed into work units, largest first.
     pub units: Vec<Vec<Partition>>,
+    /// The relations that are counted as wholes, packed into work units. Empty when nothing is to be verified.
+    pub counts: Vec<Vec<Count>>,
     /// Selected tables that can't be exported.
     pub skipped: Vec<SkippedTable>,
     /// Selected databases whose catalog can't be read.
@@ -40,7 +42,7 @@ impl Survey {
     pub async fn take(
         source: &Source,
         only: &ExportOnly,
-        types: Types,
+        options: &Options,
         smallest_unit: u64,
         most_workers: u32,
     ) -> Result<Self, SourceError> {
@@ -51,7 +53,7 @@ impl Survey {
         let mut found: Vec<FoundTable> = Vec::new();
         let (mut skipped, mut unreadable_databases) = (Vec::new(), Vec::new());
         for database in databases.iter().filter(|d| only.selects_database(d)) {
-            match catalog(source, database, only, types).await {
+            match catalog(source, database, only, options.types).await {
                 Ok(catalog) => {
                     found.extend(catalog.tables);
                     skipped.extend(catalog.skipped);
@@ -85,10 +87,16 @@ impl Survey {
             }
         }
         number(&mut tables);
+        let units = pack(pieces, unit_bytes, workers);
+        let counts = match options.verify {
+            Verify::Count => pack_counts(&units, unit_bytes),
+            Verify::None => Vec::new(),
+        };
         Ok(Self {
             engine: source.engine(),
             tables,
-            units: pack(pieces, unit_bytes, workers),
+            units,
+            counts,
             skipped,
             unreadable_databases,
             workers,
@@ -105,16 +113,26 @@ impl Survey {
         let exported = self.tables.iter().map(|t| [t.database.as_str(), &t.schema, &t.name]);
         // A skipped table's names hold no dots when a partial export can name it.
         let skipped = self.skipped.iter().filter_map(|s| s.target.split('.').collect::<Vec<_>>().try_into().ok());
-        let unreadable = self.unreadable_databases.iter().map(|d| [d.as_str(), "", ""]);
-        only.unmatched(self.engine, exported.chain(skipped).chain(unreadable))
+        // What a database holds that can't be read is unknown. It is reported, so naming a part of it is no mistake.
+        let unreadable = |name: &&str| {
+            let database = name.split('.').next();
+            self.unreadable_databases.iter().any(|unreadable| Some(unreadable.as_str()) == database)
+        };
+        let mut unmatched = only.unmatched(self.engine, exported.chain(skipped));
+        unmatched.retain(|name| !unreadable(name));
+        unmatched
     }
 
-    /// The work list. One unit at a time, because each repeats what its tables are.
+    /// The work list. Counts come first, because a statement that takes long should not begin last. One unit at a time, because each
+    /// repeats what its tables are.
     pub fn work_units(&self) -> impl Iterator<Item = WorkUnit> {
-        self.units.iter().zip(0..).map(|(partitions, unit)| {
-            let used: BTreeSet<u32> = partitions.iter().map(|partition| partition.table).collect();
+        let counts = self.counts.iter().map(|counts| (&[][..], &counts[..]));
+        let work = counts.chain(self.units.iter().map(|partitions| (&partitions[..], &[][..])));
+        work.zip(0..).map(|((partitions, counts), unit)| {
+            let read = partitions.iter().map(|partition| partition.table);
+            let used: BTreeSet<u32> = read.chain(counts.iter().map(|count| count.table)).collect();
             let tables = used.iter().map(|id| self.tables[*id as usize].clone()).collect();
-            WorkUnit { unit, tables, partitions: partitions.clone() }
+            WorkUnit { unit, tables, partitions: partitions.to_vec(), counts: counts.to_vec() }
         })
     }
 
@@ -123,7 +141,7 @@ impl Survey {
         let mut planned: Vec<PlannedTable> = self
             .tables
             .iter()
-            .map(|table| PlannedTable { table: table.clone(), batches: Vec::new(), bytes: 0 })
+            .map(|table| PlannedTable { table: table.clone(), batches: Vec::new(), counted: Vec::new(), bytes: 0 })
             .collect();
         for partition in self.units.iter().flatten() {
             let PlannedTable { batches, bytes, .. } = &mut planned[partition.table as usize];
@@ -132,6 +150,9 @@ impl Survey {
                 Ok(at) => batches[at].1 += 1,
                 Err(at) => batches.insert(at, (partition.batch, 1)),
             }
+        }
+        for count in self.counts.iter().flatten() {
+            planned[count.table as usize].counted.push(count.batch);
         }
         PlanSummary {
             tables: planned,

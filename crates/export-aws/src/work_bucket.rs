@@ -3,7 +3,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use export_task::plan::{self, PartitionResult, PlanSummary, UnitRef, WorkUnit};
+use export_task::plan::{self, PlanSummary, Results, UnitRef, WorkUnit};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
@@ -90,7 +90,7 @@ impl WorkBucket {
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
-    pub async fn result(&self, unit: u32, from: u32) -> Result<Option<Vec<PartitionResult>>, StepError> {
+    pub async fn result(&self, unit: u32, from: u32) -> Result<Option<Results>, StepError> {
         let answer = self.s3.get_object().bucket(&self.bucket).key(self.result_key(unit, from)).send().await;
         match answer {
             Ok(object) => Ok(Some(serde_json::from_slice(&collect(object.body).await?)?)),
@@ -104,7 +104,7 @@ impl WorkBucket {
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
-    pub async fn put_result(&self, unit: u32, from: u32, results: &[PartitionResult]) -> Result<bool, StepError> {
+    pub async fn put_result(&self, unit: u32, from: u32, results: &Results) -> Result<bool, StepError> {
         let put = self.s3.put_object().bucket(&self.bucket).key(self.result_key(unit, from)).if_none_match("*");
         let body = ByteStream::from(serde_json::to_vec(results)?);
         match put.body(body).content_type("application/json").send().await {
@@ -122,7 +122,7 @@ impl WorkBucket {
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
-    pub async fn results(&self) -> Result<Vec<PartitionResult>, StepError> {
+    pub async fn results(&self) -> Result<Results, StepError> {
         let mut keys = Vec::new();
         let mut pages =
             self.s3.list_objects_v2().bucket(&self.bucket).prefix(self.results_prefix()).into_paginator().send();
@@ -131,10 +131,12 @@ impl WorkBucket {
             keys.extend(page.contents().iter().filter_map(|o| o.key().map(str::to_owned)));
         }
         let read = |key: String| async move {
-            Ok::<Vec<PartitionResult>, StepError>(serde_json::from_slice(&self.get(&key, None).await?)?)
+            Ok::<Results, StepError>(serde_json::from_slice(&self.get(&key, None).await?)?)
         };
         let nested: Vec<_> = stream::iter(keys).map(read).buffered(READS_AT_ONCE).try_collect().await?;
-        Ok(nested.into_iter().flatten().collect())
+        let mut all = Results::default();
+        all.extend(nested);
+        Ok(all)
     }
 
     async fn put_json<T: Serialize>(&self, key: &str, value: &T) -> Result<(), StepError> {

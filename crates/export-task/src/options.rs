@@ -1,4 +1,4 @@
-//! How files are written: what a request may say about them. The defaults are what AWS's exporter does.
+//! How files are written and checked: what a request may say about it. The defaults are what AWS's exporter does.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,8 @@ pub struct Options {
     /// Size at which a file ends and the next begins; absent for [`TARGET_FILE_MB`].
     #[serde(rename = "TargetFileSizeMB", skip_serializing_if = "Option::is_none")]
     pub target_file_size_mb: Option<u32>,
+    /// How the export is checked against the database.
+    pub verify: Verify,
 }
 
 /// Size of files in MiB unless the request says otherwise.
@@ -37,6 +39,17 @@ pub enum Types {
     Aurora,
     /// Parquet's own dates, times, decimals, UUIDs, JSON and lists, wherever every value of the database's type fits.
     Native,
+}
+
+/// How an export is checked against the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// The server counts the rows of each relation that is read in parts.
+    #[default]
+    Count,
+    /// Not at all.
+    None,
 }
 
 /// How pages are compressed.

@@ -46,16 +46,45 @@ pub struct UnitRef {
     pub length: u64,
 }
 
+/// A relation whose rows the server counts in one statement that knows nothing of the partitions it is cut into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Count {
+    /// The [`Table::id`] it belongs to.
+    pub table: u32,
+    /// [`Partition::batch`] of the relation's partitions.
+    pub batch: u32,
+    /// The relation.
+    pub relation: Relation,
+    /// Estimated size of the relation in the database, in bytes. Balance only.
+    pub bytes: u64,
+}
+
 /// A work unit: what one child of the Distributed Map does, perhaps over several invocations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct WorkUnit {
     /// Number of the unit, from 0.
     pub unit: u32,
-    /// The tables its partitions belong to.
+    /// The tables its partitions and counts belong to.
     pub tables: Vec<Table>,
-    /// The partitions, in the order they are done. A cursor counts them.
+    /// The partitions, in the order they are done.
     pub partitions: Vec<Partition>,
+    /// The relations that are counted after them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<Count>,
+}
+
+impl WorkUnit {
+    /// How much there is to do: a cursor counts partitions, then counts.
+    pub fn len(&self) -> usize {
+        self.partitions.len() + self.counts.len()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Units as JSON, one a line, and where each of them is.
@@ -111,6 +140,9 @@ pub struct PlannedTable {
     pub table: Table,
     /// `(batch, number of partitions)` in ascending order of batch.
     pub batches: Vec<(u32, u32)>,
+    /// The batches whose rows the server counts, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<u32>,
     /// Estimated size in the database, in bytes.
     pub bytes: u64,
 }
@@ -152,10 +184,65 @@ pub struct PartFile {
     pub bytes: u64,
 }
 
-/// Where a unit goes on after an invocation ran out of time: the partitions before it are finished.
+/// What came of a [`Count`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CountResult {
+    /// [`Table::id`].
+    pub table: u32,
+    /// [`Count::batch`].
+    pub batch: u32,
+    /// What the server answered.
+    pub counted: Counted,
+}
+
+/// What a server answers that is asked for a relation's rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counted {
+    /// That many.
+    Rows(u64),
+    /// The server takes longer than an invocation may.
+    TooLong,
+    /// The server can't count them, so the table must be left out.
+    Skip(crate::warning::SkippedTable),
+}
+
+/// What one invocation on a unit finished: first partitions, then counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Results {
+    /// Of partitions.
+    pub partitions: Vec<PartitionResult>,
+    /// Of counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<CountResult>,
+}
+
+impl Results {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.partitions.len() + self.counts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Extend<Self> for Results {
+    fn extend<I: IntoIterator<Item = Self>>(&mut self, more: I) {
+        for Self { partitions, counts } in more {
+            self.partitions.extend(partitions);
+            self.counts.extend(counts);
+        }
+    }
+}
+
+/// Where a unit goes on after an invocation ran out of time: what is before it is finished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Cursor {
-    /// Index into [`WorkUnit::partitions`] of the next partition.
+    /// Index into [`WorkUnit::partitions`], then [`WorkUnit::counts`], of what is next.
     pub next: u32,
 }

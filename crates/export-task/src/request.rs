@@ -221,7 +221,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::options::{Compression, Types};
+    use crate::options::{Compression, Types, Verify};
 
     fn request() -> StartExportTask {
         serde_json::from_value(serde_json::json!({
@@ -247,13 +247,15 @@ mod tests {
         };
         assert_eq!(request().validate().unwrap().options, Options::default());
         assert_eq!(with(json!({})).unwrap(), Options::default());
-        let all = with(json!({"Types": "native", "Compression": "zstd", "TargetFileSizeMB": 256})).unwrap();
-        let (types, compression) = (Types::Native, Compression::Zstd);
-        assert_eq!(all, Options { types, compression, target_file_size_mb: Some(256) });
+        let all = with(json!({"Types": "native", "Compression": "zstd", "TargetFileSizeMB": 256, "Verify": "none"}));
+        let all = all.unwrap();
+        let (types, compression, verify) = (Types::Native, Compression::Zstd, Verify::None);
+        assert_eq!(all, Options { types, compression, target_file_size_mb: Some(256), verify });
         assert_eq!(all.target_file_bytes(), 256 << 20);
         for unknown in [
             json!({"Type": "native"}),
             json!({"Types": "Native"}),
+            json!({"Verify": "rows"}),
             json!({"Compression": "lz4"}),
             json!({"TargetFileSizeMB": 0}),
             json!({"TargetFileSizeMB": 200_000}),

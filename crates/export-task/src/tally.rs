@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::metadata::{TableStatus, Written};
-use crate::plan::{PartitionResult, PlanSummary};
+use crate::plan::{CountResult, Counted, PartitionResult, PlanSummary, Results};
 use crate::table::Table;
-use crate::warning::SkippedTable;
+use crate::warning::{SkipReason, SkippedTable};
 
 /// What a plan's tables came to.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Tally<'a> {
     pub exported: Vec<Exported<'a>>,
     /// Tables that are not: those the planner left out, then those a worker found impossible.
     pub skipped: Vec<SkippedTable>,
+    /// Exported tables whose rows the server couldn't count in time, as [`Table::target`] names them.
+    pub uncounted: Vec<String>,
     /// Keys of all part files of exported tables.
     pub files: HashSet<&'a str>,
     /// Bytes read from the database.
@@ -48,14 +50,23 @@ impl Exported<'_> {
     }
 }
 
-/// Compares. The error names the first partition whose number of results is not one.
-pub fn tally<'a>(summary: &'a PlanSummary, results: &'a [PartitionResult]) -> Result<Tally<'a>, String> {
+/// Compares. The error names the first table whose partitions or counts don't have one result each.
+pub fn tally<'a>(summary: &'a PlanSummary, results: &'a Results) -> Result<Tally<'a>, String> {
     let mut by_table: BTreeMap<u32, Vec<&PartitionResult>> = BTreeMap::new();
-    for result in results {
+    for result in &results.partitions {
         by_table.entry(result.table).or_default().push(result);
     }
-    let mut tally =
-        Tally { exported: Vec::new(), skipped: summary.skipped.clone(), files: HashSet::new(), source_bytes: 0 };
+    let mut counts: BTreeMap<u32, Vec<&CountResult>> = BTreeMap::new();
+    for count in &results.counts {
+        counts.entry(count.table).or_default().push(count);
+    }
+    let mut tally = Tally {
+        exported: Vec::new(),
+        skipped: summary.skipped.clone(),
+        uncounted: Vec::new(),
+        files: HashSet::new(),
+        source_bytes: 0,
+    };
     for planned in &summary.tables {
         let table = &planned.table;
         let mut results = by_table.remove(&table.id).unwrap_or_default();
@@ -64,9 +75,17 @@ pub fn tally<'a>(summary: &'a PlanSummary, results: &'a [PartitionResult]) -> Re
         if !wanted.eq(results.iter().map(|r| (r.batch, r.index))) {
             return Err(format!("the results of {} are not one for each of its partitions", table.target()));
         }
-        if let Some(skip) = results.iter().find_map(|r| r.skip.clone()) {
+        let mut counts = counts.remove(&table.id).unwrap_or_default();
+        counts.sort_by_key(|count| count.batch);
+        if !planned.counted.iter().eq(counts.iter().map(|count| &count.batch)) {
+            return Err(format!("the counts of {} are not one for each of its relations", table.target()));
+        }
+        if let Some(skip) = results.iter().find_map(|r| r.skip.clone()).or_else(|| compare(table, &results, &counts)) {
             tally.skipped.push(skip);
             continue;
+        }
+        if counts.iter().any(|count| count.counted == Counted::TooLong) {
+            tally.uncounted.push(table.target());
         }
         let bytes = results.iter().map(|r| r.source_bytes).sum();
         tally.source_bytes += bytes;
@@ -87,17 +106,37 @@ pub fn tally<'a>(summary: &'a PlanSummary, results: &'a [PartitionResult]) -> Re
             ended_at: results.iter().map(|r| r.ended_at).max().unwrap_or_default(),
         });
     }
-    match by_table.keys().next() {
+    match by_table.keys().chain(counts.keys()).next() {
         Some(table) => Err(format!("there are results for table {table}, which was not planned")),
         None => Ok(tally),
     }
+}
+
+/// Why a table must be left out whose files don't hold as many rows as the server counts.
+fn compare(table: &Table, results: &[&PartitionResult], counts: &[&CountResult]) -> Option<SkippedTable> {
+    counts.iter().find_map(|count| {
+        let rows = match &count.counted {
+            Counted::Rows(rows) => *rows,
+            Counted::TooLong => return None,
+            Counted::Skip(skip) => return Some(skip.clone()),
+        };
+        let files = results.iter().filter(|result| result.batch == count.batch).flat_map(|result| &result.files);
+        let written: u64 = files.map(|file| file.rows).sum();
+        (written != rows).then(|| SkippedTable {
+            target: table.target(),
+            reason: SkipReason::RowCountDiffers,
+            message: format!(
+                "The database counts {rows} rows, the files held {written}, so they were removed. \
+                 An index of the table may be damaged: rebuild its indexes and export it again."
+            ),
+        })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::{PartFile, PlannedTable};
-    use crate::warning::SkipReason;
 
     fn summary() -> PlanSummary {
         let table = |id: u32| Table {
@@ -110,8 +149,8 @@ mod tests {
         };
         PlanSummary {
             tables: vec![
-                PlannedTable { table: table(0), batches: vec![(1, 2)], bytes: 20 },
-                PlannedTable { table: table(1), batches: vec![(1, 1), (2, 1)], bytes: 20 },
+                PlannedTable { table: table(0), batches: vec![(1, 2)], counted: vec![1], bytes: 20 },
+                PlannedTable { table: table(1), batches: vec![(1, 1), (2, 1)], counted: vec![], bytes: 20 },
             ],
             ..PlanSummary::default()
         }
@@ -131,8 +170,15 @@ mod tests {
         }
     }
 
-    fn all() -> Vec<PartitionResult> {
-        vec![result(1, 2, 0), result(0, 1, 1), result(0, 1, 0), result(1, 1, 0)]
+    fn count(counted: Counted) -> CountResult {
+        CountResult { table: 0, batch: 1, counted }
+    }
+
+    fn all() -> Results {
+        Results {
+            partitions: vec![result(1, 2, 0), result(0, 1, 1), result(0, 1, 0), result(1, 1, 0)],
+            counts: vec![count(Counted::Rows(2))],
+        }
     }
 
     #[test]
@@ -146,10 +192,14 @@ mod tests {
     fn refuses_missing_double_and_foreign_results() {
         let summary = summary();
         for change in [
-            |r: &mut Vec<PartitionResult>| drop(r.pop()),
-            |r: &mut Vec<PartitionResult>| r.push(result(0, 1, 0)),
-            |r: &mut Vec<PartitionResult>| r.push(result(7, 1, 0)),
-            |r: &mut Vec<PartitionResult>| r.push(result(0, 1, 2)),
+            |r: &mut Results| drop(r.partitions.pop()),
+            |r: &mut Results| r.partitions.push(result(0, 1, 0)),
+            |r: &mut Results| r.partitions.push(result(7, 1, 0)),
+            |r: &mut Results| r.partitions.push(result(0, 1, 2)),
+            |r: &mut Results| drop(r.counts.pop()),
+            |r: &mut Results| r.counts.push(count(Counted::Rows(2))),
+            |r: &mut Results| r.counts[0].batch = 2,
+            |r: &mut Results| r.counts[0].table = 1,
         ] {
             let mut results = all();
             change(&mut results);
@@ -160,9 +210,24 @@ mod tests {
     #[test]
     fn leaves_a_table_out_that_one_partition_could_not_read() {
         let (summary, mut results) = (summary(), all());
-        results[0].skip =
+        results.partitions[0].skip =
             Some(SkippedTable { target: "d.s.t1".into(), reason: SkipReason::InvalidText, message: "m".into() });
         let tally = tally(&summary, &results).unwrap();
         assert_eq!((tally.exported.len(), tally.skipped.len(), tally.files.len()), (1, 1, 2));
+    }
+
+    #[test]
+    fn leaves_a_table_out_that_the_server_counts_otherwise() {
+        let summary = summary();
+        let mut results = all();
+        results.counts[0].counted = Counted::Rows(3);
+        let differs = tally(&summary, &results).unwrap();
+        assert_eq!((differs.exported.len(), differs.files.len()), (1, 2));
+        assert_eq!(differs.skipped[0].reason, SkipReason::RowCountDiffers);
+        assert!(differs.skipped[0].message.starts_with("The database counts 3 rows, the files held 2,"));
+
+        results.counts[0].counted = Counted::TooLong;
+        let uncounted = tally(&summary, &results).unwrap();
+        assert_eq!((uncounted.exported.len(), uncounted.uncounted), (2, vec!["d.s.t0".to_owned()]));
     }
 }

@@ -37,6 +37,8 @@ pub enum SkipReason {
     UnsupportedEngine,
     /// A value has no equal in the Parquet type that was asked for.
     UnrepresentableValue,
+    /// The files don't hold as many rows as the server counts.
+    RowCountDiffers,
 }
 
 impl SkipReason {
@@ -58,6 +60,7 @@ impl SkipReason {
             Self::InvalidDatetime => "INVALID_DATETIME",
             Self::UnsupportedEngine => "UNSUPPORTED_ENGINE",
             Self::UnrepresentableValue => "UNREPRESENTABLE_VALUE",
+            Self::RowCountDiffers => "ROW_COUNT_DIFFERS",
         }
     }
 }
@@ -117,9 +120,9 @@ pub fn skipped(message: &str) -> Vec<SkippedTable> {
     document.skipped_tables.into_iter().map(table).collect()
 }
 
-/// The `WarningMessage` document, or `None` when nothing was left out.
-pub fn message(skipped: &[SkippedTable], unreadable_databases: &[String]) -> Option<String> {
-    if skipped.is_empty() && unreadable_databases.is_empty() {
+/// The `WarningMessage` document, or `None` when nothing was left out, and every count of rows that was to be made was made.
+pub fn message(skipped: &[SkippedTable], unreadable_databases: &[String], uncounted: &[String]) -> Option<String> {
+    if skipped.is_empty() && unreadable_databases.is_empty() && uncounted.is_empty() {
         return None;
     }
     let mut left = MESSAGE_BYTES;
@@ -127,6 +130,8 @@ pub fn message(skipped: &[SkippedTable], unreadable_databases: &[String]) -> Opt
         left = left.saturating_sub(bytes);
         left > 0
     };
+    let databases = unreadable_databases.iter().map(|d| ("FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE", d));
+    let tables = uncounted.iter().map(|table| ("ROWS_NOT_COUNTED", table));
     let document = Document {
         skipped_tables: skipped
             .iter()
@@ -134,10 +139,10 @@ pub fn message(skipped: &[SkippedTable], unreadable_databases: &[String]) -> Opt
             .map(|s| Entry { target: &s.target, reason: s.reason, message: &s.message })
             .collect(),
         skipped_objectives: [],
-        general: unreadable_databases
-            .iter()
-            .take_while(|d| fits(d.len() + 80))
-            .map(|d| General { reason: "FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE", target: d })
+        general: databases
+            .chain(tables)
+            .take_while(|(_, target)| fits(target.len() + 80))
+            .map(|(reason, target)| General { reason, target })
             .collect(),
     };
     serde_json::to_string(&document).ok()

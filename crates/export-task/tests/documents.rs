@@ -101,16 +101,19 @@ fn export_tables_info_tells_exported_and_skipped_tables() {
 
 #[test]
 fn warnings_have_awss_three_lists() {
-    assert_eq!(warning::message(&[], &[]), None);
+    assert_eq!(warning::message(&[], &[], &[]), None);
     let skipped =
         SkippedTable { target: "d.s.t".into(), reason: SkipReason::UnloggedTable, message: "It is unlogged.".into() };
-    let message = warning::message(&[skipped], &["other".to_owned()]).unwrap();
+    let message = warning::message(&[skipped], &["other".to_owned()], &["d.s.u".to_owned()]).unwrap();
     assert_eq!(
         serde_json::from_str::<Value>(&message).unwrap(),
         json!({
             "skippedTables": [{"target": "d.s.t", "reason": "UNLOGGED_TABLE", "message": "It is unlogged."}],
             "skippedObjectives": [],
-            "general": [{"reason": "FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE", "target": "other"}]
+            "general": [
+                {"reason": "FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE", "target": "other"},
+                {"reason": "ROWS_NOT_COUNTED", "target": "d.s.u"}
+            ]
         })
     );
 }
@@ -151,7 +154,7 @@ fn planned(id: u32, name: &str, partitions: u32, bytes: u64) -> PlannedTable {
         directory_suffix: None,
         columns: vec![],
     };
-    PlannedTable { table, batches: vec![(1, partitions)], bytes }
+    PlannedTable { table, batches: vec![(1, partitions)], counted: vec![], bytes }
 }
 
 fn result(table: u32, index: u32, gigabytes: u64, started_at: i64) -> PartitionResult {
@@ -207,7 +210,7 @@ fn progress_is_told_in_the_words_of_rds() {
 fn a_missing_table_is_told_as_a_failure() {
     let skipped =
         SkippedTable { target: "d.s.t".into(), reason: SkipReason::UnloggedTable, message: "It is unlogged.".into() };
-    let message = warning::message(std::slice::from_ref(&skipped), &[]).unwrap();
+    let message = warning::message(std::slice::from_ref(&skipped), &[], &[]).unwrap();
     assert_eq!(warning::skipped(&message), std::slice::from_ref(&skipped));
     assert_eq!(warning::skipped("{}"), []);
     let event = event::table_failed(&task(Status::Complete), &skipped, 0);

@@ -54,7 +54,7 @@ pub struct PartWriter {
     codec: Arc<Codec>,
     open: Option<OpenFile>,
     finished: Vec<PartFile>,
-    /// Set while a write is running, so that it stays set when one fails or its future is dropped half-way.
+    /// Set while a write is running, so that it stays set when one fails or its future is dropped half-way; and in the end.
     incomplete: bool,
 }
 
@@ -104,14 +104,15 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Completes the last file and returns all of them in order.
-    pub async fn finish(mut self) -> Result<Vec<PartFile>, SinkError> {
+    /// Completes the last file and returns all of them in order. Takes no more rows after that.
+    pub async fn finish(&mut self) -> Result<Vec<PartFile>, SinkError> {
         if self.incomplete {
             return Err(SinkError::Incomplete);
         }
+        self.incomplete = true;
         let result = self.close_last().await;
         self.settle(result).await?;
-        Ok(self.finished)
+        Ok(std::mem::take(&mut self.finished))
     }
 
     /// Gives the part up: the open file disappears, finished ones stay.

@@ -1,37 +1,47 @@
-//! One partition: rows in, part files out.
+//! One partition: rows in, part files out. And one count, which those rows are compared with.
+
+use std::time::Duration;
 
 use cluster_source::{BatchOptions, Connection, Source, SourceError, arrow_schema};
 use export_aws::{StepError, now_millis};
 use export_task::object_key::TaskPath;
 use export_task::options::Options;
-use export_task::plan::{Partition, PartitionResult};
+use export_task::plan::{Count, CountResult, Counted, PartFile, Partition, PartitionResult};
 use export_task::table::Table;
 use export_task::warning::SkippedTable;
 use futures_util::StreamExt;
 use parquet_sink::{Destination, PartWriter, Settings};
 
 /// Looks at an extraction from outside.
-pub trait Watch: Send {
-    /// Called after every batch, of that many rows. An error ends the extraction.
-    fn batch(&mut self, rows: usize) -> impl Future<Output = Result<(), StepError>> + Send;
+pub trait Watch: Send + Sync {
+    /// Called after every batch, of that many rows.
+    fn batch(&self, rows: usize);
+
+    /// Ends with the reason when the extraction must stop, whatever it is waiting for.
+    fn stop(&self) -> impl Future<Output = StepError> + Send;
 }
 
 /// Extracts partitions one after the other over one connection.
 pub struct Extractor<W> {
     path: TaskPath,
     files: Options,
-    source: Source,
+    reader: Reader,
     destination: Destination,
-    batches: BatchOptions,
     threads: usize,
     watch: W,
+}
+
+/// What of an extractor reads.
+struct Reader {
+    source: Source,
+    batches: BatchOptions,
     connection: Option<(String, Connection)>,
 }
 
-/// How reading a partition ended.
-enum Read {
+/// What came of a partition.
+enum Outcome {
     /// Every row was written; bytes received.
-    Whole(u64),
+    Whole(Vec<PartFile>, u64),
     /// The table must be left out.
     Skip(SkippedTable),
 }
@@ -47,7 +57,8 @@ impl<W: Watch> Extractor<W> {
         threads: usize,
         watch: W,
     ) -> Self {
-        Self { path, files, source, destination, batches, threads, watch, connection: None }
+        let reader = Reader { source, batches, connection: None };
+        Self { path, files, reader, destination, threads, watch }
     }
 
     /// Extracts one partition. A table that can't be exported is an answer, not an error.
@@ -71,61 +82,91 @@ impl<W: Watch> Extractor<W> {
             move |file| path.part(&named, batch, index, file, files.compression),
             settings,
         );
-        let read = match self.rows(table, partition, &mut writer).await {
-            Ok(read) => read,
+        let Self { reader, watch, .. } = self;
+        let outcome = tokio::select! {
+            outcome = reader.extract(table, partition, &mut writer, watch) => outcome,
+            reason = watch.stop() => Err(reason),
+        };
+        let (files, source_bytes, skip) = match outcome {
+            Ok(Outcome::Whole(files, bytes)) => (files, bytes, None),
+            Ok(Outcome::Skip(skipped)) => {
+                abort(writer).await;
+                (Vec::new(), 0, Some(skipped))
+            }
             Err(error) => {
                 abort(writer).await;
                 return Err(error);
             }
         };
-        let mut result = PartitionResult {
-            table: table.id,
-            batch,
-            index,
-            files: Vec::new(),
-            skip: None,
-            rows: 0,
-            source_bytes: 0,
-            started_at,
-            ended_at: started_at,
-        };
-        match read {
-            Read::Whole(bytes) => {
-                result.files = writer.finish().await?;
-                result.rows = result.files.iter().map(|f| f.rows).sum();
-                result.source_bytes = bytes;
-            }
-            Read::Skip(skipped) => {
-                abort(writer).await;
-                result.skip = Some(skipped);
-            }
-        }
-        result.ended_at = now_millis();
-        Ok(result)
+        let rows = files.iter().map(|f| f.rows).sum();
+        let ended_at = now_millis();
+        Ok(PartitionResult { table: table.id, batch, index, files, skip, rows, source_bytes, started_at, ended_at })
     }
 
-    async fn rows(&mut self, table: &Table, partition: &Partition, writer: &mut PartWriter) -> Result<Read, StepError> {
-        let mut connection = match self.connection.take() {
-            Some((database, connection)) if database == table.database => connection,
-            _ => self.source.connect(Some(&table.database)).await?,
+    /// Has the server count a relation of the table, for no longer than `within`.
+    ///
+    /// # Errors
+    /// As the handler's.
+    pub async fn count(
+        &mut self,
+        table: &Table,
+        count: &Count,
+        within: Option<Duration>,
+    ) -> Result<CountResult, StepError> {
+        let Self { reader, watch, .. } = self;
+        let counted = tokio::select! {
+            counted = reader.count(table, count, within) => counted?,
+            reason = watch.stop() => return Err(reason),
         };
+        Ok(CountResult { table: table.id, batch: count.batch, counted })
+    }
+}
+
+impl Reader {
+    /// The connection of the partition before, if it was to the same database.
+    async fn connect(&mut self, database: &str) -> Result<Connection, SourceError> {
+        match self.connection.take() {
+            Some((connected, connection)) if connected == database => Ok(connection),
+            _ => self.source.connect(Some(database)).await,
+        }
+    }
+
+    async fn extract(
+        &mut self,
+        table: &Table,
+        partition: &Partition,
+        writer: &mut PartWriter,
+        watch: &impl Watch,
+    ) -> Result<Outcome, StepError> {
+        let mut connection = self.connect(&table.database).await?;
         let mut batches = match connection.read(table, partition, self.batches).await {
             Ok(batches) => batches,
-            Err(error) => return skip_or_fail(table, error),
+            Err(error) => return skip_or_fail(table, error).map(Outcome::Skip),
         };
         while let Some(batch) = batches.next().await {
             match batch {
                 Ok(batch) => {
                     writer.write(&batch).await?;
-                    self.watch.batch(batch.num_rows()).await?;
+                    watch.batch(batch.num_rows());
                 }
-                Err(error) => return skip_or_fail(table, error),
+                Err(error) => return skip_or_fail(table, error).map(Outcome::Skip),
             }
         }
         let bytes = batches.bytes_read();
         drop(batches);
         self.connection = Some((table.database.clone(), connection));
-        Ok(Read::Whole(bytes))
+        Ok(Outcome::Whole(writer.finish().await?, bytes))
+    }
+
+    async fn count(&mut self, table: &Table, count: &Count, within: Option<Duration>) -> Result<Counted, StepError> {
+        let mut connection = self.connect(&table.database).await?;
+        let counted = match connection.count(&count.relation, within).await {
+            Ok(Some(rows)) => Counted::Rows(rows),
+            Ok(None) => Counted::TooLong,
+            Err(error) => return skip_or_fail(table, error).map(Counted::Skip),
+        };
+        self.connection = Some((table.database.clone(), connection));
+        Ok(counted)
     }
 }
 
@@ -138,9 +179,9 @@ async fn abort(writer: PartWriter) {
 }
 
 /// An error that leaves the table out is an answer; any other names the table it happened on.
-fn skip_or_fail(table: &Table, error: SourceError) -> Result<Read, StepError> {
+fn skip_or_fail(table: &Table, error: SourceError) -> Result<SkippedTable, StepError> {
     match error.skips(table) {
-        Some(skipped) => Ok(Read::Skip(skipped)),
+        Some(skipped) => Ok(skipped),
         None => Err(StepError::from(error).about(&table.target())),
     }
 }

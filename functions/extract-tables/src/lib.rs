@@ -1,5 +1,5 @@
 //! The worker: one work unit of the Distributed Map. Streams the rows of each partition from the clone into Parquet part
-//! files in the user's bucket, and goes on in another invocation when time runs short.
+//! files in the user's bucket, has it count the rows of what was cut, and goes on in another invocation when time runs short.
 //!
 //! # Layout
 //!
@@ -18,7 +18,7 @@ use export_aws::work_bucket::WorkBucket;
 use export_aws::{ErrorKind, StepError, clients, config, database};
 use export_task::limits;
 use export_task::object_key::TaskPath;
-use export_task::plan::{Cursor, PartitionResult, UnitRef, WorkUnit};
+use export_task::plan::{Counted, Cursor, Results, UnitRef, WorkUnit};
 use export_task::task::{CloneEndpoint, TaskRef};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,12 @@ use extract::{Extractor, Watch};
 
 /// Time kept back for writing the result, besides what the slowest partition so far took.
 const RESERVE: Duration = Duration::from_secs(20);
+
+/// How quickly a worker reads, until it has read enough to know: less than any worker was seen to.
+const SLOW_BYTES_PER_SECOND: u64 = 8 << 20;
+
+/// That much read tells how quickly a worker reads.
+const TELLING: u64 = 16 << 20;
 
 /// Lambda's own variable: the function's memory in MiB.
 const MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
@@ -130,11 +136,11 @@ async fn work(deps: &Deps, input: &Input, deadline: SystemTime) -> Result<Output
     if let Some(results) = bucket.result(unit.unit, from).await? {
         return Ok(after(&unit, from, &results));
     }
-    let results = partitions(deps, input, &unit, from, deadline).await?;
+    let results = extract(deps, input, &unit, from, deadline).await?;
     if bucket.put_result(unit.unit, from, &results).await? {
-        let done = unit.partitions.iter().skip(from as usize).take(results.len());
+        let done = unit.partitions.iter().skip(from as usize).take(results.partitions.len());
         let finished = done.map(|p| p.bytes).sum();
-        deps.store.add_progress(id, finished, results.iter().map(|r| r.source_bytes).sum()).await?;
+        deps.store.add_progress(id, finished, results.partitions.iter().map(|r| r.source_bytes).sum()).await?;
         return Ok(after(&unit, from, &results));
     }
     // Another attempt was first: what it finished counts, wherever it stopped.
@@ -146,52 +152,125 @@ async fn work(deps: &Deps, input: &Input, deadline: SystemTime) -> Result<Output
 struct CancelCheck<'a> {
     store: &'a TaskStore,
     task: &'a str,
-    checked: Instant,
 }
 
 impl Watch for CancelCheck<'_> {
-    async fn batch(&mut self, _: usize) -> Result<(), StepError> {
-        if self.checked.elapsed() >= CANCEL_CHECK {
-            self.store.check_not_canceled(self.task).await?;
-            self.checked = Instant::now();
+    fn batch(&self, _: usize) {}
+
+    async fn stop(&self) -> StepError {
+        loop {
+            tokio::time::sleep(CANCEL_CHECK).await;
+            match self.store.check_not_canceled(self.task).await {
+                Err(error) if !error.kind.is_retryable() => return error,
+                // What can't be known now is asked again.
+                _ => {}
+            }
         }
-        Ok(())
     }
 }
 
-fn after(unit: &WorkUnit, from: u32, results: &[PartitionResult]) -> Output {
+fn after(unit: &WorkUnit, from: u32, results: &Results) -> Output {
     let next = from.saturating_add(u32::try_from(results.len()).unwrap_or(u32::MAX));
-    Output { done: next as usize >= unit.partitions.len(), cursor: Cursor { next } }
+    Output { done: next as usize >= unit.len(), cursor: Cursor { next } }
 }
 
-/// Extracts partitions from `from` on, at least one, until the unit or the time is at its end.
-async fn partitions(
+/// Whether there is time for what comes next, by what an invocation has done so far.
+struct Pace {
+    slowest: Duration,
+    read: u64,
+    reading: Duration,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { slowest: Duration::ZERO, read: 0, reading: Duration::ZERO }
+    }
+
+    fn done(&mut self, bytes: u64, took: Duration) {
+        self.slowest = self.slowest.max(took);
+        self.read += bytes;
+        self.reading += took;
+    }
+
+    /// Whether `bytes` more of a table are likely to be done before `left` has passed. What is begun too late is killed, and was
+    /// for nothing.
+    fn has_time_for(&self, bytes: u64, left: Duration) -> bool {
+        // Little that was read says more of tables than of bytes.
+        let (read, reading) =
+            if self.read >= TELLING { (self.read, self.reading.as_secs_f64()) } else { (SLOW_BYTES_PER_SECOND, 1.0) };
+        let expected = Duration::try_from_secs_f64(bytes as f64 / read as f64 * reading).unwrap_or(Duration::MAX);
+        let longest = expected.max(self.slowest);
+        left >= RESERVE.saturating_add(longest).saturating_add(longest / 2)
+    }
+}
+
+/// Does what the unit holds from `from` on, at least one thing, until the unit or the time is at its end.
+async fn extract(
     deps: &Deps,
     input: &Input,
     unit: &WorkUnit,
     from: u32,
     deadline: SystemTime,
-) -> Result<Vec<PartitionResult>, StepError> {
+) -> Result<Results, StepError> {
     let source = database::source(&deps.secrets, &input.clone).await?;
     let s3 = export_role::assume_again(&deps.aws, &input.task).await?;
     let bucket = ExportBucket::new(s3, &input.task);
     let task = &input.task;
     let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
-    let cancel = CancelCheck { store: &deps.store, task: &task.export_task_identifier, checked: Instant::now() };
+    let cancel = CancelCheck { store: &deps.store, task: &task.export_task_identifier };
     let destination = bucket.destination();
     let mut extractor = Extractor::new(path, task.options, source, destination, deps.options, deps.threads, cancel);
-    let mut results = Vec::new();
-    let mut slowest = Duration::ZERO;
-    for partition in unit.partitions.iter().skip(from as usize) {
-        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        if !results.is_empty() && left < RESERVE + slowest * 3 / 2 {
-            break;
+    let mut results = Results::default();
+    let mut pace = Pace::new();
+    let left = || deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    let table = |id| unit.tables.iter().find(|table| table.id == id);
+    let unknown = || StepError::internal("a unit names a table it doesn't describe");
+    let from = from as usize;
+    for partition in unit.partitions.iter().skip(from) {
+        if !results.is_empty() && !pace.has_time_for(partition.bytes, left()) {
+            return Ok(results);
         }
-        let table = unit.tables.iter().find(|t| t.id == partition.table);
-        let table = table.ok_or_else(|| StepError::internal("a unit names a table it doesn't describe"))?;
         let began = Instant::now();
-        results.push(extractor.partition(table, partition).await?);
-        slowest = slowest.max(began.elapsed());
+        let table = table(partition.table).ok_or_else(unknown)?;
+        results.partitions.push(extractor.partition(table, partition).await?);
+        pace.done(partition.bytes, began.elapsed());
+    }
+    for count in unit.counts.iter().skip(from.saturating_sub(unit.partitions.len())) {
+        if !results.is_empty() && !pace.has_time_for(count.bytes, left()) {
+            return Ok(results);
+        }
+        let began = Instant::now();
+        let table = table(count.table).ok_or_else(unknown)?;
+        let counted = extractor.count(table, count, Some(left().saturating_sub(RESERVE))).await?;
+        // In an invocation of its own there is more time.
+        if counted.counted == Counted::TooLong && !results.is_empty() {
+            return Ok(results);
+        }
+        results.counts.push(counted);
+        pace.done(count.bytes, began.elapsed());
     }
     Ok(results)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_partition_does_not_begin_late_behind_small_ones() {
+        let seconds = Duration::from_secs;
+        let mut pace = Pace::new();
+        for _ in 0..100 {
+            pace.done(10_000, Duration::from_millis(20));
+        }
+        // A second of table, and half as long again, and the reserve.
+        assert!(pace.has_time_for(SLOW_BYTES_PER_SECOND, seconds(22)));
+        assert!(!pace.has_time_for(SLOW_BYTES_PER_SECOND, seconds(21)));
+        assert!(!pace.has_time_for(1 << 30, seconds(180)));
+        // What has been read says how quickly this worker reads.
+        pace.done(1 << 30, seconds(10));
+        assert!(pace.has_time_for(1 << 30, seconds(40)));
+        assert!(!pace.has_time_for(1, seconds(34)));
+        assert!(!pace.has_time_for(u64::MAX, seconds(900)));
+    }
 }

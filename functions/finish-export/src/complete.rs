@@ -64,6 +64,6 @@ pub async fn close(work: &WorkBucket, bucket: &ExportBucket, task: &TaskRef) -> 
     }
     Ok(Closed {
         source_bytes: tally.source_bytes,
-        warning: warning::message(&tally.skipped, &summary.unreadable_databases),
+        warning: warning::message(&tally.skipped, &summary.unreadable_databases, &tally.uncounted),
     })
 }

@@ -79,10 +79,9 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
 async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
     let only = deps.store.get(id).await?.request.export_only;
-    let types = input.task.options.types;
     let source = database::source(&deps.secrets, &input.clone).await?;
     let workers = workers::of(input.clone.instance_class.as_deref()).min(deps.max_workers);
-    let survey = Survey::take(&source, &only, types, deps.target_bytes, workers).await?;
+    let survey = Survey::take(&source, &only, &input.task.options, deps.target_bytes, workers).await?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
         let mut names = unmatched[..unmatched.len().min(UNMATCHED_NAMED)].join(", ");
@@ -101,7 +100,7 @@ async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
         items_key: work.items_key(),
         results_prefix: work.map_results_prefix(),
         max_concurrency: survey.workers,
-        units: count(survey.units.len()),
+        units: count(survey.counts.len() + survey.units.len()),
         tables: count(survey.tables.len()),
         bytes,
     };

@@ -34,7 +34,7 @@ pub async fn publish(deps: &Deps, now: i64) -> Result<Vec<&'static str>, StepErr
 
 async fn of_task(deps: &Deps, task: &ExportTask, now: i64) -> Result<Vec<&'static str>, StepError> {
     let work = deps.work(&task.request.export_task_identifier);
-    let events = event::progress(task, &work.summary().await?, &work.results().await?, now);
+    let events = event::progress(task, &work.summary().await?, &work.results().await?.partitions, now);
     for event in &events {
         deps.publisher.publish(event).await?;
     }

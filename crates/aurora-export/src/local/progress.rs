@@ -35,9 +35,12 @@ impl Progress {
 }
 
 impl Watch for Progress {
-    async fn batch(&mut self, rows: usize) -> Result<(), StepError> {
+    fn batch(&self, rows: usize) {
         self.rows.inc(rows as u64);
         self.bytes.set_message(format!("{} rows", HumanCount(self.rows.position())));
-        Ok(())
+    }
+
+    async fn stop(&self) -> StepError {
+        std::future::pending().await
     }
 }

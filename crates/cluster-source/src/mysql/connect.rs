@@ -1,6 +1,7 @@
 //! Connections whose session settings never depend on the server's configuration.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ClientConfig;
 use tokio::time::timeout;
@@ -69,10 +70,10 @@ impl Source {
             _ => Product::MySql8,
         };
         let mut connection = Connection { wire, finished: None, product, live: self.live };
-        let execution_time = if product == Product::MariaDb { "max_statement_time" } else { "max_execution_time" };
-        for statement in [SESSION, VARIABLES, READ_ONLY, &format!("SET SESSION {execution_time} = 0")] {
+        for statement in [SESSION, VARIABLES, READ_ONLY] {
             connection.execute(statement).await?;
         }
+        connection.limit_execution(None).await?;
         if product == Product::MySql8 {
             // Sizes as they are, not as they were a day ago.
             connection.execute("SET SESSION information_schema_stats_expiry = 0").await?;
@@ -104,6 +105,16 @@ impl Connection {
     /// Whether rows that are only in memory are there.
     pub(super) fn is_live(&self) -> bool {
         self.live
+    }
+
+    /// Sets how long statements may take from now on.
+    pub(super) async fn limit_execution(&mut self, limit: Option<Duration>) -> Result<(), SourceError> {
+        let limit = limit.unwrap_or_default();
+        let statement = match self.product {
+            Product::MariaDb => format!("SET SESSION max_statement_time = {:.3}", limit.as_secs_f64()),
+            Product::MySql5 | Product::MySql8 => format!("SET SESSION max_execution_time = {}", limit.as_millis()),
+        };
+        self.execute(&statement).await
     }
 
     /// `information_schema.STATISTICS` says which indexes may not be used.

@@ -54,6 +54,15 @@ pub(super) fn of_packet(payload: &[u8]) -> SourceError {
     }
 }
 
+/// A statement took longer than the session allows: MariaDB's `ER_STATEMENT_TIMEOUT`, MySQL's `ER_QUERY_TIMEOUT`.
+const TIMEOUTS: [u16; 2] = [1969, 3024];
+
+/// Whether a statement took longer than the session allows.
+pub(super) fn is_timeout(error: &SourceError) -> bool {
+    let SourceError::Unavailable { source } = error else { return false };
+    source.downcast_ref::<ServerError>().is_some_and(|error| TIMEOUTS.contains(&error.code))
+}
+
 /// The first byte of an error packet.
 pub(super) const MARK: u8 = 0xFF;
 

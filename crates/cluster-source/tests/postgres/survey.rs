@@ -4,7 +4,7 @@ use cluster_source::Source;
 use cluster_source::survey::Survey;
 use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
-use export_task::options::Types;
+use export_task::options::Options;
 
 use crate::server::{Database, endpoint};
 
@@ -12,7 +12,7 @@ use crate::server::{Database, endpoint};
 async fn survey(database: &str) -> (Vec<String>, bool) {
     let source = Source::new(Engine::Postgresql, endpoint(), None);
     let survey =
-        Survey::take(&source, &ExportOnly::from(vec![database.to_owned()]), Types::Aurora, 1 << 20, 4).await.unwrap();
+        Survey::take(&source, &ExportOnly::from(vec![database.to_owned()]), &Options::default(), 1 << 20, 4).await.unwrap();
     let unreadable = survey.unreadable_databases == [database];
     assert_eq!(unreadable, !survey.unreadable_databases.is_empty());
     (survey.tables.into_iter().map(|table| table.name).collect(), unreadable)
