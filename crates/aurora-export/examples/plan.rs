@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let survey = Survey::take(&source, &ExportOnly::default(), &Options::default(), SMALLEST_UNIT, WORKERS).await?;
     let surveyed = began.elapsed();
     let summary = serde_json::to_vec(&survey.summary())?;
-    let (units, items) = lines(survey.work_units())?;
+    let (units, items) = lines("attempt", survey.work_units())?;
     println!("tables                  {}", survey.tables.len());
     println!("units                   {}", items.len());
     println!("catalog and partitions  {:.1} s", surveyed.as_secs_f64());

@@ -330,7 +330,7 @@ async fn close(
     for (chunk, number) in statuses.chunks(TABLES_PER_DOCUMENT).zip(0..) {
         let from = number * TABLES_PER_DOCUMENT + 1;
         let key = path.export_tables_info(from, from + chunk.len() - 1);
-        destination.put(&key, metadata::export_tables_info(chunk)?.into()).await?;
+        destination.put(&key, metadata::export_tables_info(path, chunk)?.into()).await?;
     }
     Ok(destination.put(&path.export_info(), metadata::export_info(task)?.into()).await?)
 }

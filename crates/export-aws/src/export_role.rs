@@ -5,7 +5,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use export_task::object_key::TaskPath;
+use export_task::object_key::{Parts, TaskPath};
 use export_task::task::TaskRef;
 use parquet_sink::{Destination, S3Destination, SinkError};
 use serde_json::json;
@@ -158,11 +158,11 @@ impl ExportBucket {
         deleted.map(drop).map_err(|e| denied("a stale part file can't be deleted", e))
     }
 
-    /// Aborts every unfinished multipart upload below a prefix: what workers that were killed left. Returns how many.
+    /// Aborts the unfinished multipart uploads of an export's own parts: what workers that were killed left. Returns how many.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `DestinationDenied`.
-    pub async fn abort_uploads(&self, prefix: &str) -> Result<usize, StepError> {
+    pub async fn abort_uploads(&self, prefix: &str, parts: &Parts) -> Result<usize, StepError> {
         let mut uploads = Vec::new();
         let (mut key_marker, mut id_marker) = (None, None);
         loop {
@@ -174,7 +174,7 @@ impl ExportBucket {
                 .await
                 .map_err(|e| denied("unfinished uploads can't be listed", e))?;
             let found = page.uploads().iter().filter_map(|u| Some((u.key()?.to_owned(), u.upload_id()?.to_owned())));
-            uploads.extend(found);
+            uploads.extend(found.filter(|(key, _)| parts.contains(key)));
             if page.is_truncated() != Some(true) {
                 break;
             }

@@ -1,16 +1,27 @@
 //! The stack's work bucket: what grows with the cluster travels between the steps here, because the state of an execution
-//! is limited to 256 KB. Keys are a function of the task, so a retried step writes the same objects again.
+//! is limited to 256 KB. What two attempts at one step may write differently, a plan or a result, is written only if none is there.
+
+use std::borrow::Cow;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use export_task::plan::{self, PlanSummary, Results, UnitRef, WorkUnit};
+use export_task::plan::{self, Plan, PlanSummary, Results, UnitRef, WorkUnit};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::StepError;
 
 /// Objects read at once when many are.
 const READS_AT_ONCE: usize = 32;
+
+/// What the first attempt at planning that came to its end leaves.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Planned<'a> {
+    plan: Cow<'a, Plan>,
+    summary: Cow<'a, PlanSummary>,
+}
 
 /// The work bucket as one task sees it.
 #[derive(Clone, Debug)]
@@ -26,21 +37,21 @@ impl WorkBucket {
         Self { s3, bucket, task: task.to_owned() }
     }
 
-    /// Key of the map's item list.
-    pub fn items_key(&self) -> String {
-        format!("{}/items.json", self.task)
-    }
-
     /// Prefix for what Step Functions itself writes about the map.
     pub fn map_results_prefix(&self) -> String {
         format!("{}/map", self.task)
     }
 
-    fn units_key(&self) -> String {
-        format!("{}/units.jsonl", self.task)
+    /// Key of the map's item list that an attempt at planning writes.
+    pub fn items_key(&self, attempt: &str) -> String {
+        format!("{}/plans/{attempt}/items.json", self.task)
     }
 
-    fn summary_key(&self) -> String {
+    fn units_key(&self, attempt: &str) -> String {
+        format!("{}/plans/{attempt}/units.jsonl", self.task)
+    }
+
+    fn plan_key(&self) -> String {
         format!("{}/plan.json", self.task)
     }
 
@@ -48,19 +59,38 @@ impl WorkBucket {
         format!("{}/results/", self.task)
     }
 
-    /// Writes a plan: the summary, the units one a line, and last the item list that points into them.
+    /// Keeps what an attempt planned: the units one a line, the item list that points into them, and last, unless another attempt
+    /// was first, the plan itself. Returns the plan that stands, which is the first.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
     pub async fn put_plan(
         &self,
+        attempt: &str,
+        plan: Plan,
         summary: &PlanSummary,
         units: impl Iterator<Item = WorkUnit>,
-    ) -> Result<(), StepError> {
-        let (lines, items) = plan::lines(units)?;
-        self.put(&self.summary_key(), serde_json::to_vec(summary)?).await?;
-        self.put(&self.units_key(), lines).await?;
-        self.put_json(&self.items_key(), &items).await
+    ) -> Result<Plan, StepError> {
+        let (lines, items) = plan::lines(attempt, units)?;
+        self.put(&self.units_key(attempt), lines).await?;
+        self.put(&self.items_key(attempt), serde_json::to_vec(&items)?).await?;
+        let body = serde_json::to_vec(&Planned { plan: Cow::Borrowed(&plan), summary: Cow::Borrowed(summary) })?;
+        if self.put_first(&self.plan_key(), body).await? {
+            return Ok(plan);
+        }
+        self.plan().await?.ok_or_else(|| StepError::internal("a plan disappeared"))
+    }
+
+    /// The plan, if there is one.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable`, `InternalFailure`.
+    pub async fn plan(&self) -> Result<Option<Plan>, StepError> {
+        Ok(self.planned().await?.map(|planned| planned.plan.into_owned()))
+    }
+
+    async fn planned(&self) -> Result<Option<Planned<'static>>, StepError> {
+        self.find(&self.plan_key()).await
     }
 
     /// Reads one unit of the plan.
@@ -69,7 +99,7 @@ impl WorkBucket {
     /// `ServiceUnavailable`, `InternalFailure`.
     pub async fn unit(&self, at: &UnitRef) -> Result<WorkUnit, StepError> {
         let range = format!("bytes={}-{}", at.offset, at.offset + at.length.saturating_sub(1));
-        let bytes = self.get(&self.units_key(), Some(range)).await?;
+        let bytes = self.get(&self.units_key(&at.attempt), Some(range)).await?;
         Ok(serde_json::from_slice(&bytes)?)
     }
 
@@ -78,7 +108,15 @@ impl WorkBucket {
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
     pub async fn summary(&self) -> Result<PlanSummary, StepError> {
-        Ok(serde_json::from_slice(&self.get(&self.summary_key(), None).await?)?)
+        self.find_summary().await?.ok_or_else(|| StepError::internal("there is no plan in the work bucket"))
+    }
+
+    /// The plan's summary, if there is a plan.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable`, `InternalFailure`.
+    pub async fn find_summary(&self) -> Result<Option<PlanSummary>, StepError> {
+        Ok(self.planned().await?.map(|planned| planned.summary.into_owned()))
     }
 
     /// Key of what one invocation on `unit`, beginning at partition `from`, finished.
@@ -91,12 +129,7 @@ impl WorkBucket {
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
     pub async fn result(&self, unit: u32, from: u32) -> Result<Option<Results>, StepError> {
-        let answer = self.s3.get_object().bucket(&self.bucket).key(self.result_key(unit, from)).send().await;
-        match answer {
-            Ok(object) => Ok(Some(serde_json::from_slice(&collect(object.body).await?)?)),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_no_such_key()) => Ok(None),
-            Err(e) => Err(StepError::aws("a result in the work bucket can't be read", e)),
-        }
+        self.find(&self.result_key(unit, from)).await
     }
 
     /// Keeps what an invocation finished. Returns false when another attempt of the same invocation was first: its result
@@ -105,17 +138,7 @@ impl WorkBucket {
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
     pub async fn put_result(&self, unit: u32, from: u32, results: &Results) -> Result<bool, StepError> {
-        let put = self.s3.put_object().bucket(&self.bucket).key(self.result_key(unit, from)).if_none_match("*");
-        let body = ByteStream::from(serde_json::to_vec(results)?);
-        match put.body(body).content_type("application/json").send().await {
-            Ok(_) => Ok(true),
-            Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 412) => Ok(false),
-            // Two attempts wrote at the same moment; the next try sees whose result stands.
-            Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 409) => {
-                Err(StepError::caused(crate::ErrorKind::ServiceUnavailable, "two attempts wrote one result at once", e))
-            }
-            Err(e) => Err(StepError::aws("a result can't be written to the work bucket", e)),
-        }
+        self.put_first(&self.result_key(unit, from), serde_json::to_vec(results)?).await
     }
 
     /// Every result of the task.
@@ -139,8 +162,27 @@ impl WorkBucket {
         Ok(all)
     }
 
-    async fn put_json<T: Serialize>(&self, key: &str, value: &T) -> Result<(), StepError> {
-        self.put(key, serde_json::to_vec(value)?).await
+    /// Writes an object unless there is one. Returns false when there is.
+    async fn put_first(&self, key: &str, body: Vec<u8>) -> Result<bool, StepError> {
+        let put = self.s3.put_object().bucket(&self.bucket).key(key).if_none_match("*");
+        match put.body(body.into()).content_type("application/json").send().await {
+            Ok(_) => Ok(true),
+            Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 412) => Ok(false),
+            // Two attempts wrote at the same moment; the next try sees whose object stands.
+            Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 409) => {
+                Err(StepError::caused(crate::ErrorKind::ServiceUnavailable, "two attempts wrote one object at once", e))
+            }
+            Err(e) => Err(StepError::aws("the work bucket can't be written", e)),
+        }
+    }
+
+    /// A document, if it is there.
+    async fn find<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StepError> {
+        match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => Ok(Some(serde_json::from_slice(&collect(object.body).await?)?)),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_no_such_key()) => Ok(None),
+            Err(e) => Err(StepError::aws("the work bucket can't be read", e)),
+        }
     }
 
     async fn put(&self, key: &str, body: Vec<u8>) -> Result<(), StepError> {

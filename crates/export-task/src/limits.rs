@@ -23,6 +23,12 @@ pub const COLUMN_NAME_FORBIDDEN: &[char] = &[' ', ',', ';', '{', '}', '(', ')', 
 /// Characters of a path that become underscores (guide, Limitations). Control characters do too, see `object_key`.
 pub const PATH_REPLACED: &[char] = &['\\', '`', '"', ' '];
 
+/// Bytes of an object's key (Amazon S3 User Guide, Naming Amazon S3 objects).
+pub const KEY_BYTES: usize = 1024;
+
+/// Bytes of a file's or a directory's name, on most systems that exports are copied to.
+pub const FILE_NAME_BYTES: usize = 255;
+
 /// A table of this many bytes that only one worker can read is told of when extraction begins.
 pub const SINGLE_THREADED_BYTES: u64 = 1 << 30;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::object_key::{self, TaskPath};
+use crate::object_key::TaskPath;
 use crate::table::Table;
 use crate::task::ExportTask;
 use crate::time;
@@ -164,11 +164,11 @@ struct TypeMapping<'a> {
 ///
 /// # Errors
 /// Serialization can't fail for this shape; the error is passed on rather than hidden.
-pub fn export_tables_info(chunk: &[TableStatus<'_>]) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(&TablesInfo { per_table_status: chunk.iter().map(table_info).collect() })
+pub fn export_tables_info(path: &TaskPath, chunk: &[TableStatus<'_>]) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&TablesInfo { per_table_status: chunk.iter().map(|status| table_info(path, status)).collect() })
 }
 
-fn table_info<'a>(status: &TableStatus<'a>) -> TableInfo<'a> {
+fn table_info<'a>(path: &TaskPath, status: &TableStatus<'a>) -> TableInfo<'a> {
     match *status {
         TableStatus::Skipped(skipped) => TableInfo {
             table_statistics: None,
@@ -189,7 +189,7 @@ fn table_info<'a>(status: &TableStatus<'a>) -> TableInfo<'a> {
                 exported_rows: written.rows,
                 exported_files: written.files,
                 exported_bytes: written.bytes,
-                exported_path: object_key::table_path(table),
+                exported_path: path.table(table),
             }),
             schema_metadata: Some(SchemaMetadata {
                 original_type_mappings: table

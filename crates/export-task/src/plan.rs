@@ -35,9 +35,11 @@ pub struct Relation {
 }
 
 /// One item of the Distributed Map: where the unit's document lies in the plan's units object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UnitRef {
+    /// The attempt at planning that wrote the unit.
+    pub attempt: String,
     /// Number of the unit, from 0.
     pub unit: u32,
     /// First byte of the unit's JSON in the units object.
@@ -87,16 +89,17 @@ impl WorkUnit {
     }
 }
 
-/// Units as JSON, one a line, and where each of them is.
+/// The units of an attempt at planning as JSON, one a line, and where each of them is.
 ///
 /// # Errors
 /// None that a unit could cause.
-pub fn lines(units: impl Iterator<Item = WorkUnit>) -> serde_json::Result<(Vec<u8>, Vec<UnitRef>)> {
+pub fn lines(attempt: &str, units: impl Iterator<Item = WorkUnit>) -> serde_json::Result<(Vec<u8>, Vec<UnitRef>)> {
     let (mut lines, mut items) = (Vec::new(), Vec::new());
     for unit in units {
         let offset = lines.len() as u64;
         serde_json::to_writer(&mut lines, &unit)?;
-        items.push(UnitRef { unit: unit.unit, offset, length: lines.len() as u64 - offset });
+        let length = lines.len() as u64 - offset;
+        items.push(UnitRef { attempt: attempt.to_owned(), unit: unit.unit, offset, length });
         lines.push(b'\n');
     }
     Ok((lines, items))

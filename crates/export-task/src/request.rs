@@ -201,13 +201,17 @@ fn check_key(key: &str) -> Result<(), ApiError> {
     )))
 }
 
-fn check_prefix(prefix: &str) -> Result<(), ApiError> {
+/// Whether `prefix` can be that of an export.
+///
+/// # Errors
+/// `InvalidParameterValue`.
+pub fn check_prefix(prefix: &str) -> Result<(), ApiError> {
     if prefix.contains(':') {
         return Err(ApiError::InvalidParameterValue(
             "Invalid value for S3Prefix: it can't contain a colon (:).".into(),
         ));
     }
-    // The rest of an object key needs at most 512 of S3's 1,024 bytes: two 63-byte names of up to 4 bytes a character are cut by the database.
+    // Half of an object key: names of databases and tables are cut to what is left.
     if prefix.len() > 512 || prefix.chars().any(char::is_control) {
         return Err(ApiError::InvalidParameterValue(
             "Invalid value for S3Prefix: it can't be longer than 512 bytes or contain control characters.".into(),

@@ -4,6 +4,7 @@
 
 use export_task::event;
 use export_task::metadata::{self, TableStatus, Written};
+use export_task::object_key::TaskPath;
 use export_task::plan::{PartitionResult, PlanSummary, PlannedTable};
 use export_task::request::StartExportTask;
 use export_task::table::{Column, ParquetType, Table};
@@ -80,7 +81,7 @@ fn export_tables_info_tells_exported_and_skipped_tables() {
         TableStatus::Skipped(&skipped),
     ];
     assert_eq!(
-        parsed(metadata::export_tables_info(&statuses).unwrap()),
+        parsed(metadata::export_tables_info(&TaskPath::new("nightly", "ci"), &statuses).unwrap()),
         json!({"perTableStatus": [
             {
                 "tableStatistics": {

@@ -6,7 +6,8 @@ use export_aws::export_role::ExportBucket;
 use export_aws::work_bucket::WorkBucket;
 use export_aws::{ErrorKind, StepError};
 use export_task::metadata::{self, TABLES_PER_DOCUMENT, TableStatus};
-use export_task::object_key::TaskPath;
+use export_task::object_key::{Parts, TaskPath};
+use export_task::plan::{PlanSummary, PlannedTable};
 use export_task::tally::tally;
 use export_task::task::TaskRef;
 use export_task::warning;
@@ -24,7 +25,7 @@ pub struct Closed {
     pub warning: Option<String>,
 }
 
-/// Checks the results, removes what no result names, and writes every closing document but `export_info`.
+/// Checks the results, removes the export's own files that no result names, and writes every closing document but `export_info`.
 ///
 /// # Errors
 /// `PlanIncomplete`, `DestinationDenied`, `ServiceUnavailable`.
@@ -33,9 +34,10 @@ pub async fn close(work: &WorkBucket, bucket: &ExportBucket, task: &TaskRef) -> 
     let results = work.results().await?;
     let tally = tally(&summary, &results).map_err(|what| StepError::new(ErrorKind::PlanIncomplete, what))?;
     let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
+    let parts = parts(&path, &summary);
     // The role may lack the permission to list uploads, which AWS's own export roles do: the bucket's lifecycle rule is
     // then what removes them.
-    if let Err(error) = bucket.abort_uploads(&path.listing_prefix()).await {
+    if let Err(error) = bucket.abort_uploads(&path.listing_prefix(), &parts).await {
         if error.kind != ErrorKind::DestinationDenied {
             return Err(error);
         }
@@ -46,8 +48,8 @@ pub async fn close(work: &WorkBucket, bucket: &ExportBucket, task: &TaskRef) -> 
     if !tally.files.is_subset(&keys) {
         return Err(StepError::new(ErrorKind::PlanIncomplete, "a part file that was written is not in the bucket"));
     }
-    let part_files = present.iter().filter(|key| key.ends_with(".parquet"));
-    let stale: Vec<&String> = part_files.filter(|key| !tally.files.contains(key.as_str())).collect();
+    let own = present.iter().filter(|key| parts.contains(key));
+    let stale: Vec<&String> = own.filter(|key| !tally.files.contains(key.as_str())).collect();
     stream::iter(stale).map(|key| bucket.delete(key)).buffer_unordered(REQUESTS_AT_ONCE).try_collect::<()>().await?;
     let batches = tally.exported.iter().flat_map(|e| e.batches.iter().map(|batch| path.success(e.table, *batch)));
     stream::iter(batches)
@@ -60,10 +62,16 @@ pub async fn close(work: &WorkBucket, bucket: &ExportBucket, task: &TaskRef) -> 
     for (chunk, number) in statuses.chunks(TABLES_PER_DOCUMENT).zip(0..) {
         let from = number * TABLES_PER_DOCUMENT + 1;
         let key = path.export_tables_info(from, from + chunk.len() - 1);
-        bucket.put(&key, metadata::export_tables_info(chunk)?).await?;
+        bucket.put(&key, metadata::export_tables_info(&path, chunk)?).await?;
     }
     Ok(Closed {
         source_bytes: tally.source_bytes,
         warning: warning::message(&tally.skipped, &summary.unreadable_databases, &tally.uncounted),
     })
+}
+
+/// The part files that this export can have written.
+pub(crate) fn parts(path: &TaskPath, summary: &PlanSummary) -> Parts {
+    let batches = |planned: &PlannedTable| planned.batches.clone().into_iter().map(|(batch, _)| batch);
+    Parts::new(path, summary.tables.iter().flat_map(|planned| batches(planned).map(|batch| (&planned.table, batch))))
 }

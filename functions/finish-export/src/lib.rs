@@ -187,7 +187,12 @@ async fn close_directory(
     last.task_end_time = Some(ending.at);
     last.failure_cause = ending.failure.as_ref().map(|(_, cause)| cause.clone());
     bucket.put(&path.export_info(), metadata::export_info(&last)?).await?;
-    bucket.abort_uploads(&path.listing_prefix()).await.map(drop)
+    let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), &reference.export_task_identifier);
+    // Without a plan nothing was extracted.
+    match work.find_summary().await? {
+        Some(summary) => bucket.abort_uploads(&path.listing_prefix(), &complete::parts(&path, &summary)).await.map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Code and message of the failure: what the workflow caught or, if that is workers' errors, what they noted. Only our own

@@ -16,6 +16,7 @@ use export_task::error::ApiError;
 use export_task::plan::Plan;
 use export_task::task::{CloneEndpoint, TaskRef};
 use serde::Deserialize;
+use uuid::Uuid;
 
 /// The most names a refusal lists: it becomes a state of the workflow and a task's `FailureCause`, a list may have 200 KB.
 const UNMATCHED_NAMED: usize = 20;
@@ -78,6 +79,19 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
 
 async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
+    let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
+    // Workers may be at work on what an earlier attempt planned.
+    let plan = match work.plan().await? {
+        Some(plan) => plan,
+        None => survey(deps, input, &work).await?,
+    };
+    deps.store.begin_extraction(id, plan.bytes, now_millis()).await?;
+    tracing::info!(export_task_identifier = id, tables = plan.tables, units = plan.units, bytes = plan.bytes, "planned");
+    Ok(plan)
+}
+
+async fn survey(deps: &Deps, input: &Input, work: &WorkBucket) -> Result<Plan, StepError> {
+    let id = &input.task.export_task_identifier;
     let only = deps.store.get(id).await?.request.export_only;
     let source = database::source(&deps.secrets, &input.clone).await?;
     let workers = workers::of(input.clone.instance_class.as_deref()).min(deps.max_workers);
@@ -91,19 +105,15 @@ async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
         let message = format!("The export names what doesn't exist or holds no table in the DB cluster: {names}.");
         return Err(ApiError::InvalidExportOnly(message).into());
     }
-    let bytes = survey.bytes();
-    let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
-    work.put_plan(&survey.summary(), survey.work_units()).await?;
-    deps.store.begin_extraction(id, bytes, now_millis()).await?;
+    let attempt = Uuid::new_v4().to_string();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let plan = Plan {
-        items_key: work.items_key(),
+        items_key: work.items_key(&attempt),
         results_prefix: work.map_results_prefix(),
         max_concurrency: survey.workers,
         units: count(survey.counts.len() + survey.units.len()),
         tables: count(survey.tables.len()),
-        bytes,
+        bytes: survey.bytes(),
     };
-    tracing::info!(export_task_identifier = id, tables = plan.tables, units = plan.units, bytes, "planned");
-    Ok(plan)
+    work.put_plan(&attempt, plan, &survey.summary(), survey.work_units()).await
 }
