@@ -134,9 +134,19 @@ def wildcards(template):
 
 
 def retries(machine):
-    """Every task has a timeout, ends its retriers with States.ALL, and is caught unless it runs inside the map."""
+    """Every task has a timeout, ends its retriers with States.ALL, and is caught unless it runs inside the map. What S3 or RDS does to
+    others' steps is retried."""
     problems = []
-    children = machine["States"]["ExtractTables"]["ItemProcessor"]["States"]
+    extract = machine["States"]["ExtractTables"]
+    children = extract["ItemProcessor"]["States"]
+    retried = {error for retrier in extract["Retry"] for error in retrier["ErrorEquals"]}
+    for error in ("States.ItemReaderFailed", "States.ResultWriterFailed"):
+        if error not in retried:
+            problems.append(f"ExtractTables: {error} is not retried")
+    for name, state in (("PlanExport", machine["States"]["PlanExport"]), ("Extract", children["Extract"])):
+        first = next(r for r in state["Retry"] if "SourceAccessDenied" in r["ErrorEquals"] or r["ErrorEquals"] == ["States.ALL"])
+        if not first["MaxAttempts"]:
+            problems.append(f"{name}: a password that was changed is not read again")
     for states, caught in ((machine["States"], True), (children, False)):
         for name, state in states.items():
             if state["Type"] != "Task":

@@ -27,8 +27,9 @@ use export_task::task::{ExportTask, Status};
 use export_task::warning;
 use extract_tables::extract::Extractor;
 use indicatif::{HumanBytes, HumanCount};
-use parquet_sink::{Destination, S3Destination};
+use parquet_sink::{Claim, Destination, S3Destination};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use address::{Address, AddressError};
 use progress::Progress;
@@ -173,6 +174,7 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
     }
     task.task_start_time = Some(now_millis());
     task.planned_bytes = survey.bytes();
+    begin(&destination, &path, &task).await?;
     let progress = Progress::new(task.planned_bytes);
     let results = extract(&arguments, &live, &survey, &destination, &path, &progress).await?;
     progress.end();
@@ -213,6 +215,7 @@ async fn destination(arguments: &Arguments) -> Result<(Destination, String, Stri
         return Ok((Destination::Directory(PathBuf::from(&arguments.out)), String::new(), String::new()));
     };
     let (bucket, prefix) = address.split_once('/').unwrap_or((address, ""));
+    request::check_prefix(prefix)?;
     let kms_key_id =
         arguments.kms_key_id.clone().ok_or_else(|| StepError::internal("an export to S3 needs --kms-key-id"))?;
     let client = clients::s3(&clients::config().await);
@@ -227,6 +230,15 @@ async fn refuse_existing(destination: &Destination, path: &TaskPath) -> Result<(
         Destination::S3(s3) => is_listed(&s3.client, &s3.bucket, &path.listing_prefix()).await?,
     };
     if exists { Err(StepError::internal(format!("{} exists already", path.base()))) } else { Ok(()) }
+}
+
+/// Makes the directory this export's: another may have begun since [`refuse_existing`].
+async fn begin(destination: &Destination, path: &TaskPath, task: &ExportTask) -> Result<(), StepError> {
+    let (run, info) = (Uuid::new_v4().to_string(), metadata::export_info(task)?);
+    match destination.claim(&path.export_info(), info.into(), &run).await? {
+        Claim::Own => Ok(()),
+        Claim::Taken(_) => Err(StepError::internal(format!("{} exists already", path.base()))),
+    }
 }
 
 async fn is_listed(client: &Client, bucket: &str, prefix: &str) -> Result<bool, StepError> {

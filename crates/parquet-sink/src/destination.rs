@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption};
 use bytes::Bytes;
@@ -31,12 +32,51 @@ pub struct S3Destination {
     pub kms_key_id: String,
 }
 
+/// Whose a directory is after [`Destination::claim`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The caller's.
+    Own,
+    /// Another export's: its owner, where that is known.
+    Taken(Option<String>),
+}
+
+/// The user-defined metadata that holds an object's owner.
+const OWNER: &str = "aurora-export-owner";
+
+impl S3Destination {
+    async fn claim(&self, key: &str, bytes: Bytes, owner: &str) -> Result<Claim, SinkError> {
+        let Self { client, bucket, kms_key_id } = self;
+        let put = put(client, bucket, key, bytes, kms_key_id).metadata(OWNER, owner).if_none_match("*");
+        match put.send().await {
+            Ok(_) => return Ok(Claim::Own),
+            Err(e) if e.raw_response().is_some_and(|response| response.status().as_u16() == 412) => {}
+            Err(e) => return Err(SinkError::s3("PutObject", bucket, key, e)),
+        }
+        // The request may be a repetition of one whose answer was lost.
+        let head = client.head_object().bucket(bucket).key(key).send().await;
+        let head = head.map_err(|e| SinkError::s3("HeadObject", bucket, key, e))?;
+        let holder = head.metadata.and_then(|mut metadata| metadata.remove(OWNER));
+        Ok(if holder.as_deref() == Some(owner) { Claim::Own } else { Claim::Taken(holder) })
+    }
+}
+
 impl Destination {
     /// Writes a small document, such as `export_info` or an empty `_SUCCESS`, at once.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), SinkError> {
         match self {
             Self::S3(s3) => put_object(&s3.client, &s3.bucket, key, bytes, &s3.kms_key_id).await,
             Self::Directory(root) => directory::put(root, key, bytes).await,
+        }
+    }
+
+    /// Writes the first document of an export's directory, unless there is one: of two exports that begin at the same moment,
+    /// one gets the directory. `owner` is kept with an object, so that whoever is refused can be told, and whoever comes again
+    /// is let in.
+    pub async fn claim(&self, key: &str, bytes: Bytes, owner: &str) -> Result<Claim, SinkError> {
+        match self {
+            Self::S3(s3) => s3.claim(key, bytes, owner).await,
+            Self::Directory(root) => directory::claim(root, key, bytes).await,
         }
     }
 
@@ -68,6 +108,17 @@ pub async fn put_object(
     bytes: impl Into<Bytes>,
     kms_key_id: &str,
 ) -> Result<(), SinkError> {
+    let put = put(client, bucket, key, bytes, kms_key_id);
+    put.send().await.map(drop).map_err(|e| SinkError::s3("PutObject", bucket, key, e))
+}
+
+fn put(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    bytes: impl Into<Bytes>,
+    kms_key_id: &str,
+) -> PutObjectFluentBuilder {
     client
         .put_object()
         .bucket(bucket)
@@ -78,10 +129,6 @@ pub async fn put_object(
         .bucket_key_enabled(true)
         .checksum_algorithm(ChecksumAlgorithm::Crc32)
         .body(ByteStream::from(bytes.into()))
-        .send()
-        .await
-        .map_err(|e| SinkError::s3("PutObject", bucket, key, e))?;
-    Ok(())
 }
 
 /// One open file in a destination.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
+use crate::destination::Claim;
 use crate::error::SinkError;
 
 #[derive(Debug)]
@@ -66,6 +67,20 @@ pub(crate) async fn put(root: &Path, key: &str, bytes: Bytes) -> Result<(), Sink
     let mut file = DirectoryFile::create(root, key).await?;
     file.write(bytes).await?;
     file.complete().await
+}
+
+/// Makes the directory of the file, which must not be there yet, and writes it.
+pub(crate) async fn claim(root: &Path, key: &str, bytes: Bytes) -> Result<Claim, SinkError> {
+    let path = path_of(root, key)?;
+    let parent = path.parent().unwrap_or(root);
+    let above = parent.parent().unwrap_or(root);
+    fs::create_dir_all(above).await.map_err(|e| failed(above, e))?;
+    match fs::create_dir(parent).await {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(Claim::Taken(None)),
+        made => made.map_err(|e| failed(parent, e))?,
+    }
+    put(root, key, bytes).await?;
+    Ok(Claim::Own)
 }
 
 /// Removes a file, which need not be there.

@@ -137,9 +137,10 @@ enum Class {
 }
 
 /// Codes worth a retry although their status is a 4xx: throttling (by KMS too), a transfer that was cut or damaged,
-/// credentials that ran out while a long file was written, and an upload somebody cleaned up under us.
+/// credentials that ran out while a long file was written, an upload somebody cleaned up under us, and two first objects at once.
 const RETRYABLE: &[&str] = &[
     "BadDigest",
+    "ConditionalRequestConflict",
     "ExpiredToken",
     "IncompleteBody",
     "KMS.ThrottlingException",

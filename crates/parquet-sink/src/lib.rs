@@ -35,6 +35,6 @@ pub mod part;
 pub mod properties;
 mod schema;
 
-pub use destination::{Destination, S3Destination, put_object};
+pub use destination::{Claim, Destination, S3Destination, put_object};
 pub use error::SinkError;
 pub use part::{PartWriter, Settings};

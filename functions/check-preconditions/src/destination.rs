@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
+use bytes::Bytes;
 use export_aws::export_role::{self, ExportBucket};
 use export_aws::task_store::TaskStore;
 use export_aws::{ErrorKind, StepError, error, now_millis};
@@ -13,7 +14,7 @@ use export_task::failure::Failure;
 use export_task::metadata;
 use export_task::object_key::TaskPath;
 use export_task::task::{ExportTask, TaskRef};
-use parquet_sink::SinkError;
+use parquet_sink::{Claim, SinkError};
 
 /// How often the write is tried while a new grant may not have reached every KMS host, and how far apart: KMS asks for seconds
 /// in general, and sometimes for minutes.
@@ -48,10 +49,12 @@ pub async fn check(store: &TaskStore, s3: Client, task: &TaskRef, record: &Expor
     let listed = bucket.list(&path(task).listing_prefix()).await;
     if let Ok(keys) = &listed {
         nothing_else(keys, task)?;
-        store.set_directory_at(&task.export_task_identifier, now_millis()).await?;
     }
     // That the role may not list is told after that it may not write, which it is for.
-    write_metadata(&bucket, task, record).await?;
+    claim(&bucket, task, record).await?;
+    if listed.is_ok() {
+        store.set_directory_at(&task.export_task_identifier, now_millis()).await?;
+    }
     listed.map(drop).map_err(|error| match error.kind {
         ErrorKind::DestinationDenied => StepError::precondition(&Failure::NotAuthorized {
             role: task.iam_role_arn.clone(),
@@ -66,19 +69,23 @@ fn path(task: &TaskRef) -> TaskPath {
     TaskPath::new(&task.s3_prefix, &task.export_task_identifier)
 }
 
-/// The task's directory holds nothing, or the first object of an earlier attempt. The end of a task removes part files that are
-/// not its own, so a directory another export wrote must not become this one's.
+/// The task's directory holds nothing but perhaps the first object, whose owner is looked at next. The end of a task removes part
+/// files of its own that it doesn't know, so a directory another export wrote must not become this one's.
 fn nothing_else(keys: &[String], task: &TaskRef) -> Result<(), StepError> {
     let own = path(task).export_info();
     if keys.iter().all(|key| *key == own) {
         return Ok(());
     }
+    Err(taken(task, "objects"))
+}
+
+fn taken(task: &TaskRef, what: &str) -> StepError {
     let message = format!(
-        "The S3 bucket {} already holds objects below {}. Use another task identifier or another prefix.",
+        "The S3 bucket {} already holds {what} below {}. Use another task identifier or another prefix.",
         task.s3_bucket,
         path(task).listing_prefix()
     );
-    Err(StepError::new(ErrorKind::PreconditionFailed, message))
+    StepError::new(ErrorKind::PreconditionFailed, message)
 }
 
 async fn region(s3: &Client, task: &TaskRef) -> Result<(), StepError> {
@@ -111,13 +118,17 @@ async fn region(s3: &Client, task: &TaskRef) -> Result<(), StepError> {
     }
 }
 
-async fn write_metadata(bucket: &ExportBucket, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
+/// Writes the first metadata object, unless another export has: two stacks may be given one bucket, prefix and identifier.
+async fn claim(bucket: &ExportBucket, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
+    let destination = bucket.destination();
     let key = path(task).export_info();
-    let body = metadata::export_info(record)?;
+    let body = Bytes::from(metadata::export_info(record)?);
     let mut attempt = 1;
     loop {
-        let error = match bucket.put(&key, body.clone()).await {
-            Ok(()) => return Ok(()),
+        let error = match destination.claim(&key, body.clone(), &record.execution_arn).await {
+            Ok(Claim::Own) => return Ok(()),
+            Ok(Claim::Taken(Some(execution))) => return Err(taken(task, &format!("the export of {execution}"))),
+            Ok(Claim::Taken(None)) => return Err(taken(task, "another export")),
             Err(error) => error,
         };
         if matches!(error, SinkError::DestinationThrottled(_)) {
