@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use export_aws::work_bucket::WorkBucket;
-use export_task::plan::{PlanSummary, PlannedTable};
+use export_task::plan::{Plan, PlanSummary, PlannedTable};
 use export_task::table::Table;
 use serde_json::{Value, json};
 
@@ -186,12 +186,23 @@ fn the_progress_of_long_extractions_is_told() {
             directory_suffix: None,
             columns: vec![],
         };
-        let plan = PlanSummary {
+        let summary = PlanSummary {
             tables: vec![PlannedTable { table, batches: vec![(1, 1)], counted: vec![], bytes: 1 }],
             ..PlanSummary::default()
         };
         let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), "progress");
-        work.put_plan(&plan, std::iter::empty()).await.unwrap();
+        let plan = |attempt: &str| Plan {
+            items_key: work.items_key(attempt),
+            results_prefix: work.map_results_prefix(),
+            max_concurrency: 1,
+            units: 0,
+            tables: 1,
+            bytes: 1,
+        };
+        let put = async |attempt| work.put_plan(attempt, plan(attempt), &summary, std::iter::empty()).await.unwrap();
+        assert_eq!(put("first").await, plan("first"));
+        // Workers may be at work on what was planned first.
+        assert_eq!(put("late").await, plan("first"));
         assert!(publish_event::progress::publish(&deps, 0).await.unwrap().is_empty());
         bench.store.begin_extraction("progress", 1, 0).await.unwrap();
         // What has just begun is told of by the workflow.

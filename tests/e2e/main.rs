@@ -36,6 +36,7 @@ mod hostile;
 mod limits;
 mod mysql;
 mod native;
+mod ownership;
 mod refusals;
 mod rows;
 mod ways_in;

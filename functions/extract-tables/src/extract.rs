@@ -185,3 +185,62 @@ fn skip_or_fail(table: &Table, error: SourceError) -> Result<SkippedTable, StepE
         None => Err(StepError::from(error).about(&table.target())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use cluster_source::Endpoint;
+    use export_task::engine::Engine;
+    use export_task::plan::Relation;
+    use export_task::range::Range;
+
+    use super::*;
+
+    struct StopsSoon;
+
+    impl Watch for StopsSoon {
+        fn batch(&self, _: usize) {}
+
+        async fn stop(&self) -> StepError {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            StepError::canceled()
+        }
+    }
+
+    /// Nothing that is waited for hides that a task was canceled: here, a database that never answers.
+    #[tokio::test]
+    async fn a_silent_database_does_not_keep_a_canceled_task() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let text = String::new;
+        let (host, port) = ("127.0.0.1".to_owned(), silent.local_addr().unwrap().port());
+        let table = Table {
+            id: 0,
+            database: text(),
+            schema: text(),
+            name: text(),
+            directory_suffix: None,
+            columns: vec![],
+        };
+        let relation = Relation { schema: text(), name: text() };
+        let partition =
+            Partition { table: 0, relation: relation.clone(), batch: 1, index: 0, range: Range::All, bytes: 0 };
+        let count = Count { table: 0, batch: 1, relation, bytes: 0 };
+        for engine in [Engine::Postgresql, Engine::Mysql] {
+            let endpoint = Endpoint { host: host.clone(), port, user: text(), password: text() };
+            let source = Source::new(engine, endpoint, None);
+            let destination = Destination::Directory("/nowhere".into());
+            let (path, options) = (TaskPath::new("", "t"), Options::default());
+            let mut extractor =
+                Extractor::new(path, options, source, destination, BatchOptions::default(), 1, StopsSoon);
+            let began = Instant::now();
+            let extracted = extractor.partition(&table, &partition).await.unwrap_err();
+            let counted = extractor.count(&table, &count, None).await.unwrap_err();
+            assert_eq!([extracted.kind, counted.kind], [export_aws::ErrorKind::ExportCanceled; 2]);
+            assert!(began.elapsed() < Duration::from_secs(5));
+        }
+    }
+}

@@ -68,7 +68,7 @@ impl Bench {
         publish_event::Deps {
             store: self.store.clone(),
             publisher: self.publisher(),
-            s3: aws_sdk_s3::Client::from_conf(self.s3()),
+            s3: self.s3_client(),
             work_bucket: self.env.output("WorkBucketName").to_owned(),
         }
     }
@@ -86,8 +86,10 @@ impl Bench {
         }
     }
 
-    fn s3(&self) -> aws_sdk_s3::Config {
-        aws_sdk_s3::config::Builder::from(&self.aws).force_path_style(true).build()
+    /// S3 as the test itself.
+    pub fn s3_client(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.aws).force_path_style(true);
+        aws_sdk_s3::Client::from_conf(config.build())
     }
 
     pub fn request(&self, task: &str, cluster: &str) -> Value {
@@ -112,7 +114,7 @@ impl Bench {
     pub async fn fail(&self, task: &TaskRef, error: &str, cause: &str) -> Result<finish_export::Output, StepError> {
         let deps = finish_export::Deps {
             store: self.store.clone(),
-            s3: aws_sdk_s3::Client::from_conf(self.s3()),
+            s3: self.s3_client(),
             work_bucket: self.env.output("WorkBucketName").to_owned(),
             aws: self.aws.clone(),
         };
