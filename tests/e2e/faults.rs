@@ -62,6 +62,17 @@ fn every_step_may_throw_once() {
 }
 
 #[test]
+fn a_password_that_rds_has_changed_is_read_again() {
+    let (env, _exclusive) = faulty();
+    let cluster = Cluster::create(env, "rotated", "CREATE TABLE t AS SELECT 1 AS a");
+    let faults = ["plan-export", "extract-tables"].map(|step| Fault::inject(env, step, Kind::Refuse));
+    let task = Task::start(&cluster, "rotated", json!({}));
+    task.complete();
+    assert!(faults.iter().all(Fault::happened));
+    assert_eq!(task.leaves_nothing(), "SUCCEEDED");
+}
+
+#[test]
 fn every_step_of_the_way_out_may_throw_once() {
     let (env, _exclusive) = faulty();
     let cluster = Cluster::create(env, "throws-out", "CREATE TABLE t AS SELECT 1 AS a");

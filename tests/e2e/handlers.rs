@@ -151,7 +151,8 @@ fn a_canceled_task_ends_every_step() {
 
         let options = cluster_source::BatchOptions::default();
         let deps = extract_tables::Deps { store: store.clone(), secrets, s3, work_bucket, aws, options, threads: 2 };
-        let unit = json!({"Task": task, "Clone": clone, "Unit": {"Attempt": "first", "Unit": 0, "Offset": 0, "Length": 1}});
+        let unit =
+            json!({"Task": task, "Clone": clone, "Unit": {"Attempt": "first", "Unit": 0, "Offset": 0, "Length": 1}});
         let deadline = SystemTime::now() + Duration::from_secs(60);
         let extracted = extract_tables::handle(&deps, serde_json::from_value(unit).unwrap(), deadline).await;
         assert_eq!(code(extracted), "ExportCanceled");

@@ -14,7 +14,8 @@ use crate::harness::shared;
 use crate::harness::task::Task;
 
 /// Three work units, so that the table is read in parts and counted.
-const TABLE: &str = "CREATE TABLE t AS SELECT g AS id, repeat(md5(g::text), 8) AS filler FROM generate_series(1, 80000) g";
+const TABLE: &str =
+    "CREATE TABLE t AS SELECT g AS id, repeat(md5(g::text), 8) AS filler FROM generate_series(1, 80000) g";
 
 #[test]
 fn of_two_stacks_with_one_directory_one_gets_it_and_the_other_says_whose_it_is() {
@@ -82,7 +83,9 @@ fn an_export_below_another_is_left_alone() {
     upload(inner_part);
     run(async {
         let work = WorkBucket::new(bench.s3_client(), env.output("WorkBucketName").to_owned(), &outer.id);
-        finish_export::complete::close(&work, &ExportBucket::new(bench.s3_client(), &reference), &reference).await.unwrap();
+        finish_export::complete::close(&work, &ExportBucket::new(bench.s3_client(), &reference), &reference)
+            .await
+            .unwrap();
     });
     let left = outer.objects();
     assert!(!left.contains(&stale), "{left:?}");
@@ -131,7 +134,9 @@ fn what_the_database_counts_is_what_the_files_hold_or_the_table_is_left_out() {
     let reference = reference(&task);
     let closed = run(async {
         let work = WorkBucket::new(bench.s3_client(), work_bucket.to_owned(), &task.id);
-        finish_export::complete::close(&work, &ExportBucket::new(bench.s3_client(), &reference), &reference).await.unwrap()
+        finish_export::complete::close(&work, &ExportBucket::new(bench.s3_client(), &reference), &reference)
+            .await
+            .unwrap()
     });
     let warning: Value = serde_json::from_str(&closed.warning.unwrap()).unwrap();
     let left_out = &warning["skippedTables"][0];

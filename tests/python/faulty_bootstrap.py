@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A function's `bootstrap` that fails once, then is the real one.
 
-`fault.json` beside it says how: `{"fault": "throw" | "kill", "marker": path}`. The first start creates the marker and
+`fault.json` beside it says how: `{"fault": "throw" | "refuse" | "kill", "marker": path}`. The first start creates the marker and
 fails; every other start becomes the real binary at once.
 """
 
@@ -25,17 +25,18 @@ def main():
         os.close(os.open(fault["marker"], os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
         os.execv(REAL, [REAL])
-    {"throw": throw, "kill": kill}[fault["fault"]](fault["marker"])
+    faults = {"throw": lambda marker: throw(marker, "Injected"), "refuse": lambda marker: throw(marker, "SourceAccessDenied"), "kill": kill}
+    faults[fault["fault"]](fault["marker"])
 
 
-def throw(marker):
-    """Answers the first invocation with an error nobody has heard of."""
+def throw(marker, name):
+    """Answers the first invocation with an error of that name."""
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     api.request("GET", f"{INVOCATION}/next")
     invocation = api.getresponse()
     invocation.read()
     request = invocation.headers["Lambda-Runtime-Aws-Request-Id"]
-    error = {"errorType": "Injected", "errorMessage": "thrown by the test", "stackTrace": []}
+    error = {"errorType": name, "errorMessage": "thrown by the test", "stackTrace": []}
     api.request("POST", f"{INVOCATION}/{request}/error", json.dumps(error), {"Content-Type": "application/json"})
     api.getresponse().read()
     api.close()

@@ -34,7 +34,7 @@ mod wire;
 
 pub use batch::Batcher;
 pub use catalog::{Catalog, FoundTable, Key, catalog};
-pub use count::count;
 pub use connect::{Connection, Source, databases, max_connections};
+pub use count::count;
 pub use partition::partitions;
 pub use stream::{Batches, read};

@@ -92,15 +92,7 @@ impl Survey {
             Verify::Count => pack_counts(&units, unit_bytes),
             Verify::None => Vec::new(),
         };
-        Ok(Self {
-            engine: source.engine(),
-            tables,
-            units,
-            counts,
-            skipped,
-            unreadable_databases,
-            workers,
-        })
+        Ok(Self { engine: source.engine(), tables, units, counts, skipped, unreadable_databases, workers })
     }
 
     /// Estimated size of everything that is to be exported.
@@ -180,5 +172,71 @@ fn number(tables: &mut [Table]) {
             next += 1;
             path = object_key::table_path(table);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use export_task::plan::Relation;
+    use export_task::range::Range;
+
+    use super::*;
+
+    fn survey(units: Vec<Vec<Partition>>) -> Survey {
+        let table = |id| Table {
+            id,
+            database: "d".to_owned(),
+            schema: "s".to_owned(),
+            name: format!("t{id}"),
+            directory_suffix: None,
+            columns: Vec::new(),
+        };
+        Survey {
+            engine: Engine::Postgresql,
+            tables: (0..3).map(table).collect(),
+            counts: pack_counts(&units, 100),
+            units,
+            skipped: Vec::new(),
+            unreadable_databases: vec!["closed".to_owned()],
+            workers: 2,
+        }
+    }
+
+    fn partition(table: u32, batch: u32, index: u32, bytes: u64) -> Partition {
+        let relation = Relation { schema: "s".to_owned(), name: format!("t{table}_{batch}") };
+        Partition { table, relation, batch, index, range: Range::All, bytes }
+    }
+
+    #[test]
+    fn parts_of_a_database_that_cannot_be_read_are_no_mistake() {
+        let names = ["closed", "closed.s", "closed.s.t", "closed2.s.t", "d.s.t1", "d.s.t9"].map(str::to_owned);
+        let only = ExportOnly::from(names.to_vec());
+        assert_eq!(survey(Vec::new()).unmatched(&only), ["closed2.s.t", "d.s.t9"]);
+    }
+
+    #[test]
+    fn each_relation_that_is_cut_is_counted_once_as_a_whole() {
+        let units = vec![
+            vec![partition(0, 1, 0, 300), partition(1, 1, 0, 10)],
+            vec![partition(0, 1, 1, 400), partition(2, 1, 0, 8), partition(2, 2, 0, 8)],
+            vec![partition(2, 2, 1, 8), partition(2, 2, 2, 88)],
+        ];
+        let survey = survey(units);
+        let counted: Vec<_> =
+            survey.counts.iter().flatten().map(|count| (count.relation.name.as_str(), count.bytes)).collect();
+        assert_eq!(counted, [("t0_1", 700), ("t2_2", 104)]);
+        let summary = survey.summary();
+        let planned: Vec<_> = summary.tables.iter().map(|planned| planned.counted.as_slice()).collect();
+        assert_eq!(planned, [&[1][..], &[], &[2]]);
+
+        // Each unit knows its own tables, and what is to be done is in one of them.
+        let work: Vec<WorkUnit> = survey.work_units().collect();
+        let told = |unit: &WorkUnit| {
+            let tables: Vec<u32> = unit.tables.iter().map(|table| table.id).collect();
+            (unit.unit, tables, unit.partitions.len(), unit.counts.len())
+        };
+        let told: Vec<_> = work.iter().map(told).collect();
+        let expected = [(0, vec![0, 2], 0, 2), (1, vec![0, 1], 2, 0), (2, vec![0, 2], 3, 0), (3, vec![2], 2, 0)];
+        assert_eq!(told, expected);
     }
 }

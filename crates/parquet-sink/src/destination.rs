@@ -112,13 +112,7 @@ pub async fn put_object(
     put.send().await.map(drop).map_err(|e| SinkError::s3("PutObject", bucket, key, e))
 }
 
-fn put(
-    client: &Client,
-    bucket: &str,
-    key: &str,
-    bytes: impl Into<Bytes>,
-    kms_key_id: &str,
-) -> PutObjectFluentBuilder {
+fn put(client: &Client, bucket: &str, key: &str, bytes: impl Into<Bytes>, kms_key_id: &str) -> PutObjectFluentBuilder {
     client
         .put_object()
         .bucket(bucket)

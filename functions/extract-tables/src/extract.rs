@@ -217,14 +217,8 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let text = String::new;
         let (host, port) = ("127.0.0.1".to_owned(), silent.local_addr().unwrap().port());
-        let table = Table {
-            id: 0,
-            database: text(),
-            schema: text(),
-            name: text(),
-            directory_suffix: None,
-            columns: vec![],
-        };
+        let table =
+            Table { id: 0, database: text(), schema: text(), name: text(), directory_suffix: None, columns: vec![] };
         let relation = Relation { schema: text(), name: text() };
         let partition =
             Partition { table: 0, relation: relation.clone(), batch: 1, index: 0, range: Range::All, bytes: 0 };

@@ -190,7 +190,9 @@ async fn close_directory(
     let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), &reference.export_task_identifier);
     // Without a plan nothing was extracted.
     match work.find_summary().await? {
-        Some(summary) => bucket.abort_uploads(&path.listing_prefix(), &complete::parts(&path, &summary)).await.map(drop),
+        Some(summary) => {
+            bucket.abort_uploads(&path.listing_prefix(), &complete::parts(&path, &summary)).await.map(drop)
+        }
         None => Ok(()),
     }
 }

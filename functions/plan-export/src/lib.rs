@@ -86,7 +86,13 @@ async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
         None => survey(deps, input, &work).await?,
     };
     deps.store.begin_extraction(id, plan.bytes, now_millis()).await?;
-    tracing::info!(export_task_identifier = id, tables = plan.tables, units = plan.units, bytes = plan.bytes, "planned");
+    tracing::info!(
+        export_task_identifier = id,
+        tables = plan.tables,
+        units = plan.units,
+        bytes = plan.bytes,
+        "planned"
+    );
     Ok(plan)
 }
 

@@ -13,6 +13,8 @@ use super::{Env, function};
 pub enum Kind {
     /// Answers its first invocation with an error of no known name.
     Throw,
+    /// Answers its first invocation with the error of a login that the clone refuses.
+    Refuse,
     /// Is killed as soon as it has uploaded a part.
     Kill,
 }
@@ -29,6 +31,7 @@ impl Fault {
     pub fn inject(env: &'static Env, name: &'static str, kind: Kind) -> Self {
         let fault = match kind {
             Kind::Throw => "throw",
+            Kind::Refuse => "refuse",
             Kind::Kill => "kill",
         };
         let marker = env.scratch(&format!("{name}.{fault}"));

@@ -11,8 +11,9 @@ use crate::server::{Database, endpoint};
 /// The survey of one database: its tables, and whether it is said to be unreadable.
 async fn survey(database: &str) -> (Vec<String>, bool) {
     let source = Source::new(Engine::Postgresql, endpoint(), None);
-    let survey =
-        Survey::take(&source, &ExportOnly::from(vec![database.to_owned()]), &Options::default(), 1 << 20, 4).await.unwrap();
+    let survey = Survey::take(&source, &ExportOnly::from(vec![database.to_owned()]), &Options::default(), 1 << 20, 4)
+        .await
+        .unwrap();
     let unreadable = survey.unreadable_databases == [database];
     assert_eq!(unreadable, !survey.unreadable_databases.is_empty());
     (survey.tables.into_iter().map(|table| table.name).collect(), unreadable)

@@ -367,11 +367,7 @@ async fn every_row_group_has_statistics_of_every_column() {
         ];
         RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
     };
-    let batches = [
-        batch(0, "a", b"a"),
-        batch(10, &"é".repeat(20 << 20), &vec![0xFF; 9 << 20]),
-        batch(20, "b", b"b"),
-    ];
+    let batches = [batch(0, "a", b"a"), batch(10, &"é".repeat(20 << 20), &vec![0xFF; 9 << 20]), batch(20, "b", b"b")];
     let scratch = Scratch::new("statistics");
     let mut writer = scratch.writer(Arc::clone(&schema), Settings::default());
     for batch in &batches {
