@@ -207,10 +207,11 @@ impl From<&DbError> for ServerError {
 }
 
 impl SourceError {
-    /// An error of PostgreSQL after it has begun to send rows: a function that is called for one may be written wrongly itself.
-    pub(crate) fn of_row(error: tokio_postgres::Error) -> Self {
+    /// An error of PostgreSQL while a table is read. Functions that are called for it may be written wrongly themselves, so
+    /// only what would say that the table or a column is gone, or a right is missing, is about the statement.
+    pub(crate) fn of_reading(error: tokio_postgres::Error) -> Self {
         match error.as_db_error().map(|server| (server, server.code().code())) {
-            Some((server, code)) if code.starts_with("42") && code != "42501" => {
+            Some((server, code)) if code.starts_with("42") && !["42501", "42703", "42P01"].contains(&code) => {
                 Self::UnreadableValue { source: Box::new(ServerError::from(server)) }
             }
             _ => error.into(),

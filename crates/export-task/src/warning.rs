@@ -37,6 +37,8 @@ pub enum SkipReason {
     UnsupportedEngine,
     /// A value has no equal in the Parquet type that was asked for.
     UnrepresentableValue,
+    /// Reading the table would run a function of an ordinary user with the exporting user's rights.
+    UntrustedCode,
 }
 
 impl SkipReason {
@@ -58,6 +60,7 @@ impl SkipReason {
             Self::InvalidDatetime => "INVALID_DATETIME",
             Self::UnsupportedEngine => "UNSUPPORTED_ENGINE",
             Self::UnrepresentableValue => "UNREPRESENTABLE_VALUE",
+            Self::UntrustedCode => "UNTRUSTED_CODE",
         }
     }
 }

@@ -37,6 +37,7 @@ const SESSION: &[(&str, &str)] = &[
     ("synchronize_seqscans", "off"),
     ("max_parallel_workers_per_gather", "0"),
     ("enable_tidscan", "on"),
+    ("constraint_exclusion", "off"),
     ("jit", "off"),
 ];
 

@@ -5,6 +5,7 @@
 mod cast;
 mod catalog;
 mod connect;
+mod hostile;
 mod native;
 mod partition;
 mod server;
