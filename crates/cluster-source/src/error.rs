@@ -35,6 +35,28 @@ pub enum SourceError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// No database of those tried lets the user in.
+    #[error("the user can't connect to any of these databases: {tried}")]
+    NoDatabase {
+        /// Their names.
+        tried: String,
+        /// The first refusal.
+        #[source]
+        source: Option<Box<SourceError>>,
+    },
+    /// Tables are made faster than they can be locked.
+    #[error(
+        "tables are created or dropped too often to export all of them as they were at one moment; try again later"
+    )]
+    Restless,
+    /// The transaction that kept a live database's tables as they were has ended early.
+    #[error(
+        "the transaction that locked the tables of database {database} has ended, so rows may be missing; export again"
+    )]
+    Released {
+        /// The database.
+        database: String,
+    },
     /// TLS failed: the certificate doesn't verify, or the server speaks no TLS.
     #[error("no verified TLS connection to the database")]
     Untrusted {
@@ -150,7 +172,7 @@ impl SourceError {
         match self {
             Self::Unavailable { .. } => ErrorKind::Unavailable,
             Self::Throttled { .. } => ErrorKind::Throttled,
-            Self::AccessDenied { .. } | Self::Untrusted { .. } => ErrorKind::AccessDenied,
+            Self::AccessDenied { .. } | Self::NoDatabase { .. } | Self::Untrusted { .. } => ErrorKind::AccessDenied,
             Self::ValueTooLarge { .. } => ErrorKind::Unsupported,
             Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
             Self::UnreadableValue { .. } => ErrorKind::Skip(SkipReason::UnreadableValue),
@@ -162,6 +184,8 @@ impl SourceError {
             | Self::Malformed { .. }
             | Self::Protocol(_)
             | Self::Plan(_)
+            | Self::Restless
+            | Self::Released { .. }
             | Self::Query { .. } => ErrorKind::Internal,
         }
     }

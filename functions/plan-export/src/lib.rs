@@ -80,7 +80,7 @@ async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
     let only = deps.store.get(id).await?.request.export_only;
     let types = input.task.options.types;
-    let source = database::source(&deps.secrets, &input.clone).await?;
+    let source = database::source(&deps.secrets, &input.clone).await?.knowing(only.databases());
     let workers = workers::of(input.clone.instance_class.as_deref()).min(deps.max_workers);
     let survey = Survey::take(&source, &only, types, deps.target_bytes, workers).await?;
     let unmatched = survey.unmatched(&only);

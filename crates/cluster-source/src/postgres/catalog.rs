@@ -16,7 +16,6 @@ use tokio_postgres::types::ToSql;
 
 use super::columns::Described;
 use super::connect::Connection;
-use super::sql::qualified;
 use super::types::Decode;
 use crate::error::SourceError;
 use crate::names;
@@ -80,24 +79,6 @@ pub struct FoundRelation {
     pub analyzed_blocks: u32,
     /// Rows when the server last counted.
     pub analyzed_rows: f64,
-}
-
-impl Catalog {
-    /// Keeps anyone from rewriting, truncating or altering the tables until the connection, which must be in a transaction
-    /// (see [`Connection::export_snapshot`]), is dropped: rows that move to other blocks would be read twice or never. Only a
-    /// live server needs it; nobody writes to a clone. Tables that are never cut by blocks are left alone.
-    ///
-    /// # Errors
-    /// [`SourceError`].
-    pub async fn lock(&self, connection: &Connection) -> Result<(), SourceError> {
-        let relations = self.tables.iter().flat_map(|found| &found.relations).filter(|relation| relation.ctid);
-        let names: Vec<String> = relations.map(|found| format!("ONLY {}", qualified(&found.relation))).collect();
-        for names in names.chunks(1000) {
-            let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
-            connection.client().batch_execute(&lock).await?;
-        }
-        Ok(())
-    }
 }
 
 /// Reads the catalog of the connection's database in two queries. `selects` says by schema and table name what is wanted;

@@ -173,13 +173,20 @@ async fn nothing_that_an_ordinary_user_wrote_runs() {
             }
             // To a superuser the exporter is an ordinary user.
             assert!(all["fine"].is_ok() != is_superuser, "{all:?}");
-            let ran = "SELECT (SELECT is_called FROM x.trace), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')";
+            let ran =
+                "SELECT (SELECT is_called FROM x.trace), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')";
             let ran = database.admin.query_one(ran, &[]).await.unwrap();
-            assert_eq!((ran.get::<_, bool>(0), ran.get::<_, i64>(1)), (false, 0), "{types:?}, superuser: {is_superuser}");
+            assert_eq!(
+                (ran.get::<_, bool>(0), ran.get::<_, i64>(1)),
+                (false, 0),
+                "{types:?}, superuser: {is_superuser}"
+            );
         }
     }
     // The trap works: whoever plans a query of such a table runs it.
     let error = database.admin.batch_execute("SELECT * FROM x.constant").await.unwrap_err();
     assert!(error.as_db_error().unwrap().message().contains("confidential"), "{error:?}");
-    database.execute("DROP OWNED BY mallory CASCADE; DROP OWNED BY exporter; DROP ROLE mallory; DROP ROLE exporter").await;
+    database
+        .execute("DROP OWNED BY mallory CASCADE; DROP OWNED BY exporter; DROP ROLE mallory; DROP ROLE exporter")
+        .await;
 }

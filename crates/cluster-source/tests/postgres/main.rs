@@ -6,6 +6,7 @@ mod cast;
 mod catalog;
 mod connect;
 mod hostile;
+mod live;
 mod native;
 mod partition;
 mod server;

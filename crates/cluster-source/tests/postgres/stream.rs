@@ -171,7 +171,9 @@ async fn a_function_of_the_exporting_user_s_own_fails_in_any_way() {
             )
         };
         database.execute(&function("NULL")).await;
-        database.execute(&format!("CREATE TABLE t_{name} AS SELECT 1 n; CREATE INDEX ON t_{name} ((n + f_{name}(1)))")).await;
+        database
+            .execute(&format!("CREATE TABLE t_{name} AS SELECT 1 n; CREATE INDEX ON t_{name} ((n + f_{name}(1)))"))
+            .await;
         database.execute(&function(fails)).await;
         let error = database.read(&format!("t_{name}")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::UnreadableValue), "{name}: {error:?}");
