@@ -94,6 +94,7 @@ fn while_the_export_is_being_planned() {
         let clone = CloneEndpoint {
             status: "available".into(),
             host: Some("127.0.0.1".into()),
+            database: None,
             port: Some(1),
             engine: "aurora-postgresql".into(),
             instance_class: None,

@@ -123,6 +123,7 @@ fn a_canceled_task_ends_every_step() {
         let clone = CloneEndpoint {
             status: "available".into(),
             host: None,
+            database: None,
             port: None,
             engine: String::new(),
             instance_class: None,

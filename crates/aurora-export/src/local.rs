@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use aws_sdk_s3::Client;
 use clap::{Args, ValueEnum};
-use cluster_source::BatchOptions;
 use cluster_source::live::Live;
 use cluster_source::survey::Survey;
+use cluster_source::{BatchOptions, Source};
 use export_aws::{ErrorKind, StepError, clients, now_millis};
 use export_task::arn::ClusterArn;
 use export_task::export_only::ExportOnly;
@@ -72,6 +72,14 @@ pub struct Arguments {
     /// Size of the ranges tables are read in, in MiB of table
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     partition_mb: u64,
+    /// Log in to PostgreSQL as a superuser, or as a member of a role that may read or write the server's files or run
+    /// programs there
+    ///
+    /// An export needs none of that: a role with LOGIN and pg_read_all_data (before version 14, SELECT on the tables and
+    /// USAGE on their schemas) reads everything but tables with row-level security, for which it needs BYPASSRLS. What code
+    /// other users left in the database could do with such a role, should it ever run, is far less.
+    #[arg(long)]
+    allow_superuser: bool,
     /// KMS key that objects in S3 are encrypted with; needed for S3
     #[arg(long)]
     kms_key_id: Option<String>,
@@ -159,7 +167,11 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
     refuse_existing(&destination, &path).await?;
     let only = arguments.only(&source)?;
     let mut task = task(&arguments, &source, only.clone(), bucket, prefix);
-    let live = Live::hold(source.source()?, &only).await?;
+    let server = source.source()?.knowing(only.databases());
+    if !arguments.allow_superuser {
+        refuse_superuser(&server).await?;
+    }
+    let live = Live::hold(server, &only).await?;
     if !live.is_one_moment() {
         eprintln!(
             "note: MySQL's connections share no snapshot: each range of a table is read as it is when its turn comes"
@@ -177,6 +189,7 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
     begin(&destination, &path, &task).await?;
     let progress = Progress::new(task.planned_bytes);
     let results = extract(&arguments, &live, &survey, &destination, &path, &progress).await?;
+    live.check().await?;
     progress.end();
     let summary = survey.summary();
     let tally = tally(&summary, &results).map_err(StepError::internal)?;
@@ -221,6 +234,15 @@ async fn destination(arguments: &Arguments) -> Result<(Destination, String, Stri
     let client = clients::s3(&clients::config().await);
     let s3 = S3Destination { client, bucket: bucket.to_owned(), kms_key_id };
     Ok((Destination::S3(s3), bucket.to_owned(), prefix.trim_matches('/').to_owned()))
+}
+
+/// Code that other users left in a database has the powers of whoever runs it.
+async fn refuse_superuser(server: &Source) -> Result<(), StepError> {
+    let Some(role) = server.powerful_role().await? else { return Ok(()) };
+    Err(StepError::internal(format!(
+        "the user has the powers of {role}, which an export doesn't need: log in as a role with pg_read_all_data, or give \
+         --allow-superuser"
+    )))
 }
 
 /// Files of two exports must not mix.

@@ -30,7 +30,8 @@ const TABLES: &str = "
     INSERT INTO endless SELECT now() FROM generate_series(1, 1000);
     INSERT INTO endless VALUES ('infinity');
     CREATE TABLE many AS SELECT n, md5(n::text) AS text FROM generate_series(1, 200000) n;
-    CREATE SCHEMA other; CREATE TABLE other.t (n int)";
+    CREATE SCHEMA other; CREATE TABLE other.t (n int);
+    CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader";
 
 /// A server in a directory of its own, stopped and removed at the end.
 struct Server {
@@ -55,18 +56,33 @@ impl Server {
         let mut start = as_postgres("pg_ctl");
         start.args(["start", "-w", "-o", &options, "-l"]).arg(log).arg("-D").arg(&data);
         assert!(start.status().unwrap().success());
-        done(Command::new(format!("{BIN}/psql")).args(["-qc", TABLES]).arg(server.address()));
+        done(Command::new(format!("{BIN}/psql")).args(["-qc", TABLES]).arg(server.address("me")));
         server
     }
 
-    fn address(&self) -> String {
-        format!("postgres://me@127.0.0.1:{}/postgres", self.port)
+    fn address(&self, user: &str) -> String {
+        format!("postgres://{user}@127.0.0.1:{}/postgres", self.port)
     }
 
     fn export(&self, name: &str, more: &[&str]) -> Output {
+        self.export_as("reader", name, more)
+    }
+
+    fn export_as(&self, user: &str, name: &str, more: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aurora-export"));
-        command.args(["local", "--source", &self.address(), "--name", name, "--partition-mb", "1", "--jobs", "3"]);
+        command.args(["local", "--source", &self.address(user), "--name", name, "--partition-mb", "1"]);
         command.arg("--out").arg(self.dir.join("out")).args(more).output().unwrap()
+    }
+
+    /// What a statement says, in a database.
+    fn execute(&self, database: &str, sql: &str) -> String {
+        let mut psql = Command::new(format!("{BIN}/psql"));
+        let port = self.port.to_string();
+        let output =
+            psql.args(["-qtAX", "-h", "127.0.0.1", "-p", &port, "-U", "me", "-d", database, "-c", sql]).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     fn files(&self, directory: &str) -> Vec<PathBuf> {
@@ -122,10 +138,13 @@ fn a_database_is_exported_without_a_stack() {
     parquets_own_types(&server);
     awss_types(&server);
     parts_and_codecs(&server);
+    superusers_are_refused(&server);
+    an_export_without_its_locks_is_no_success(&server);
+    a_server_without_a_database_postgres(&server);
 }
 
 fn parquets_own_types(server: &Server) {
-    let output = server.export("own", &["--types", "native"]);
+    let output = server.export("own", &["--types", "native", "--jobs", "3"]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.starts_with("3 tables, 200,003 rows"), "{said}");
@@ -204,4 +223,53 @@ fn parts_and_codecs(server: &Server) {
     let output = refused.args(["local", "--source", url, "--out", "nowhere"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("sslmode") && !said.contains("confidential"), "{said}");
+}
+
+fn superusers_are_refused(server: &Server) {
+    server.execute("postgres", "CREATE ROLE files LOGIN IN ROLE pg_read_all_data, pg_write_server_files");
+    server.execute("postgres", "CREATE ROLE hidden LOGIN NOINHERIT IN ROLE me");
+    let only = ["--only", "postgres.other"];
+    for (user, role) in [("me", "me"), ("files", "pg_write_server_files"), ("hidden", "me")] {
+        let name = format!("as-{user}");
+        let output = server.export_as(user, &name, &only);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(&format!("the powers of {role},")), "{said}");
+        assert!(said.contains("--allow-superuser"), "{said}");
+        assert!(!server.dir.join("out").join(&name).exists());
+    }
+    let output = server.export_as("me", "as-me", &["--only", "postgres.other", "--allow-superuser"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The connection that holds the tables still is ended while others read.
+fn an_export_without_its_locks_is_no_success(server: &Server) {
+    let output = std::thread::scope(|scope| {
+        let export = scope.spawn(|| server.export("unheld", &["--only", "postgres.public.many", "--jobs", "1"]));
+        let of_ours = "FROM pg_stat_activity WHERE usename = 'reader'";
+        while server.execute("postgres", &format!("SELECT count(*) {of_ours} AND query ~ '^COPY'")) == "0" {
+            assert!(!export.is_finished(), "no table was seen being read");
+        }
+        let end = format!("SELECT count(pg_terminate_backend(pid)) {of_ours} AND query !~ '^COPY'");
+        assert_ne!(server.execute("postgres", &end), "0");
+        export.join().unwrap()
+    });
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("locked the tables of database postgres has ended"), "{said}");
+    assert!(!server.dir.join("out/unheld/export_info_unheld.json").exists());
+}
+
+fn a_server_without_a_database_postgres(server: &Server) {
+    server.execute("template1", "ALTER DATABASE postgres RENAME TO shop");
+    for (address, only) in [("", "shop.other"), ("shop", "shop.other"), ("gone", "shop.other")] {
+        let name = format!("without-{address}x");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aurora-export"));
+        let source = format!("postgres://reader@127.0.0.1:{}/{address}", server.port);
+        command.args(["local", "--source", &source, "--only", only, "--name", &name, "--out"]);
+        let output = command.arg(server.dir.join("out")).output().unwrap();
+        assert!(output.status.success(), "{address}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    server.execute("shop", "REVOKE CONNECT ON DATABASE template1 FROM public");
+    let output = server.export_as("reader", "none", &["--only", "nowhere"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("nowhere, postgres, template1"), "{said}");
 }

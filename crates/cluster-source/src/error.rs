@@ -35,6 +35,28 @@ pub enum SourceError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// No database of those tried lets the user in.
+    #[error("the user can't connect to any of these databases: {tried}")]
+    NoDatabase {
+        /// Their names.
+        tried: String,
+        /// The first refusal.
+        #[source]
+        source: Option<Box<SourceError>>,
+    },
+    /// Tables are made faster than they can be locked.
+    #[error(
+        "tables are created or dropped too often to export all of them as they were at one moment; try again later"
+    )]
+    Restless,
+    /// The transaction that kept a live database's tables as they were has ended early.
+    #[error(
+        "the transaction that locked the tables of database {database} has ended, so rows may be missing; export again"
+    )]
+    Released {
+        /// The database.
+        database: String,
+    },
     /// TLS failed: the certificate doesn't verify, or the server speaks no TLS.
     #[error("no verified TLS connection to the database")]
     Untrusted {
@@ -150,7 +172,7 @@ impl SourceError {
         match self {
             Self::Unavailable { .. } => ErrorKind::Unavailable,
             Self::Throttled { .. } => ErrorKind::Throttled,
-            Self::AccessDenied { .. } | Self::Untrusted { .. } => ErrorKind::AccessDenied,
+            Self::AccessDenied { .. } | Self::NoDatabase { .. } | Self::Untrusted { .. } => ErrorKind::AccessDenied,
             Self::ValueTooLarge { .. } => ErrorKind::Unsupported,
             Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
             Self::UnreadableValue { .. } => ErrorKind::Skip(SkipReason::UnreadableValue),
@@ -162,6 +184,8 @@ impl SourceError {
             | Self::Malformed { .. }
             | Self::Protocol(_)
             | Self::Plan(_)
+            | Self::Restless
+            | Self::Released { .. }
             | Self::Query { .. } => ErrorKind::Internal,
         }
     }
@@ -207,10 +231,11 @@ impl From<&DbError> for ServerError {
 }
 
 impl SourceError {
-    /// An error of PostgreSQL after it has begun to send rows: a function that is called for one may be written wrongly itself.
-    pub(crate) fn of_row(error: tokio_postgres::Error) -> Self {
+    /// An error of PostgreSQL while a table is read. Functions that are called for it may be written wrongly themselves, so
+    /// only what would say that the table or a column is gone, or a right is missing, is about the statement.
+    pub(crate) fn of_reading(error: tokio_postgres::Error) -> Self {
         match error.as_db_error().map(|server| (server, server.code().code())) {
-            Some((server, code)) if code.starts_with("42") && code != "42501" => {
+            Some((server, code)) if code.starts_with("42") && !["42501", "42703", "42P01"].contains(&code) => {
                 Self::UnreadableValue { source: Box::new(ServerError::from(server)) }
             }
             _ => error.into(),

@@ -9,6 +9,7 @@
 //! * `connect`: connections and their session settings.
 //! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
 //! * `count`: how many rows a relation has.
+//! * `hold`: locks and snapshots of a server that others write to.
 //! * `partition`: ranges of about equal size that together cover every row once.
 //! * `sql`: quoting, and the one statement that reads rows.
 //! * `coalesce`: the messages of rows, joined before they reach the client library.
@@ -22,6 +23,7 @@ mod columns;
 mod connect;
 mod copy_binary;
 mod count;
+mod hold;
 mod partition;
 mod sql;
 mod stream;
@@ -29,7 +31,8 @@ mod types;
 
 pub use batch::Batcher;
 pub use catalog::{Catalog, FoundRelation, FoundTable, Key, catalog};
-pub use connect::{Connection, FIRST_DATABASE, Source, databases, max_connections};
+pub use connect::{Connection, Source, databases, max_connections, powerful_role};
 pub use count::count;
+pub use hold::Hold;
 pub use partition::{Slicing, partitions};
 pub use stream::{Batches, read};

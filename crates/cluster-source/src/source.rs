@@ -45,15 +45,37 @@ impl Source {
         }
     }
 
-    /// Connects to a database, or, for `None`, to one that every server has.
+    /// The same, which tries these databases of PostgreSQL too when any will do.
+    #[must_use]
+    pub fn knowing(self, databases: Vec<String>) -> Self {
+        match self {
+            Self::Postgres(source) => Self::Postgres(source.knowing(databases)),
+            Self::Mysql(_) => self,
+        }
+    }
+
+    /// A role of PostgreSQL whose powers the user has and no export needs: a superuser, or one that may read or write the
+    /// server's files or run programs there.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn powerful_role(&self) -> Result<Option<String>, SourceError> {
+        match self {
+            Self::Postgres(source) => postgres::powerful_role(&source.connect_first().await?).await,
+            Self::Mysql(_) => Ok(None),
+        }
+    }
+
+    /// Connects to a database, or, for `None`, to any that lets the user in.
     ///
     /// # Errors
     /// [`SourceError`]: of kind unavailable, throttled, or access denied.
     pub async fn connect(&self, database: Option<&str>) -> Result<Connection, SourceError> {
         Ok(match self {
-            Self::Postgres(source) => {
-                Connection::Postgres(source.connect(database.unwrap_or(postgres::FIRST_DATABASE)).await?)
-            }
+            Self::Postgres(source) => Connection::Postgres(match database {
+                Some(database) => source.connect(database).await?,
+                None => source.connect_first().await?,
+            }),
             Self::Mysql(source) => Connection::Mysql(source.connect(database).await?),
         })
     }

@@ -31,7 +31,8 @@ pub async fn source(secrets: &Client, clone: &CloneEndpoint) -> Result<Source, S
     let login = login(secrets, secret).await?;
     let tls = tls(&certificate_authority()?)?;
     let endpoint = Endpoint { host: host.clone(), port, user: login.username, password: login.password };
-    Ok(Source::new(engine, endpoint, Some(tls)))
+    let known = clone.database.iter().cloned().collect();
+    Ok(Source::new(engine, endpoint, Some(tls)).knowing(known))
 }
 
 /// Reads a clone's master login.

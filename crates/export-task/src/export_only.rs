@@ -70,6 +70,11 @@ impl ExportOnly {
         &self.entries
     }
 
+    /// The databases that are named.
+    pub fn databases(&self) -> Vec<String> {
+        self.databases.iter().cloned().collect()
+    }
+
     /// Whether anything in `database` is selected.
     pub fn selects_database(&self, database: &str) -> bool {
         self.entries.is_empty() || self.databases.contains(database)

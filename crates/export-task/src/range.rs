@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub enum Range {
     /// Every row.
     All,
+    /// Every row, sent by PostgreSQL without planning a query: no expression is computed.
+    Unplanned,
     /// Heap blocks `from..to`; `None` is open, so that the last range also takes blocks added after planning.
     Blocks {
         /// First block.

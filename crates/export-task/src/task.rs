@@ -263,6 +263,9 @@ pub struct CloneEndpoint {
     pub port: Option<u16>,
     /// `aurora-postgresql`.
     pub engine: String,
+    /// The database that the cluster was created with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
     /// Class of its instance, `db.r6g.large`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_class: Option<String>,

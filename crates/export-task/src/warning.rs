@@ -39,6 +39,8 @@ pub enum SkipReason {
     UnrepresentableValue,
     /// The files don't hold as many rows as the server counts.
     RowCountDiffers,
+    /// Reading the table would run a function of an ordinary user with the exporting user's rights.
+    UntrustedCode,
 }
 
 impl SkipReason {
@@ -61,6 +63,7 @@ impl SkipReason {
             Self::UnsupportedEngine => "UNSUPPORTED_ENGINE",
             Self::UnrepresentableValue => "UNREPRESENTABLE_VALUE",
             Self::RowCountDiffers => "ROW_COUNT_DIFFERS",
+            Self::UntrustedCode => "UNTRUSTED_CODE",
         }
     }
 }

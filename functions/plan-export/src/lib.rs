@@ -99,7 +99,7 @@ async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
 async fn survey(deps: &Deps, input: &Input, work: &WorkBucket) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
     let only = deps.store.get(id).await?.request.export_only;
-    let source = database::source(&deps.secrets, &input.clone).await?;
+    let source = database::source(&deps.secrets, &input.clone).await?.knowing(only.databases());
     let workers = workers::of(input.clone.instance_class.as_deref()).min(deps.max_workers);
     let survey = Survey::take(&source, &only, &input.task.options, deps.target_bytes, workers).await?;
     let unmatched = survey.unmatched(&only);

@@ -118,7 +118,8 @@ impl Address {
             Security::Plain => None,
             Security::Verified(file) => Some(client(file.as_deref())?),
         };
-        Ok(Source::new(self.engine, self.endpoint.clone(), tls))
+        let known = self.database.iter().cloned().collect();
+        Ok(Source::new(self.engine, self.endpoint.clone(), tls).knowing(known))
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn select(table: &Table, partition: &Partition) -> Result<String, Sou
             // The server would rather read a whole table than a large part of it.
             sql.push_str(&within("FORCE", index, columns, from.as_deref(), to.as_deref())?);
         }
-        Range::Blocks { .. } | Range::Key { .. } => {
+        Range::Unplanned | Range::Blocks { .. } | Range::Key { .. } => {
             return Err(SourceError::Plan("a range of another engine".to_owned()));
         }
     }

@@ -3,6 +3,7 @@
 //! Exported are ordinary tables (those of extensions too) and natively partitioned tables. Views, materialized views,
 //! foreign tables and sequences are not, nor is anything in a system schema.
 
+use std::collections::HashMap;
 use std::pin::pin;
 
 use export_task::options::Types;
@@ -15,11 +16,13 @@ use tokio_postgres::types::ToSql;
 
 use super::columns::Described;
 use super::connect::Connection;
-use super::sql::qualified;
+use super::types::Decode;
 use crate::error::SourceError;
 use crate::names;
 
 const QUERY: &str = include_str!("catalog.sql");
+
+const UNTRUSTED: &str = include_str!("untrusted.sql");
 
 /// What a database holds.
 #[derive(Debug, Default)]
@@ -63,6 +66,11 @@ pub struct FoundRelation {
     pub blocks: u32,
     /// Size of heap and out-of-line values in bytes, as they are on disk.
     pub bytes: u64,
+    /// The server can send the whole relation without planning a query: no column is computed.
+    pub plain: bool,
+    /// Planning a query of it calls no function that an ordinary user wrote. Where one would be called, the relation is read
+    /// plainly, or its table is left out.
+    pub trusted: bool,
     /// Block ranges can select its rows: it is a heap, and the role may read system columns.
     pub ctid: bool,
     /// What it can be cut by where it can't be by blocks.
@@ -73,25 +81,7 @@ pub struct FoundRelation {
     pub analyzed_rows: f64,
 }
 
-impl Catalog {
-    /// Keeps anyone from rewriting, truncating or altering the tables until the connection, which must be in a transaction
-    /// (see [`Connection::export_snapshot`]), is dropped: rows that move to other blocks would be read twice or never. Only a
-    /// live server needs it; nobody writes to a clone. Tables that are never cut by blocks are left alone.
-    ///
-    /// # Errors
-    /// [`SourceError`].
-    pub async fn lock(&self, connection: &Connection) -> Result<(), SourceError> {
-        let relations = self.tables.iter().flat_map(|found| &found.relations).filter(|relation| relation.ctid);
-        let names: Vec<String> = relations.map(|found| format!("ONLY {}", qualified(&found.relation))).collect();
-        for names in names.chunks(1000) {
-            let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
-            connection.client().batch_execute(&lock).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Reads the catalog of the connection's database in one query. `selects` says by schema and table name what is wanted;
+/// Reads the catalog of the connection's database in two queries. `selects` says by schema and table name what is wanted;
 /// anything else is neither returned nor reported; `types` what columns become.
 ///
 /// # Errors
@@ -103,6 +93,10 @@ pub async fn catalog(
     selects: impl Fn(&str, &str) -> bool,
 ) -> Result<Catalog, SourceError> {
     let none: [&(dyn ToSql + Sync); 0] = [];
+    let mut untrusted = HashMap::new();
+    for row in connection.client().query(UNTRUSTED, &[]).await? {
+        untrusted.insert(row.try_get(0)?, Call { function: row.try_get(1)?, owner: row.try_get(2)? });
+    }
     let rows = connection.client().query_raw(QUERY, none).await?;
     let mut rows = pin!(rows);
     let mut catalog = Catalog::default();
@@ -114,7 +108,7 @@ pub async fn catalog(
         }
         let columns = columns(&row, types)?;
         let table = Table { id: 0, database: database.to_owned(), schema, name, directory_suffix: None, columns };
-        let members = members(&row, connection.block_size())?;
+        let members = members(&row, &table, &untrusted, connection.block_size())?;
         match skip(&table, &members) {
             Some((reason, message)) => catalog.skipped.push(SkippedTable { target: table.target(), reason, message }),
             None => catalog.tables.push(found(table, members)),
@@ -125,18 +119,6 @@ pub async fn catalog(
 
 fn found(table: Table, members: Vec<Member>) -> FoundTable {
     let mut relations: Vec<FoundRelation> = members.into_iter().map(|member| member.relation).collect();
-    if relations.is_empty() {
-        relations.push(FoundRelation {
-            relation: Relation { schema: table.schema.clone(), name: table.name.clone() },
-            batch: 1,
-            blocks: 0,
-            bytes: 0,
-            ctid: false,
-            key: None,
-            analyzed_blocks: 0,
-            analyzed_rows: 0.0,
-        });
-    }
     for (relation, batch) in relations.iter_mut().zip(1..) {
         relation.batch = batch;
     }
@@ -150,6 +132,14 @@ struct Member {
     persistence: String,
     readable: bool,
     row_security: bool,
+    untrusted: Option<Call>,
+}
+
+/// A function, and who can change what it does.
+#[derive(Clone)]
+struct Call {
+    function: String,
+    owner: String,
 }
 
 /// Why a table can't be exported.
@@ -171,7 +161,7 @@ fn skip(table: &Table, members: &[Member]) -> Option<(SkipReason, String)> {
     if let Some(skip) = names::skip(table) {
         return Some(skip);
     }
-    if let Some(name) = any(|m| m.kind != "r") {
+    if let Some(name) = any(|m| m.kind == "f") {
         let message = format!("The partition {name} is a foreign table, whose rows are not in the cluster. Detach it.");
         return Some((SkipReason::ForeignPartition, message));
     }
@@ -182,6 +172,14 @@ fn skip(table: &Table, members: &[Member]) -> Option<(SkipReason, String)> {
     if let Some(name) = any(|m| m.row_security) {
         let message = format!("Row-level security hides rows of {name} from the user. Grant BYPASSRLS or ownership.");
         return Some((SkipReason::PermissionsDoNotExist, message));
+    }
+    let called = |m: &Member| (!m.relation.plain).then(|| m.untrusted.clone()).flatten();
+    if let Some(Call { function, owner }) = members.iter().find_map(called) {
+        let message = format!(
+            "To read the table the exporting user would call {function}, which {owner} owns. Drop the index, statistics \
+             or generated column that calls it, or use ALTER FUNCTION ... OWNER TO the exporting user."
+        );
+        return Some((SkipReason::UntrustedCode, message));
     }
     None
 }
@@ -216,7 +214,13 @@ fn columns(row: &Row, types: Types) -> Result<Vec<Column>, SourceError> {
     Ok(names.into_iter().zip(originals).enumerate().map(describe).collect())
 }
 
-fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {
+fn members(
+    row: &Row,
+    table: &Table,
+    untrusted: &HashMap<i64, Call>,
+    block_size: u64,
+) -> Result<Vec<Member>, SourceError> {
+    let oids = list::<i64>(row, "oids")?;
     let schemas = list::<String>(row, "relation_schemas")?;
     let names = list::<String>(row, "relation_names")?;
     let kinds = list::<String>(row, "kinds")?;
@@ -224,6 +228,7 @@ fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {
     let ctids = list::<bool>(row, "ctids")?;
     let readables = list::<bool>(row, "readables")?;
     let row_securities = list::<bool>(row, "row_securities")?;
+    let generated = list::<bool>(row, "generated")?;
     let heaps = list::<i64>(row, "heap_bytes")?;
     let toasts = list::<i64>(row, "toast_bytes")?;
     let analyzed_blocks = list::<i32>(row, "analyzed_blocks")?;
@@ -231,6 +236,7 @@ fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {
     let keys = list::<Option<String>>(row, "keys")?;
     let key_types = list::<Option<String>>(row, "key_types")?;
     let unique_integers = list::<bool>(row, "unique_integers")?;
+    let cast = table.columns.iter().any(|column| column.decode == Decode::Cast.name());
     let mut members = Vec::with_capacity(names.len());
     for (i, (schema, name)) in schemas.into_iter().zip(names).enumerate() {
         let heap = heaps[i].unsigned_abs();
@@ -239,6 +245,8 @@ fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {
             batch: 0,
             blocks: u32::try_from(heap.div_ceil(block_size)).unwrap_or(u32::MAX),
             bytes: heap + toasts[i].unsigned_abs(),
+            plain: kinds[i] == "r" && !generated[i] && !cast,
+            trusted: !untrusted.contains_key(&oids[i]),
             ctid: ctids[i],
             key: keys[i].clone().zip(key_types[i].clone()).map(|(column, type_name)| Key {
                 column,
@@ -254,6 +262,7 @@ fn members(row: &Row, block_size: u64) -> Result<Vec<Member>, SourceError> {
             persistence: persistences[i].clone(),
             readable: readables[i],
             row_security: row_securities[i],
+            untrusted: untrusted.get(&oids[i]).cloned(),
         });
     }
     Ok(members)

@@ -22,8 +22,14 @@ members (root, oid) AS (
   UNION ALL
   SELECT t.root, t.oid FROM tree t JOIN pg_class c ON c.oid = t.oid WHERE c.relkind <> 'p'
 ),
+-- A partitioned table without leaves stands for itself: reading it gives no rows.
+all_members (root, oid) AS (
+  SELECT root, oid FROM members
+  UNION ALL
+  SELECT oid, oid FROM roots WHERE relkind = 'p' AND oid NOT IN (SELECT root FROM members)
+),
 relations AS (
-  SELECT m.root, c.relname::text AS name, n.nspname::text AS schema_name,
+  SELECT m.root, c.oid::int8 AS oid, c.relname::text AS name, n.nspname::text AS schema_name,
     c.relkind::text AS kind, c.relpersistence::text AS persistence,
     coalesce(has_table_privilege(c.oid, 'SELECT'), false) AND coalesce(a.amname = 'heap', true) AS ctid,
     coalesce(has_schema_privilege(c.relnamespace, 'USAGE') AND (
@@ -34,11 +40,15 @@ relations AS (
           AND NOT has_column_privilege(c.oid, p.attnum, 'SELECT'))
     ), false) AS readable,
     coalesce(row_security_active(c.oid), false) AS row_security,
+    -- Version 11 has no such column.
+    EXISTS (
+      SELECT FROM pg_attribute g
+      WHERE g.attrelid = c.oid AND g.atthasdef AND to_jsonb(g) ->> 'attgenerated' <> '') AS generated,
     coalesce(pg_relation_size(c.oid), 0) AS heap_bytes,
     CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE coalesce(pg_relation_size(c.reltoastrelid), 0) END AS toast_bytes,
     c.relpages AS analyzed_blocks, c.reltuples AS analyzed_rows, key.name AS key, key.type AS key_type,
     key.unique_integer
-  FROM members m JOIN pg_class c ON c.oid = m.oid
+  FROM all_members m JOIN pg_class c ON c.oid = m.oid
     JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
     LEFT JOIN LATERAL (
      -- The first column of an index that the server uses for `>=` and `<` of the column's own type and collation.
@@ -60,6 +70,7 @@ relations AS (
 ),
 relation_lists AS (
   SELECT root,
+    array_agg(oid ORDER BY name, schema_name) AS oids,
     array_agg(schema_name ORDER BY name, schema_name) AS relation_schemas,
     array_agg(name ORDER BY name, schema_name) AS relation_names,
     array_agg(kind ORDER BY name, schema_name) AS kinds,
@@ -67,6 +78,7 @@ relation_lists AS (
     array_agg(ctid ORDER BY name, schema_name) AS ctids,
     array_agg(readable ORDER BY name, schema_name) AS readables,
     array_agg(row_security ORDER BY name, schema_name) AS row_securities,
+    array_agg(generated ORDER BY name, schema_name) AS generated,
     array_agg(heap_bytes ORDER BY name, schema_name) AS heap_bytes,
     array_agg(toast_bytes ORDER BY name, schema_name) AS toast_bytes,
     array_agg(analyzed_blocks ORDER BY name, schema_name) AS analyzed_blocks,

@@ -37,11 +37,12 @@ const SESSION: &[(&str, &str)] = &[
     ("synchronize_seqscans", "off"),
     ("max_parallel_workers_per_gather", "0"),
     ("enable_tidscan", "on"),
+    ("constraint_exclusion", "off"),
     ("jit", "off"),
 ];
 
-/// The database every server has, which lists the others.
-pub const FIRST_DATABASE: &str = "postgres";
+/// Databases that nearly every server has: any database lists the others.
+const FIRST_DATABASES: [&str; 2] = ["postgres", "template1"];
 
 /// All but those that hold no data of a user: `rdsadmin` is AWS's own. Whether they take connections is seen by connecting;
 /// what a `DROP DATABASE` has begun to remove is none any more.
@@ -54,6 +55,10 @@ const GREETING: &str = "SELECT current_setting('server_version_num')::int4, curr
      (SELECT count(set_config(name, '0', false)) FROM pg_catalog.pg_settings \
       WHERE name IN ('idle_session_timeout', 'transaction_timeout'))";
 
+const POWERFUL: &str = "SELECT rolname::text FROM pg_catalog.pg_roles \
+     WHERE (rolsuper OR rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')) \
+     AND pg_has_role(session_user, oid, 'MEMBER') ORDER BY rolname <> session_user, rolsuper DESC, rolname LIMIT 1";
+
 /// A server, ready to connect to any of its databases.
 #[derive(Clone)]
 pub struct Source {
@@ -61,13 +66,15 @@ pub struct Source {
     tls: Option<MakeRustlsConnect>,
     /// Snapshots that connections join, by database.
     snapshots: Arc<BTreeMap<String, String>>,
+    /// Databases that the server is known to have.
+    known: Vec<String>,
 }
 
 impl Source {
     /// A source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted and the server's certificate
     /// and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
     pub fn new(endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
-        Self { endpoint, tls: tls.map(MakeRustlsConnect::new), snapshots: Arc::default() }
+        Self { endpoint, tls: tls.map(MakeRustlsConnect::new), snapshots: Arc::default(), known: Vec::new() }
     }
 
     /// The same, but every connection to a database in `snapshots` joins that snapshot; the connections that exported them
@@ -75,6 +82,33 @@ impl Source {
     #[must_use]
     pub fn at(self, snapshots: BTreeMap<String, String>) -> Self {
         Self { snapshots: Arc::new(snapshots), ..self }
+    }
+
+    /// The same, which tries these databases too when any will do.
+    #[must_use]
+    pub fn knowing(mut self, databases: Vec<String>) -> Self {
+        self.known.extend(databases);
+        self
+    }
+
+    /// Connects to the first database that lets the user in: one of those the server is known to have, or of those that
+    /// nearly every server has.
+    ///
+    /// # Errors
+    /// [`SourceError`]: of kind unavailable, throttled, or access denied.
+    pub async fn connect_first(&self) -> Result<Connection, SourceError> {
+        let candidates: Vec<&str> = self.known.iter().map(String::as_str).chain(FIRST_DATABASES).collect();
+        let mut refusal = None;
+        for database in &candidates {
+            match self.connect(database).await {
+                Err(error) if matches!(error, SourceError::AccessDenied { .. }) => {
+                    refusal.get_or_insert(error);
+                }
+                other => return other,
+            }
+        }
+        let tried = candidates.join(", ");
+        Err(SourceError::NoDatabase { tried, source: refusal.map(Box::new) })
     }
 
     /// Connects to a database.
@@ -152,22 +186,13 @@ impl Connection {
         &self.client
     }
 
-    /// Starts a transaction that sees one state of the database until the connection is dropped, and returns the
-    /// snapshot's name for [`Connection::use_snapshot`]. Only a live server needs it; a clone doesn't change.
-    ///
-    /// # Errors
-    /// [`SourceError`].
-    pub async fn export_snapshot(&self) -> Result<String, SourceError> {
-        self.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let row = self.client.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await?;
-        Ok(row.try_get(0)?)
+    /// When the open transaction began, as the server prints it.
+    pub(super) async fn transaction_start(&self) -> Result<String, SourceError> {
+        Ok(self.client.query_one("SELECT pg_catalog.now()::pg_catalog.text", &[]).await?.try_get(0)?)
     }
 
-    /// Starts a transaction that sees what the connection which exported `snapshot` (of the same database) sees.
-    ///
-    /// # Errors
-    /// [`SourceError`], when the exporting connection is gone.
-    pub async fn use_snapshot(&self, snapshot: &str) -> Result<(), SourceError> {
+    /// Starts a transaction that sees what the connection which exported `snapshot` (of the same database) saw then.
+    async fn use_snapshot(&self, snapshot: &str) -> Result<(), SourceError> {
         let literal = snapshot.replace('\'', "''");
         let start = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{literal}'");
         Ok(self.client.batch_execute(&start).await?)
@@ -188,6 +213,16 @@ fn refused(error: tokio_postgres::Error) -> SourceError {
         SourceError::Query { source } => SourceError::AccessDenied { source },
         other => other,
     }
+}
+
+/// A role whose powers the connection's user has and no export needs: a superuser, or one that may read or write the
+/// server's files or run programs there.
+///
+/// # Errors
+/// [`SourceError`].
+pub async fn powerful_role(connection: &Connection) -> Result<Option<String>, SourceError> {
+    let row = connection.client.query_opt(POWERFUL, &[]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
 /// The databases that may hold a user's data, by name, also those that allow no connection.

@@ -29,7 +29,7 @@ impl Slicing {
 }
 
 /// Cuts a table into partitions of about `target_bytes`, in the order of batch and index. What nothing can cut is one
-/// partition. Unique integers ask the server for their bounds and histogram, other keys for a sample of the table;
+/// partition, and so is what no query may be planned of. Unique integers ask the server for their bounds and histogram, other keys for a sample of the table;
 /// nothing else asks.
 ///
 /// # Errors
@@ -45,11 +45,12 @@ pub async fn partitions(
         let parts = relation.bytes.div_ceil(target_bytes.max(1));
         // Less than a block each would be ranges without rows.
         let parts = u32::try_from(parts).unwrap_or(u32::MAX).min(relation.blocks);
+        let whole = vec![if relation.plain { Range::Unplanned } else { Range::All }];
         let ranges = match (slicing, relation.ctid, &relation.key) {
-            _ if parts < 2 => vec![Range::All],
+            _ if parts < 2 || !relation.trusted => whole,
             (Slicing::Blocks, true, _) => block_ranges(relation.blocks, parts),
             (_, _, Some(key)) => key_ranges(key, key_cuts(connection, relation, key, parts).await?),
-            _ => vec![Range::All],
+            _ => whole,
         };
         let bytes = relation.bytes / (ranges.len().max(1) as u64);
         partitions.extend(ranges.into_iter().zip(0..).map(|(range, index)| Partition {

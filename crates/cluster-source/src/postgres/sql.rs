@@ -19,30 +19,51 @@ pub(super) fn qualified(relation: &Relation) -> String {
     format!("{}.{}", quote(&relation.schema), quote(&relation.name))
 }
 
-/// The statement whose output is a partition's rows. `ONLY` leaves out the tables that inherit from an ordinary table
+/// The statement whose output is a partition's rows: a COPY of the relation, which plans nothing, or of a query. `ONLY` leaves out the tables that inherit from an ordinary table
 /// (each is exported by itself), and makes a partitioned table without leaves the empty table it is.
 pub(super) fn copy(table: &Table, partition: &Partition) -> Result<String, SourceError> {
-    let mut sql = "COPY (SELECT ".to_owned();
-    for (i, column) in table.columns.iter().enumerate() {
-        if i > 0 {
-            sql.push_str(", ");
-        }
-        sql.push_str(&quote(&column.name));
-        if Decode::of_column(column)? == Decode::Cast {
-            sql.push_str(if column.list { "::pg_catalog.text[]" } else { "::pg_catalog.text" });
-        }
+    let plain = partition.range == Range::Unplanned;
+    let mut columns = Vec::with_capacity(table.columns.len());
+    for column in &table.columns {
+        let name = quote(&column.name);
+        columns.push(match Decode::of_column(column)? {
+            Decode::Cast if plain => return Err(SourceError::Plan(format!("column {} is computed", column.name))),
+            Decode::Cast if column.list => printed_elements(&name),
+            Decode::Cast => printed(&name),
+            _ => name,
+        });
     }
-    sql.push_str(" FROM ONLY ");
-    sql.push_str(&qualified(&partition.relation));
+    let (columns, relation) = (columns.join(", "), qualified(&partition.relation));
+    let mut sql = if plain {
+        format!("COPY {relation} ({columns}")
+    } else {
+        format!("COPY (SELECT {columns} FROM ONLY {relation}")
+    };
     push_range(&mut sql, &partition.range)?;
     sql.push_str(") TO STDOUT (FORMAT BINARY)");
     Ok(sql)
 }
 
+/// What the output function of its type makes of a value. A cast to text could be a function of a user's own. IS NULL would
+/// look at the fields of a composite.
+fn printed(value: &str) -> String {
+    format!("CASE WHEN pg_catalog.num_nulls({value}) = 0 THEN pg_catalog.format('%s', {value}) END")
+}
+
+/// The same of each element. An array that is no list becomes another that is none, for the reader to find.
+fn printed_elements(array: &str) -> String {
+    let element = printed("u.e");
+    format!(
+        "CASE WHEN pg_catalog.array_ndims({array}) > 1 OR pg_catalog.array_lower({array}, 1) <> 1 \
+         THEN '[0:0]={{NULL}}'::pg_catalog.text[] WHEN pg_catalog.num_nulls({array}) = 0 \
+         THEN ARRAY(SELECT {element} FROM (SELECT pg_catalog.unnest({array})) u (e)) END"
+    )
+}
+
 fn push_range(sql: &mut String, range: &Range) -> Result<(), SourceError> {
     let mut conditions = Vec::new();
     match range {
-        Range::All => {}
+        Range::All | Range::Unplanned => {}
         Range::Blocks { from, to } => {
             if *from > 0 {
                 conditions.push(format!("ctid >= '({from},0)'::pg_catalog.tid"));
@@ -77,16 +98,20 @@ mod tests {
 
     use super::*;
 
-    fn sql(range: Range) -> String {
-        let column = |name: &str, decode: &str, list: bool| Column {
-            name: name.to_owned(),
+    fn sql(range: Range) -> Result<String, SourceError> {
+        sql_of(&[("id", "text", false), ("a\"; DROP", "cast", false), ("l", "cast", true), ("m", "text", true)], range)
+    }
+
+    fn sql_of(columns: &[(&str, &str, bool)], range: Range) -> Result<String, SourceError> {
+        let column = |(name, decode, list): &(&str, &str, bool)| Column {
+            name: (*name).to_owned(),
             original_type: String::new(),
             char_max_length: 0,
             num_precision: 0,
             datetime_precision: 0,
-            decode: decode.to_owned(),
+            decode: (*decode).to_owned(),
             parquet: ParquetType::String,
-            list,
+            list: *list,
         };
         let table = Table {
             id: 0,
@@ -94,27 +119,22 @@ mod tests {
             schema: "s".to_owned(),
             name: "t".to_owned(),
             directory_suffix: None,
-            columns: vec![
-                column("id", "text", false),
-                column("a\"; DROP", "cast", false),
-                column("l", "cast", true),
-                column("m", "text", true),
-            ],
+            columns: columns.iter().map(column).collect(),
         };
         let relation = Relation { schema: "s\"".to_owned(), name: "leaf".to_owned() };
-        let partition = Partition { table: 0, relation, batch: 1, index: 0, range, bytes: 0 };
-        copy(&table, &partition).unwrap()
+        copy(&table, &Partition { table: 0, relation, batch: 1, index: 0, range, bytes: 0 })
     }
 
     #[test]
     fn names_are_quoted_and_ranges_are_half_open() {
-        let columns = r#""id", "a""; DROP"::pg_catalog.text, "l"::pg_catalog.text[], "m""#;
+        let a = r#"CASE WHEN pg_catalog.num_nulls("a""; DROP") = 0 THEN pg_catalog.format('%s', "a""; DROP") END"#;
+        let columns = format!(r#""id", {a}, {}, "m""#, printed_elements("\"l\""));
         let start = format!("COPY (SELECT {columns} FROM ONLY \"s\"\"\".\"leaf\"");
         let end = ") TO STDOUT (FORMAT BINARY)";
-        assert_eq!(sql(Range::All), format!("{start}{end}"));
-        assert_eq!(sql(Range::Blocks { from: 0, to: None }), format!("{start}{end}"));
+        assert_eq!(sql(Range::All).unwrap(), format!("{start}{end}"));
+        assert_eq!(sql(Range::Blocks { from: 0, to: None }).unwrap(), format!("{start}{end}"));
         assert_eq!(
-            sql(Range::Blocks { from: 7, to: Some(9) }),
+            sql(Range::Blocks { from: 7, to: Some(9) }).unwrap(),
             format!("{start} WHERE ctid >= '(7,0)'::pg_catalog.tid AND ctid < '(9,0)'::pg_catalog.tid{end}")
         );
         assert_eq!(
@@ -123,8 +143,16 @@ mod tests {
                 type_name: "bpchar".to_owned(),
                 from: Some("it's".to_owned()),
                 to: None
-            }),
+            })
+            .unwrap(),
             format!("{start} WHERE \"id\" >= 'it''s'::pg_catalog.\"bpchar\"{end}")
         );
+    }
+
+    #[test]
+    fn what_is_not_planned_computes_nothing() {
+        let statement = sql_of(&[("id", "text", false), ("m", "text", true)], Range::Unplanned).unwrap();
+        assert_eq!(statement, "COPY \"s\"\"\".\"leaf\" (\"id\", \"m\") TO STDOUT (FORMAT BINARY)");
+        assert!(matches!(sql(Range::Unplanned), Err(SourceError::Plan(_))));
     }
 }

@@ -29,7 +29,8 @@ pub async fn read(
     options: BatchOptions,
 ) -> Result<Batches, SourceError> {
     let batcher = Batcher::new(table, connection.server_version(), options)?;
-    let copy = connection.client().copy_out(&sql::copy(table, partition)?).await?;
+    let statement = sql::copy(table, partition)?;
+    let copy = connection.client().copy_out(&statement).await.map_err(SourceError::of_reading)?;
     Ok(Batches { copy: Box::pin(copy), batcher, bytes_read: 0, ended: false })
 }
 
@@ -54,7 +55,7 @@ impl Batches {
             }
             match ready!(self.copy.as_mut().poll_next(cx)) {
                 Some(chunk) => {
-                    let chunk = chunk.map_err(SourceError::of_row)?;
+                    let chunk = chunk.map_err(SourceError::of_reading)?;
                     self.bytes_read += chunk.len() as u64;
                     self.batcher.push(chunk);
                 }

@@ -2,10 +2,9 @@
 
 use std::error::Error;
 
-use cluster_source::postgres::{self, Source, databases};
+use cluster_source::postgres::{Source, databases};
 use cluster_source::{Endpoint, tls};
 use cluster_source::{ErrorKind, SourceError};
-use export_task::options::Types;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -82,6 +81,20 @@ async fn refusals_have_kinds() {
 }
 
 #[tokio::test]
+async fn any_database_that_lets_the_user_in_will_do() {
+    let database = Database::create().await;
+    for known in [vec![], vec!["no such".to_owned()], vec!["no such".to_owned(), database.name.clone()]] {
+        let connection = server::source().knowing(known).connect_first().await.unwrap();
+        assert!(databases(&connection).await.unwrap().contains(&database.name));
+    }
+    let wrong = Endpoint { password: "wrong".to_owned(), ..endpoint() };
+    let error = Source::new(wrong, None).knowing(vec![database.name.clone()]).connect_first().await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied);
+    let said = chain(&error);
+    assert!(said.contains(&format!("{}, postgres, template1", database.name)) && said.contains("28P01"), "{said}");
+}
+
+#[tokio::test]
 async fn the_server_s_configuration_changes_nothing() {
     let database = Database::create().await;
     let name = &database.name;
@@ -129,53 +142,4 @@ async fn databases_without_templates() {
     let names = databases(&connection).await.unwrap();
     assert!(names.contains(&database.name) && names.contains(&"postgres".to_owned()));
     assert!(names.iter().all(|name| !name.starts_with("template")));
-}
-
-#[tokio::test]
-async fn a_snapshot_is_shared() {
-    let database = Database::create().await;
-    database.execute("CREATE TABLE t AS SELECT generate_series(1, 10) n").await;
-    let first = database.connect().await;
-    let snapshot = first.export_snapshot().await.unwrap();
-    database.execute("INSERT INTO t VALUES (11); CREATE TABLE later (n int)").await;
-    let second = database.connect().await;
-    second.use_snapshot(&snapshot).await.unwrap();
-    for connection in [&first, &second] {
-        let catalog = postgres::catalog(connection, &database.name, Types::Aurora, |_, _| true).await.unwrap();
-        assert_eq!(catalog.tables.len(), 1);
-        let found = &catalog.tables[0];
-        let batches = server::read(connection, found, &server::whole(found)[0]).await.unwrap();
-        assert_eq!(batches.iter().map(arrow_array::RecordBatch::num_rows).sum::<usize>(), 10);
-    }
-    drop(first);
-    assert!(database.connect().await.use_snapshot("no'such").await.is_err());
-}
-
-#[tokio::test]
-async fn locked_tables_are_neither_rewritten_nor_altered() {
-    let database = Database::create().await;
-    database
-        .execute(
-            "CREATE TABLE t AS SELECT generate_series(1, 10) n; CREATE TABLE \"odd \"\"name\" (n int);
-             CREATE TABLE p (n int) PARTITION BY RANGE (n); CREATE TABLE p1 PARTITION OF p DEFAULT",
-        )
-        .await;
-    let connection = database.connect().await;
-    connection.export_snapshot().await.unwrap();
-    let catalog = postgres::catalog(&connection, &database.name, Types::Aurora, |_, _| true).await.unwrap();
-    catalog.lock(&connection).await.unwrap();
-    database.execute("SET lock_timeout = '50ms'; INSERT INTO t VALUES (11)").await;
-    for change in [
-        "VACUUM FULL t",
-        "TRUNCATE t",
-        "ALTER TABLE t ALTER n TYPE int8",
-        "VACUUM FULL p1",
-        "DROP TABLE \"odd \"\"name\"",
-    ] {
-        let error = database.admin.batch_execute(change).await.unwrap_err();
-        assert_eq!(error.code(), Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE), "{change}");
-    }
-    drop(connection);
-    database.execute("SET lock_timeout = '10s'").await;
-    database.execute("VACUUM FULL t").await;
 }

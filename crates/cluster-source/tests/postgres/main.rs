@@ -5,6 +5,8 @@
 mod cast;
 mod catalog;
 mod connect;
+mod hostile;
+mod live;
 mod native;
 mod partition;
 mod server;

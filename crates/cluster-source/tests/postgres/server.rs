@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use cluster_source::SourceError;
+use cluster_source::live::Live;
 use cluster_source::postgres::{self, Catalog, Connection, FoundTable, Source};
 use cluster_source::{BatchOptions, Endpoint};
+use export_task::export_only::ExportOnly;
 use export_task::options::Types;
 use export_task::plan::Partition;
 use export_task::range::Range;
@@ -215,6 +217,12 @@ pub async fn admin(database: &str) -> tokio_postgres::Client {
             Err(error) => panic!("{error:?}"),
         }
     }
+}
+
+/// Databases held still.
+pub async fn hold(databases: &[&Database]) -> Result<Live, SourceError> {
+    let names: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
+    Live::hold(cluster_source::Source::Postgres(source()), &ExportOnly::from(names)).await
 }
 
 /// One partition per relation.

@@ -152,41 +152,29 @@ async fn a_connection_lost_midway_is_an_error() {
     assert!(batches.next().await.is_none());
 }
 
+/// The server calls a constant expression of an index when it plans a query. A function of the exporting user's own may.
 #[tokio::test]
-async fn an_error_of_the_server_midway_quotes_no_data() {
-    let database = Database::create().await;
-    database
-        .execute(
-            "CREATE TYPE secret AS (n int);
-             CREATE FUNCTION reveal(secret) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
-               $$ BEGIN IF $1.n > 9000 THEN RAISE 'row %', 'confidential' USING DETAIL = 'confidential', HINT = 'confidential'; END IF; RETURN 'x'; END $$;
-             CREATE CAST (secret AS text) WITH FUNCTION reveal(secret);
-             CREATE TABLE t AS SELECT row(n)::secret s FROM generate_series(1, 10000) n",
-        )
-        .await;
-    let error = database.read("t").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::UnreadableValue));
-    assert!(!format!("{error:?}").contains("confidential"), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_function_of_the_users_own_fails_in_any_way() {
+async fn a_function_of_the_exporting_user_s_own_fails_in_any_way() {
     let database = Database::create().await;
     for (name, fails) in [
-        ("own", "RAISE 'row %', 'confidential' USING ERRCODE = 'ZZ001'"),
+        ("own", "RAISE 'row %', 'confidential' USING DETAIL = 'confidential', HINT = 'confidential'"),
+        ("unknown", "RAISE 'row %', 'confidential' USING ERRCODE = 'ZZ001'"),
         ("violation", "RAISE 'row %', 'confidential' USING ERRCODE = '23514'"),
         ("syntax", "EXECUTE 'SELECT confidential confidential confidential'"),
         // Visible in its owner's search path, perhaps, and not in ours.
         ("elsewhere", "PERFORM helper($1)"),
     ] {
+        let function = |body: &str| {
+            format!(
+                "CREATE OR REPLACE FUNCTION f_{name}(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+                   $$ BEGIN {body}; RETURN 1; END $$"
+            )
+        };
+        database.execute(&function("NULL")).await;
         database
-            .execute(&format!(
-                "CREATE TYPE {name} AS (n int);
-                 CREATE FUNCTION reveal({name}) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN {fails}; RETURN 'x'; END $$;
-                 CREATE CAST ({name} AS text) WITH FUNCTION reveal({name});
-                 CREATE TABLE t_{name} AS SELECT row(n)::{name} s FROM generate_series(1, 10) n"
-            ))
+            .execute(&format!("CREATE TABLE t_{name} AS SELECT 1 n; CREATE INDEX ON t_{name} ((n + f_{name}(1)))"))
             .await;
+        database.execute(&function(fails)).await;
         let error = database.read(&format!("t_{name}")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::UnreadableValue), "{name}: {error:?}");
         assert!(!format!("{error:?}").contains("confidential"), "{name}: {error:?}");

@@ -76,10 +76,9 @@ async fn no_timeout_of_the_database_ends_a_session() {
     }
     database.execute("CREATE TABLE t AS SELECT 1 AS n").await;
     let found = database.table("t").await;
-    let connection = database.connect().await;
-    connection.export_snapshot().await.unwrap();
+    let live = server::hold(&[&database]).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1000)).await;
-    assert_eq!(server::read(&connection, &found, &server::whole(&found)[0]).await.unwrap().len(), 1);
+    live.check().await.unwrap();
     let connection = database.connect().await;
     tokio::time::sleep(Duration::from_millis(1000)).await;
     assert_eq!(server::read(&connection, &found, &server::whole(&found)[0]).await.unwrap().len(), 1);

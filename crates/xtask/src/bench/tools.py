@@ -33,8 +33,9 @@ def tools(server, table):
 
 def ours(server, table, *more):
     scheme, part = ("postgres", "bench.public.") if server.engine == "postgres" else ("mysql", "bench.")
+    # All tools log in as who made the server.
     return [server.binary, "local", "--source", f"{scheme}://{server.login}", "--out", "@OUT@", "--name", "x",
-            "--only", part + table, *more]
+            "--allow-superuser", "--only", part + table, *more]
 
 
 def postgres(server, table):
