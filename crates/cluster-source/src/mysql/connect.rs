@@ -63,13 +63,9 @@ impl Source {
         };
         let (wire, version) =
             timeout(LOGIN, log_in).await.map_err(|e| SourceError::Unavailable { source: Box::new(e) })??;
-        let product = match version {
-            _ if version.contains("MariaDB") => Product::MariaDb,
-            _ if version.starts_with("5.") => Product::MySql5,
-            _ => Product::MySql8,
-        };
+        let product = Product::of_version(&version);
         let mut connection = Connection { wire, finished: None, product, live: self.live };
-        let execution_time = if product == Product::MariaDb { "max_statement_time" } else { "max_execution_time" };
+        let execution_time = if product.is_maria_db() { "max_statement_time" } else { "max_execution_time" };
         for statement in [SESSION, VARIABLES, READ_ONLY, &format!("SET SESSION {execution_time} = 0")] {
             connection.execute(statement).await?;
         }
@@ -97,7 +93,26 @@ enum Product {
     MySql5,
     /// Version 8 or later.
     MySql8,
-    MariaDb,
+    MariaDb {
+        /// An index may be ignored (version 10.6).
+        ignores_indexes: bool,
+    },
+}
+
+impl Product {
+    /// The product that calls its version so: `8.0.39`, or `5.5.5-10.11.6-MariaDB` with what very old clients have to see.
+    fn of_version(version: &str) -> Self {
+        if version.contains("MariaDB") {
+            let mut numbers = version.strip_prefix("5.5.5-").unwrap_or(version).split(['.', '-']);
+            let mut number = || numbers.next().and_then(|number| number.parse::<u32>().ok()).unwrap_or_default();
+            return Self::MariaDb { ignores_indexes: (number(), number()) >= (10, 6) };
+        }
+        if version.starts_with("5.") { Self::MySql5 } else { Self::MySql8 }
+    }
+
+    fn is_maria_db(self) -> bool {
+        matches!(self, Self::MariaDb { .. })
+    }
 }
 
 impl Connection {
@@ -106,9 +121,13 @@ impl Connection {
         self.live
     }
 
-    /// `information_schema.STATISTICS` says which indexes may not be used.
-    pub(super) fn knows_invisible_indexes(&self) -> bool {
-        self.product == Product::MySql8
+    /// A condition on `information_schema.STATISTICS` that leaves out the indexes no statement may name.
+    pub(super) fn usable_indexes(&self) -> &'static str {
+        match self.product {
+            Product::MySql8 => "AND IS_VISIBLE = 'YES'",
+            Product::MariaDb { ignores_indexes: true } => "AND IGNORED = 'NO'",
+            Product::MariaDb { ignores_indexes: false } | Product::MySql5 => "",
+        }
     }
 
     /// The query for the files that hold tables: `name` is `database/table`, without what sets a table's partitions apart.
@@ -118,7 +137,7 @@ impl Connection {
                 "SELECT SUBSTRING_INDEX(NAME, '#p#', 1) name, FILE_SIZE bytes FROM information_schema.INNODB_TABLESPACES"
             }
             // Names are those of the files there.
-            Product::MySql5 | Product::MariaDb => {
+            Product::MySql5 | Product::MariaDb { .. } => {
                 "SELECT CONCAT(CONVERT(SUBSTRING_INDEX(file, '/', 1) USING filename), '/', \
                  CONVERT(SUBSTRING_INDEX(SUBSTRING_INDEX(file, '/', -1), '#', 1) USING filename)) name, bytes \
                  FROM (SELECT CAST(NAME AS BINARY) file, FILE_SIZE bytes FROM information_schema.INNODB_SYS_TABLESPACES) t"
@@ -128,12 +147,12 @@ impl Connection {
 
     /// How to ask for a statement's plan as a table.
     pub(super) fn explain(&self) -> &'static str {
-        if self.product == Product::MariaDb { "EXPLAIN" } else { "EXPLAIN FORMAT=TRADITIONAL" }
+        if self.product.is_maria_db() { "EXPLAIN" } else { "EXPLAIN FORMAT=TRADITIONAL" }
     }
 
     /// The number of the column of a plan that holds the estimate of rows.
     pub(super) fn explained_rows(&self) -> usize {
-        if self.product == Product::MariaDb { 8 } else { 9 }
+        if self.product.is_maria_db() { 8 } else { 9 }
     }
 }
 
@@ -170,4 +189,24 @@ pub async fn max_connections(connection: &mut Connection) -> Result<u32, SourceE
         })
         .await?;
     Ok(u32::try_from(connections).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_told_by_their_version() {
+        for (version, product) in [
+            ("5.7.44-log", Product::MySql5),
+            ("8.0.39", Product::MySql8),
+            ("9.7.4", Product::MySql8),
+            ("5.5.5-10.5.23-MariaDB", Product::MariaDb { ignores_indexes: false }),
+            ("10.6.0-MariaDB", Product::MariaDb { ignores_indexes: true }),
+            ("5.5.5-10.11.6-MariaDB-0+deb12u1", Product::MariaDb { ignores_indexes: true }),
+            ("11.4.2-MariaDB-log", Product::MariaDb { ignores_indexes: true }),
+        ] {
+            assert_eq!(Product::of_version(version), product, "{version}");
+        }
+    }
 }
