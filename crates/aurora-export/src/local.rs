@@ -145,14 +145,12 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
     refuse_existing(&destination, &path).await?;
     let only = arguments.only(&source)?;
     let mut task = task(&arguments, &source, only.clone(), bucket, prefix);
-    let live = Live::hold(source.source()?, &only).await?;
-    if !live.is_one_moment() {
-        eprintln!(
-            "note: MySQL's connections share no snapshot: each range of a table is read as it is when its turn comes"
-        );
+    let jobs = arguments.jobs();
+    let live = Live::hold(source.source()?, &only, jobs).await?;
+    for note in live.notes() {
+        eprintln!("note: {note}");
     }
     let types = task.request.options.types;
-    let jobs = arguments.jobs();
     let survey = Survey::take(live.source(), &only, types, arguments.partition_mb << 20, jobs).await?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {

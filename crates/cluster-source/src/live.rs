@@ -1,5 +1,5 @@
-//! A server that others write to, read as it was at one moment, which PostgreSQL can and MySQL can't without stopping its
-//! writers. A clone needs nothing of this: nobody writes to it.
+//! A server that others write to, read as it was at one moment. PostgreSQL's connections share a snapshot; MySQL's writers are
+//! stopped while the connections that will read begin. A clone needs nothing of this: nobody writes to it.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,30 @@ use export_task::export_only::ExportOnly;
 use export_task::options::Types;
 
 use crate::error::{ErrorKind, SourceError};
-use crate::postgres;
-use crate::source::Source;
+use crate::source::{Connection, Source};
+use crate::{mysql, postgres};
 
-/// Holds every selected database of PostgreSQL still until it is dropped: all connections of [`Live::source`] see the same rows, and the
-/// tables are neither rewritten nor altered meanwhile.
+/// Holds a server still until it is dropped: all connections of [`Source::reader`] of [`Live::source`] see the same rows. The
+/// tables are neither rewritten nor altered meanwhile, where the server can keep others from it.
 pub struct Live {
     source: Source,
-    _holders: Vec<postgres::Connection>,
+    notes: Vec<String>,
+    _holders: Vec<Connection>,
 }
 
 impl Live {
-    /// Takes a snapshot of every selected database and locks its tables against changes other than of rows.
+    /// Takes a snapshot of every selected database and locks its tables against changes other than of rows. On MySQL, opens the
+    /// connections that `readers` will read with.
     ///
     /// # Errors
     /// [`SourceError`].
-    pub async fn hold(source: Source, only: &ExportOnly) -> Result<Self, SourceError> {
+    pub async fn hold(source: Source, only: &ExportOnly, readers: u32) -> Result<Self, SourceError> {
         let source = match source {
             Source::Postgres(source) => source,
-            Source::Mysql(source) => return Ok(Self { source: Source::Mysql(source.live()), _holders: Vec::new() }),
+            Source::Mysql(source) => {
+                let mysql::Held { source, lock, notes } = mysql::hold(source, only, readers).await?;
+                return Ok(Self { source: Source::Mysql(source), notes, _holders: vec![Connection::Mysql(lock)] });
+            }
         };
         let first = source.connect(postgres::FIRST_DATABASE).await?;
         let (mut snapshots, mut holders) = (BTreeMap::new(), Vec::new());
@@ -48,14 +53,14 @@ impl Live {
             };
             catalog.lock(&connection).await?;
             snapshots.insert(database, snapshot);
-            holders.push(connection);
+            holders.push(Connection::Postgres(connection));
         }
-        Ok(Self { source: Source::Postgres(source.at(snapshots)), _holders: holders })
+        Ok(Self { source: Source::Postgres(source.at(snapshots)), notes: Vec::new(), _holders: holders })
     }
 
-    /// Whether all rows are from one moment.
-    pub fn is_one_moment(&self) -> bool {
-        matches!(self.source, Source::Postgres(_))
+    /// What is not read as it was at that moment, in sentences for a person.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The server as it was then.

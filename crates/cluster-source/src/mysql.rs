@@ -8,6 +8,7 @@
 //! * `connect`: connections and their session settings; `handshake` logs in.
 //! * `wire`: packets; `fields` is what they are made of, `failure` the errors among them, `query` statements.
 //! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
+//! * `live`: connections that see one moment of a server others write to.
 //! * `partition`: ranges of about equal size that together cover every row once; `key` is what their bounds are made of.
 //! * `size`: how large tables are.
 //! * `sql`: quoting, conditions, and the one statement that reads rows.
@@ -22,6 +23,7 @@ mod failure;
 mod fields;
 mod handshake;
 mod key;
+mod live;
 mod partition;
 mod query;
 mod size;
@@ -33,5 +35,6 @@ mod wire;
 pub use batch::Batcher;
 pub use catalog::{Catalog, FoundTable, Key, catalog};
 pub use connect::{Connection, Source, databases, max_connections};
+pub(crate) use live::{Held, hold};
 pub use partition::partitions;
 pub use stream::{Batches, read};

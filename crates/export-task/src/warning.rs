@@ -37,6 +37,8 @@ pub enum SkipReason {
     UnsupportedEngine,
     /// A value has no equal in the Parquet type that was asked for.
     UnrepresentableValue,
+    /// The table was altered, renamed or dropped while it was exported.
+    TableChanged,
 }
 
 impl SkipReason {
@@ -58,6 +60,7 @@ impl SkipReason {
             Self::InvalidDatetime => "INVALID_DATETIME",
             Self::UnsupportedEngine => "UNSUPPORTED_ENGINE",
             Self::UnrepresentableValue => "UNREPRESENTABLE_VALUE",
+            Self::TableChanged => "TABLE_CHANGED",
         }
     }
 }

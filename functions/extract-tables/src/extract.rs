@@ -105,28 +105,43 @@ impl<W: Watch> Extractor<W> {
     }
 
     async fn rows(&mut self, table: &Table, partition: &Partition, writer: &mut PartWriter) -> Result<Read, StepError> {
-        let mut connection = match self.connection.take() {
-            Some((database, connection)) if database == table.database => connection,
-            _ => self.source.connect(Some(&table.database)).await?,
-        };
-        let mut batches = match connection.read(table, partition, self.batches).await {
-            Ok(batches) => batches,
-            Err(error) => return skip_or_fail(table, error),
-        };
-        while let Some(batch) = batches.next().await {
-            match batch {
-                Ok(batch) => {
-                    writer.write(&batch).await?;
-                    self.watch.batch(batch.num_rows()).await?;
-                }
-                Err(error) => return skip_or_fail(table, error),
+        let (database, mut connection) = match self.connection.take() {
+            Some((database, connection)) if connection.serves_all() || database == table.database => {
+                (database, connection)
             }
+            _ => (table.database.clone(), self.source.reader(&table.database).await?),
+        };
+        let read = copy(&mut connection, table, partition, self.batches, &mut self.watch, writer).await?;
+        if matches!(read, Read::Whole(_)) || connection.serves_all() {
+            self.connection = Some((database, connection));
         }
-        let bytes = batches.bytes_read();
-        drop(batches);
-        self.connection = Some((table.database.clone(), connection));
-        Ok(Read::Whole(bytes))
+        Ok(read)
     }
+}
+
+/// Writes the rows of a partition.
+async fn copy(
+    connection: &mut Connection,
+    table: &Table,
+    partition: &Partition,
+    options: BatchOptions,
+    watch: &mut impl Watch,
+    writer: &mut PartWriter,
+) -> Result<Read, StepError> {
+    let mut batches = match connection.read(table, partition, options).await {
+        Ok(batches) => batches,
+        Err(error) => return skip_or_fail(table, error),
+    };
+    while let Some(batch) = batches.next().await {
+        match batch {
+            Ok(batch) => {
+                writer.write(&batch).await?;
+                watch.batch(batch.num_rows()).await?;
+            }
+            Err(error) => return skip_or_fail(table, error),
+        }
+    }
+    Ok(Read::Whole(batches.bytes_read()))
 }
 
 /// What was begun must not stay; but what ended it is what counts, so a failure to remove it is only logged. The end of the

@@ -21,6 +21,9 @@ use crate::names;
 /// Engines whose tables hold rows of their own.
 const ENGINES: &[&str] = &["InnoDB", "MyISAM", MEMORY, "CSV", "ARCHIVE", "Aria", "ROCKSDB"];
 
+/// Those of which a transaction reads what was there when it began.
+pub(super) const SNAPSHOTS: &[&str] = &["InnoDB", "ROCKSDB"];
+
 /// The engine whose rows are lost when the server stops, and so are in no clone.
 const MEMORY: &str = "MEMORY";
 
@@ -76,6 +79,19 @@ pub async fn catalog(
     types: Types,
     selects: impl Fn(&str, &str) -> bool,
 ) -> Result<Catalog, SourceError> {
+    read(connection, database, types, selects).await.map_err(|error| match error {
+        // What the server misses is its own: the statements are about its tables.
+        SourceError::Changed { source } => SourceError::Query { source },
+        error => error,
+    })
+}
+
+async fn read(
+    connection: &mut Connection,
+    database: &str,
+    types: Types,
+    selects: impl Fn(&str, &str) -> bool,
+) -> Result<Catalog, SourceError> {
     let mut columns = columns(connection, database).await?;
     let mut keys = keys(connection, database, &columns).await?;
     let partly = partly_granted(connection, database).await?;
@@ -115,7 +131,13 @@ pub async fn catalog(
     let mut catalog = Catalog::default();
     for (found, engine, mut readable) in found {
         if readable && partly.contains(&found.table.name) {
-            readable = reads_everything(connection, &found).await?;
+            readable = match reads_everything(connection, &found).await {
+                Ok(readable) => readable,
+                Err(error) => {
+                    catalog.skipped.push(error.skips(&found.table).ok_or(error)?);
+                    continue;
+                }
+            };
         }
         match skip(&found.table, &engine, readable, connection.is_live()) {
             Some((reason, message)) => {

@@ -1,6 +1,6 @@
 //! Connections whose session settings never depend on the server's configuration.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::ClientConfig;
 use tokio::time::timeout;
@@ -17,11 +17,17 @@ const SESSION: &str = "SET NAMES utf8mb4";
 ///   `NO_BACKSLASH_ESCAPES`, `PIPES_AS_CONCAT` or `NO_UNSIGNED_SUBTRACTION`, which change what a statement, or the expression
 ///   of a generated column, means.
 /// * `time_zone`: `TIMESTAMP` is sent in the session's time zone.
+/// * `autocommit`: without it the first statement begins a transaction, and all others read what that one did.
 /// * `sql_select_limit`, `sql_big_selects`: a server's defaults may cut off or refuse the reading of a large table.
+/// * `sql_buffer_result`: every table would be copied before it is sent.
 /// * Timeouts: how long uploads may hold up the reader is not the server's business.
-const VARIABLES: &str = "SET SESSION sql_mode = '', time_zone = '+00:00', \
-     sql_select_limit = 18446744073709551615, sql_big_selects = 1, \
-     net_write_timeout = 31536000, net_read_timeout = 31536000, wait_timeout = 31536000";
+/// * Only newer servers know the last ones. MySQL can hide the primary keys it makes itself, which are columns; MariaDB can end
+///   transactions that do nothing.
+const VARIABLES: &str = "SET SESSION sql_mode = '', time_zone = '+00:00', autocommit = 1, \
+     sql_select_limit = 18446744073709551615, sql_big_selects = 1, sql_buffer_result = 0, \
+     net_write_timeout = 31536000, net_read_timeout = 31536000, wait_timeout = 31536000 \
+     /*!80030 , show_gipk_in_create_table_and_information_schema = 1 */ \
+     /*M!100300 , idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0 */";
 
 /// Nothing is ever written, and what is read twice is read the same.
 const READ_ONLY: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
@@ -35,19 +41,34 @@ pub struct Source {
     endpoint: Endpoint,
     tls: Option<Arc<ClientConfig>>,
     live: bool,
+    /// Connections that see one moment of a server others write to, and that nobody reads with yet.
+    pub(super) readers: Option<Arc<Mutex<Vec<Connection>>>>,
 }
 
 impl Source {
     /// A source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted and the server's certificate
     /// and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
     pub fn new(endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
-        Self { endpoint, tls: tls.map(Arc::new), live: false }
+        Self { endpoint, tls: tls.map(Arc::new), live: false, readers: None }
     }
 
     /// Says that this is no clone, which has just started, but the server applications write to: it has the rows of MEMORY tables.
     #[must_use]
     pub fn live(self) -> Self {
         Self { live: true, ..self }
+    }
+
+    /// A connection to read rows with. Of a server that is held still it is one of those that see the moment: there is no other
+    /// when one is lost.
+    ///
+    /// # Errors
+    /// [`SourceError`]: of kind unavailable, throttled, or access denied.
+    pub async fn reader(&self, database: &str) -> Result<Connection, SourceError> {
+        let Some(readers) = &self.readers else { return self.connect(Some(database)).await };
+        let reader = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        reader.ok_or_else(|| SourceError::Unavailable {
+            source: "a connection was lost that saw the server as it was when the export began".into(),
+        })
     }
 
     /// Connects to a database, or to the server alone.
@@ -64,7 +85,7 @@ impl Source {
         let (wire, version) =
             timeout(LOGIN, log_in).await.map_err(|e| SourceError::Unavailable { source: Box::new(e) })??;
         let product = Product::of_version(&version);
-        let mut connection = Connection { wire, finished: None, product, live: self.live };
+        let mut connection = Connection { wire, running: None, finished: None, product, live: self.live };
         let execution_time = if product.is_maria_db() { "max_statement_time" } else { "max_execution_time" };
         for statement in [SESSION, VARIABLES, READ_ONLY, &format!("SET SESSION {execution_time} = 0")] {
             connection.execute(statement).await?;
@@ -80,6 +101,8 @@ impl Source {
 /// A connection to one database. Dropping it closes the socket, which ends whatever the server is doing for it.
 pub struct Connection {
     pub(super) wire: Wire,
+    /// A statement whose rows have not all been read.
+    pub(super) running: Option<u32>,
     /// A statement that has been read to its end and not been closed.
     pub(super) finished: Option<u32>,
     product: Product,
@@ -119,6 +142,11 @@ impl Connection {
     /// Whether rows that are only in memory are there.
     pub(super) fn is_live(&self) -> bool {
         self.live
+    }
+
+    /// Whether a backup can keep others from altering tables.
+    pub(super) fn locks_definitions(&self) -> bool {
+        self.product == Product::MySql8
     }
 
     /// A condition on `information_schema.STATISTICS` that leaves out the indexes no statement may name.
