@@ -171,13 +171,11 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
     if !arguments.allow_superuser {
         refuse_superuser(&server).await?;
     }
-    let live = Live::hold(server, &only).await?;
-    if !live.is_one_moment() {
-        eprintln!(
-            "note: MySQL's connections share no snapshot: each range of a table is read as it is when its turn comes"
-        );
-    }
     let jobs = arguments.jobs();
+    let live = Live::hold(server, &only, jobs).await?;
+    for note in live.notes() {
+        eprintln!("note: {note}");
+    }
     let survey = Survey::take(live.source(), &only, &task.request.options, arguments.partition_mb << 20, jobs).await?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {

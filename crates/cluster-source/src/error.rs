@@ -112,6 +112,20 @@ pub enum SourceError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The server lacks memory, disk space or locks for a statement, which may be otherwise later.
+    #[error("the database lacks memory, disk space or locks")]
+    Exhausted {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A table is not what it was when the export was planned, or is gone.
+    #[error("it was altered, renamed or dropped during the export; export it again")]
+    Changed {
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A date, with or without a time, is zero or not in the calendar.
     #[error("column {column} holds a zero or impossible date")]
     NoInstant {
@@ -170,13 +184,14 @@ impl SourceError {
     /// What a caller does about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable { .. } => ErrorKind::Unavailable,
+            Self::Unavailable { .. } | Self::Exhausted { .. } => ErrorKind::Unavailable,
             Self::Throttled { .. } => ErrorKind::Throttled,
             Self::AccessDenied { .. } | Self::NoDatabase { .. } | Self::Untrusted { .. } => ErrorKind::AccessDenied,
             Self::ValueTooLarge { .. } => ErrorKind::Unsupported,
             Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
             Self::UnreadableValue { .. } => ErrorKind::Skip(SkipReason::UnreadableValue),
             Self::Corrupted { .. } => ErrorKind::Skip(SkipReason::DataCorrupted),
+            Self::Changed { .. } => ErrorKind::Skip(SkipReason::TableChanged),
             Self::RowTooLarge { .. } | Self::RowUnsendable { .. } => ErrorKind::Skip(SkipReason::RowTooLarge),
             Self::NoInstant { .. } => ErrorKind::Skip(SkipReason::InvalidDatetime),
             Self::Unrepresentable { .. } => ErrorKind::Skip(SkipReason::UnrepresentableValue),

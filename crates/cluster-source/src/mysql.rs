@@ -9,6 +9,7 @@
 //! * `wire`: packets; `fields` is what they are made of, `failure` the errors among them, `query` statements.
 //! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
 //! * `count`: how many rows a table has.
+//! * `live`: connections that see one moment of a server others write to.
 //! * `partition`: ranges of about equal size that together cover every row once; `key` is what their bounds are made of.
 //! * `size`: how large tables are.
 //! * `sql`: quoting, conditions, and the one statement that reads rows.
@@ -24,6 +25,7 @@ mod failure;
 mod fields;
 mod handshake;
 mod key;
+mod live;
 mod partition;
 mod query;
 mod size;
@@ -36,5 +38,6 @@ pub use batch::Batcher;
 pub use catalog::{Catalog, FoundTable, Key, catalog};
 pub use connect::{Connection, Source, databases, max_connections};
 pub use count::count;
+pub(crate) use live::{Held, hold};
 pub use partition::partitions;
 pub use stream::{Batches, read};

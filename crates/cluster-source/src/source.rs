@@ -79,6 +79,17 @@ impl Source {
             Self::Mysql(source) => Connection::Mysql(source.connect(database).await?),
         })
     }
+
+    /// A connection to read rows of a database with: on a server that is held still, one that sees the moment it is held at.
+    ///
+    /// # Errors
+    /// [`SourceError`]: of kind unavailable, throttled, or access denied.
+    pub async fn reader(&self, database: &str) -> Result<Connection, SourceError> {
+        Ok(match self {
+            Self::Postgres(source) => Connection::Postgres(source.connect(database).await?),
+            Self::Mysql(source) => Connection::Mysql(source.reader(database).await?),
+        })
+    }
 }
 
 /// A connection to one database. Dropping it closes the socket, which ends whatever the server is doing for it.
@@ -90,6 +101,11 @@ pub enum Connection {
 }
 
 impl Connection {
+    /// Whether it reads tables of every database, and goes on after the error of one: on MySQL, where statements name databases.
+    pub fn serves_all(&self) -> bool {
+        matches!(self, Self::Mysql(_))
+    }
+
     /// The databases that hold a user's data, by name.
     ///
     /// # Errors
@@ -167,8 +183,8 @@ impl Connection {
 
     /// Starts reading the rows of a partition.
     ///
-    /// The connection must stay until the stream has ended, and is of no further use when the stream is dropped before:
-    /// drop both.
+    /// The connection must stay until the stream has ended. If the stream is dropped before, the connection is of no further use
+    /// unless it [serves all](Self::serves_all): drop both.
     ///
     /// # Errors
     /// [`SourceError`], from here or from the stream. A stream that ends without an error has given every row.

@@ -82,7 +82,7 @@ pub enum KeyKind {
     Date,
     /// Bytes, in hexadecimal digits.
     Bytes,
-    /// Text.
+    /// Text: the bytes it is stored in, in hexadecimal digits.
     Text {
         /// The column's character set.
         charset: String,

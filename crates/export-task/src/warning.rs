@@ -41,6 +41,8 @@ pub enum SkipReason {
     RowCountDiffers,
     /// Reading the table would run a function of an ordinary user with the exporting user's rights.
     UntrustedCode,
+    /// The table was altered, renamed or dropped while it was exported.
+    TableChanged,
 }
 
 impl SkipReason {
@@ -64,6 +66,7 @@ impl SkipReason {
             Self::UnrepresentableValue => "UNREPRESENTABLE_VALUE",
             Self::RowCountDiffers => "ROW_COUNT_DIFFERS",
             Self::UntrustedCode => "UNTRUSTED_CODE",
+            Self::TableChanged => "TABLE_CHANGED",
         }
     }
 }

@@ -123,12 +123,16 @@ impl<W: Watch> Extractor<W> {
 }
 
 impl Reader {
-    /// The connection of the partition before, if it was to the same database.
+    /// The connection of the partition before, if it serves this database, too.
     async fn connect(&mut self, database: &str) -> Result<Connection, SourceError> {
         match self.connection.take() {
-            Some((connected, connection)) if connected == database => Ok(connection),
-            _ => self.source.connect(Some(database)).await,
+            Some((connected, connection)) if connection.serves_all() || connected == database => Ok(connection),
+            _ => self.source.reader(database).await,
         }
+    }
+
+    fn keep(&mut self, database: &str, connection: Connection) {
+        self.connection = Some((database.to_owned(), connection));
     }
 
     async fn extract(
@@ -139,23 +143,14 @@ impl Reader {
         watch: &impl Watch,
     ) -> Result<Outcome, StepError> {
         let mut connection = self.connect(&table.database).await?;
-        let mut batches = match connection.read(table, partition, self.batches).await {
-            Ok(batches) => batches,
-            Err(error) => return skip_or_fail(table, error).map(Outcome::Skip),
-        };
-        while let Some(batch) = batches.next().await {
-            match batch {
-                Ok(batch) => {
-                    writer.write(&batch).await?;
-                    watch.batch(batch.num_rows());
-                }
-                Err(error) => return skip_or_fail(table, error).map(Outcome::Skip),
-            }
+        let read = copy(&mut connection, table, partition, self.batches, watch, writer).await?;
+        if matches!(read, Read::Whole(_)) || connection.serves_all() {
+            self.keep(&table.database, connection);
         }
-        let bytes = batches.bytes_read();
-        drop(batches);
-        self.connection = Some((table.database.clone(), connection));
-        Ok(Outcome::Whole(writer.finish().await?, bytes))
+        Ok(match read {
+            Read::Whole(bytes) => Outcome::Whole(writer.finish().await?, bytes),
+            Read::Skip(skipped) => Outcome::Skip(skipped),
+        })
     }
 
     async fn count(&mut self, table: &Table, count: &Count, within: Option<Duration>) -> Result<Counted, StepError> {
@@ -163,11 +158,46 @@ impl Reader {
         let counted = match connection.count(&count.relation, within).await {
             Ok(Some(rows)) => Counted::Rows(rows),
             Ok(None) => Counted::TooLong,
-            Err(error) => return skip_or_fail(table, error).map(Counted::Skip),
+            Err(error) => Counted::Skip(skip_or_fail(table, error)?),
         };
-        self.connection = Some((table.database.clone(), connection));
+        if !matches!(counted, Counted::Skip(_)) || connection.serves_all() {
+            self.keep(&table.database, connection);
+        }
         Ok(counted)
     }
+}
+
+/// How reading a partition ended.
+enum Read {
+    /// Every row was handed on; bytes received.
+    Whole(u64),
+    /// The table must be left out.
+    Skip(SkippedTable),
+}
+
+/// Writes the rows of a partition.
+async fn copy(
+    connection: &mut Connection,
+    table: &Table,
+    partition: &Partition,
+    options: BatchOptions,
+    watch: &impl Watch,
+    writer: &mut PartWriter,
+) -> Result<Read, StepError> {
+    let mut batches = match connection.read(table, partition, options).await {
+        Ok(batches) => batches,
+        Err(error) => return skip_or_fail(table, error).map(Read::Skip),
+    };
+    while let Some(batch) = batches.next().await {
+        match batch {
+            Ok(batch) => {
+                writer.write(&batch).await?;
+                watch.batch(batch.num_rows());
+            }
+            Err(error) => return skip_or_fail(table, error).map(Read::Skip),
+        }
+    }
+    Ok(Read::Whole(batches.bytes_read()))
 }
 
 /// What was begun must not stay; but what ended it is what counts, so a failure to remove it is only logged. The end of the

@@ -34,7 +34,7 @@ impl Batcher {
             None => Ok(()),
             Some((column, _)) => {
                 let (name, decode) = (column.name(), column.decode().name());
-                Err(SourceError::Plan(format!("column {name} is no longer sent as {decode}")))
+                Err(SourceError::Changed { source: format!("column {name} is no longer sent as {decode}").into() })
             }
         }
     }

@@ -21,6 +21,9 @@ use crate::names;
 /// Engines whose tables hold rows of their own.
 const ENGINES: &[&str] = &["InnoDB", "MyISAM", MEMORY, "CSV", "ARCHIVE", "Aria", "ROCKSDB"];
 
+/// Those of which a transaction reads what was there when it began.
+pub(super) const SNAPSHOTS: &[&str] = &["InnoDB", "ROCKSDB"];
+
 /// The engine whose rows are lost when the server stops, and so are in no clone.
 const MEMORY: &str = "MEMORY";
 
@@ -76,6 +79,19 @@ pub async fn catalog(
     types: Types,
     selects: impl Fn(&str, &str) -> bool,
 ) -> Result<Catalog, SourceError> {
+    read(connection, database, types, selects).await.map_err(|error| match error {
+        // What the server misses is its own: the statements are about its tables.
+        SourceError::Changed { source } => SourceError::Query { source },
+        error => error,
+    })
+}
+
+async fn read(
+    connection: &mut Connection,
+    database: &str,
+    types: Types,
+    selects: impl Fn(&str, &str) -> bool,
+) -> Result<Catalog, SourceError> {
     let mut columns = columns(connection, database).await?;
     let mut keys = keys(connection, database, &columns).await?;
     let partly = partly_granted(connection, database).await?;
@@ -115,7 +131,13 @@ pub async fn catalog(
     let mut catalog = Catalog::default();
     for (found, engine, mut readable) in found {
         if readable && partly.contains(&found.table.name) {
-            readable = reads_everything(connection, &found).await?;
+            readable = match reads_everything(connection, &found).await {
+                Ok(readable) => readable,
+                Err(error) => {
+                    catalog.skipped.push(error.skips(&found.table).ok_or(error)?);
+                    continue;
+                }
+            };
         }
         match skip(&found.table, &engine, readable, connection.is_live()) {
             Some((reason, message)) => {
@@ -153,41 +175,57 @@ async fn keys(
     database: &str,
     tables: &HashMap<String, Vec<Described>>,
 ) -> Result<HashMap<String, Key>, SourceError> {
-    let visible = if connection.knows_invisible_indexes() { "AND IS_VISIBLE = 'YES'" } else { "" };
-    // Of a part of a column, or of an expression, only what comes before can be compared.
     let sql = format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, SEQ_IN_INDEX, COLLATION, SUB_PART \
          FROM information_schema.STATISTICS \
-         WHERE TABLE_SCHEMA = {} AND NON_UNIQUE = 0 AND INDEX_TYPE = 'BTREE' {visible} \
+         WHERE TABLE_SCHEMA = {} AND NON_UNIQUE = 0 AND INDEX_TYPE = 'BTREE' {} \
          ORDER BY TABLE_NAME, INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX",
-        literal(database)
+        literal(database),
+        connection.usable_indexes()
     );
-    let mut keys: HashMap<String, Key> = HashMap::new();
+    let mut parts: Vec<IndexPart> = Vec::new();
     connection
         .query(&sql, |row| {
-            let (table, index) = (row.name(1)?, row.name(2)?);
-            let column = tables.get(table).zip(row.text(3)?).and_then(|(c, name)| c.iter().find(|c| c.name == name));
+            let (table, name) = (row.name(1)?, row.text(3)?);
+            let column = tables.get(table).zip(name).and_then(|(c, name)| c.iter().find(|c| c.name == name));
             let ascending = row.text(5)? == Some("A") && row.text(6)?.is_none();
-            let (Some(column), true, true) = (column, ascending, row.name(0)? == database) else {
-                return Ok(());
-            };
-            let Some(kind) = column.key_kind() else { return Ok(()) };
-            let key_column = KeyColumn { name: column.name.clone(), kind };
-            let number = row.number(4)?.unwrap_or_default();
-            match keys.get_mut(table) {
-                None if number == 1 => {
-                    keys.insert(table.to_owned(), Key { index: index.to_owned(), columns: vec![key_column] });
-                }
-                // Only without a gap.
-                Some(key) if key.index == index && key.columns.len() as u64 + 1 == number => {
-                    key.columns.push(key_column);
-                }
-                _ => {}
+            let kind = column.filter(|_| ascending).and_then(|c| Some((c.name.clone(), c.key_kind()?)));
+            if row.name(0)? == database {
+                parts.push(IndexPart {
+                    index: (table.to_owned(), row.name(2)?.to_owned()),
+                    number: row.number(4)?.unwrap_or_default(),
+                    is_expression: name.is_none(),
+                    column: kind.map(|(name, kind)| KeyColumn { name, kind }),
+                });
             }
             Ok(())
         })
         .await?;
+    let mut keys: HashMap<String, Key> = HashMap::new();
+    for parts in parts.chunk_by(|a, b| a.index == b.index) {
+        // Such an index need not have an entry of every row, or has several of one.
+        if parts.iter().any(|part| part.is_expression) {
+            continue;
+        }
+        // Only without a gap.
+        let columns = parts.iter().zip(1..).map_while(|(p, nth)| p.column.clone().filter(|_| p.number == nth));
+        let (columns, (table, index)) = (columns.collect::<Vec<_>>(), &parts[0].index);
+        if !columns.is_empty() && !keys.contains_key(table) {
+            keys.insert(table.clone(), Key { index: index.clone(), columns });
+        }
+    }
     Ok(keys)
+}
+
+/// What the server says of one part of an index.
+struct IndexPart {
+    /// The table and the index.
+    index: (String, String),
+    /// From 1.
+    number: u64,
+    is_expression: bool,
+    /// What is compared to a bound. A part of a column can't be, nor what is in descending order.
+    column: Option<KeyColumn>,
 }
 
 /// Tables some of whose columns are granted by name: there may be others, which the user doesn't see.

@@ -112,7 +112,8 @@ impl Described {
     }
 
     /// How bounds of an index over the column are written, where it can be cut by them. The server orders a FLOAT, an ENUM or
-    /// a SET by something else than what it prints.
+    /// a SET by something else than what it prints. MariaDB orders a CHAR by the blanks it is filled up with, but compares it
+    /// without them where its collation is one without padding: a control character is then on another side of a bound.
     pub fn key_kind(&self) -> Option<KeyKind> {
         if self.nullable {
             return None;
@@ -122,6 +123,7 @@ impl Described {
             "decimal" if self.precision <= 38 => KeyKind::Decimal,
             "date" | "datetime" | "timestamp" => KeyKind::Date,
             "binary" | "varbinary" => KeyKind::Bytes,
+            "char" if self.collation.contains("_nopad_") => return None,
             "char" | "varchar" => KeyKind::Text { charset: self.charset.clone(), collation: self.collation.clone() },
             _ => return None,
         })

@@ -1,5 +1,5 @@
-//! Values between two keys: where to look for a cut. They need not exist, nor be a good guess: a bound only has to be the
-//! same in the two statements it separates.
+//! Values between two keys: where to look for a cut. They need not exist, nor be a good guess: the cut is the key that is found
+//! there.
 
 use export_task::range::KeyKind;
 

@@ -1,9 +1,12 @@
 //! Ranges small enough to be packed into equal units, that together cover every row of a table once.
 //!
-//! A range of keys is halved at a value between its first and last key, as often as the server's estimate of its rows (a look
-//! at two places of the index) says it is too large. Each half then shrinks to the keys that are in it, which two more looks
-//! find, so that gaps cost nothing. Where no such value comes to mind, the index is walked for the rows of one range. Each
-//! cut is two statements: one for the keys on both sides, one for the estimates.
+//! A range of keys is halved at a key near a value between its first and last one, as often as the server's estimate of its
+//! rows (a look at two places of the index) says it is too large. Each half then shrinks to the keys that are in it, which are
+//! found with the cut, so that gaps cost nothing. Where no such value comes to mind, the index is walked for the rows of one
+//! range. Each cut is two statements: one for the keys on both sides, one for the estimates.
+//!
+//! A bound is always a key of a row. The server shortens a constant that is longer than the column to look it up in the index,
+//! so what it finds for a value that no row has need not be all rows above it, nor all below.
 
 use export_task::plan::Partition;
 use export_task::range::{KeyColumn, KeyKind, Range};
@@ -11,11 +14,19 @@ use export_task::range::{KeyColumn, KeyKind, Range};
 use super::catalog::{FoundTable, Key};
 use super::connect::Connection;
 use super::key::{between, is_comparable};
-use super::sql::{qualified, quote, within};
+use super::sql::{constants, exact, probe, qualified, quote, within};
 use crate::error::SourceError;
 
-/// A key, or the first values of one.
+/// A key, or the first values of one, as a plan holds them.
 type Bound = Vec<String>;
+
+/// What a row's key columns hold.
+#[derive(Clone)]
+struct Keys {
+    exact: Bound,
+    /// As text shows them.
+    shown: Vec<String>,
+}
 
 /// Cuts a table into partitions of no more than about `target_bytes`, in the order of index. What has no key is one partition.
 ///
@@ -58,8 +69,8 @@ pub async fn partitions(
 struct Interval {
     start: Option<Bound>,
     end: Option<Bound>,
-    low: Bound,
-    high: Bound,
+    low: Keys,
+    high: Keys,
     rows: u64,
 }
 
@@ -99,38 +110,52 @@ impl<'a> Cutter<'a> {
     }
 
     async fn halve(&mut self, whole: &Interval, wanted: u64) -> Result<Option<(Interval, Interval)>, SourceError> {
-        let columns = self.key.columns.iter();
-        let differs = columns.zip(whole.low.iter().zip(&whole.high)).position(|(_, (low, high))| low != high);
-        let Some(column) = differs else { return Ok(None) };
-        let kind = &self.key.columns[column].kind;
-        if let Some(value) = between(kind, &whole.low[column], &whole.high[column]) {
-            let cut: Bound = whole.low[..column].iter().cloned().chain([value]).collect();
-            if let Some(halves) = self.at(whole, cut).await? {
+        let columns = &self.key.columns;
+        let (low, high) = (&whole.low, &whole.high);
+        if let Some(nth) = low.exact.iter().zip(&high.exact).position(|(low, high)| low != high)
+            && let Some(value) = between(&columns[nth].kind, &low.shown[nth], &high.shown[nth])
+            && self.is_bound(&low.exact[..nth])
+        {
+            let mut near = constants(columns, &low.exact[..nth])?;
+            near.push(probe(&columns[nth].kind, &value)?);
+            if let Some(halves) = self.at(whole, &near).await? {
                 return Ok(Some(halves));
             }
         }
         // The key that many rows after the first.
-        let after = self.seek(whole.start.as_deref(), whole.end.as_deref(), "", wanted)?;
+        let (start, end) = (self.constants(whole.start.as_ref())?, self.constants(whole.end.as_ref())?);
+        let after = self.seek(start.as_deref(), end.as_deref(), "", wanted)?;
         match self.key(&after).await? {
-            Some(cut) => self.at(whole, cut).await,
-            None => Ok(None),
+            Some(found) if self.is_bound(&found.exact) => {
+                let cut = constants(&self.key.columns, &found.exact)?;
+                self.at(whole, &cut).await
+            }
+            _ => Ok(None),
         }
     }
 
-    /// Both sides of a cut, when there are keys on both.
-    async fn at(&mut self, whole: &Interval, cut: Bound) -> Result<Option<(Interval, Interval)>, SourceError> {
-        let mut values = self.key.columns.iter().zip(&cut);
-        if !values.all(|(column, value)| is_comparable(&column.kind, value)) {
+    /// Whether the server takes these values of the first columns as constants.
+    fn is_bound(&self, values: &[String]) -> bool {
+        self.key.columns.iter().zip(values).all(|(column, value)| is_comparable(&column.kind, value))
+    }
+
+    /// Both sides of the first key that is not below `near`, when there are keys on both. The key that is found below `near` need
+    /// not be the last one, but it is one of this range, so the cut is within the range.
+    async fn at(&mut self, whole: &Interval, near: &[String]) -> Result<Option<(Interval, Interval)>, SourceError> {
+        let (start, end) = (self.constants(whole.start.as_ref())?, self.constants(whole.end.as_ref())?);
+        let before = self.seek(start.as_deref(), Some(near), " DESC", 0)?;
+        let after = self.seek(Some(near), end.as_deref(), "", 0)?;
+        let (Some(left_high), Some(right_low)) = self.keys(&before, &after).await? else { return Ok(None) };
+        let cut = right_low.exact[..near.len()].to_vec();
+        if !self.is_bound(&cut) {
             return Ok(None);
         }
-        let (start, end) = (whole.start.as_deref(), whole.end.as_deref());
-        let (before, after) = (self.seek(start, Some(&cut), " DESC", 0)?, self.seek(Some(&cut), end, "", 0)?);
-        let (Some(left_high), Some(right_low)) = self.keys(&before, &after).await? else { return Ok(None) };
         let (left_rows, right_rows) = if self.outgrown {
             // The server's estimate is never above half of the rows it knows of. Keys are spread evenly as often as not.
             (whole.rows / 2, whole.rows / 2)
         } else {
-            self.estimates(start, &cut, end).await?
+            let cut = constants(&self.key.columns, &cut)?;
+            self.estimates(start.as_deref(), &cut, end.as_deref()).await?
         };
         let left = Interval {
             start: whole.start.clone(),
@@ -149,6 +174,10 @@ impl<'a> Cutter<'a> {
         Ok(Some((left, right)))
     }
 
+    fn constants(&self, bound: Option<&Bound>) -> Result<Option<Vec<String>>, SourceError> {
+        bound.map(|bound| constants(&self.key.columns, bound)).transpose()
+    }
+
     /// A statement for the key `offset` rows after the first of a range, or with `order` ` DESC` before the last.
     fn seek(
         &self,
@@ -158,11 +187,9 @@ impl<'a> Cutter<'a> {
         offset: u64,
     ) -> Result<String, SourceError> {
         let columns = &self.key.columns;
-        let value = |column: &KeyColumn| match column.kind {
-            KeyKind::Bytes => format!("HEX({})", quote(&column.name)),
-            _ => quote(&column.name),
-        };
-        let values: Vec<String> = columns.iter().map(value).collect();
+        let shown =
+            |column: &KeyColumn| if column.kind == KeyKind::Bytes { exact(column) } else { quote(&column.name) };
+        let values: Vec<String> = columns.iter().map(exact).chain(columns.iter().map(shown)).collect();
         let orders: Vec<String> = columns.iter().map(|column| format!("{}{order}", quote(&column.name))).collect();
         Ok(format!(
             "{} FROM {}{} ORDER BY {} LIMIT {offset}, 1",
@@ -174,23 +201,24 @@ impl<'a> Cutter<'a> {
     }
 
     /// What a statement of [`Self::seek`] finds.
-    async fn key(&mut self, seek: &str) -> Result<Option<Bound>, SourceError> {
+    async fn key(&mut self, seek: &str) -> Result<Option<Keys>, SourceError> {
         Ok(self.query(&format!("SELECT 0, {seek}")).await?.0)
     }
 
     /// What two of them find.
-    async fn keys(&mut self, first: &str, second: &str) -> Result<(Option<Bound>, Option<Bound>), SourceError> {
+    async fn keys(&mut self, first: &str, second: &str) -> Result<(Option<Keys>, Option<Keys>), SourceError> {
         self.query(&format!("(SELECT 0, {first}) UNION ALL (SELECT 1, {second})")).await
     }
 
     /// The keys in rows that begin with 0 or 1.
-    async fn query(&mut self, sql: &str) -> Result<(Option<Bound>, Option<Bound>), SourceError> {
-        let columns = 1..=self.key.columns.len();
+    async fn query(&mut self, sql: &str) -> Result<(Option<Keys>, Option<Keys>), SourceError> {
+        let columns = self.key.columns.len();
         let mut keys = (None, None);
         self.connection
             .query(sql, |row| {
-                // What is no text makes a bound like any other.
-                let key = columns.clone().map(|i| row.lossy(i)).collect::<Result<Bound, _>>()?;
+                // What is shown only says where to look, so it need not be text.
+                let values = |from: usize| (from..from + columns).map(|i| row.lossy(i)).collect::<Result<_, _>>();
+                let key = Keys { exact: values(1)?, shown: values(1 + columns)? };
                 let found = if row.number(0)? == Some(0) { &mut keys.0 } else { &mut keys.1 };
                 *found = Some(key);
                 Ok(())

@@ -77,6 +77,16 @@ impl Connection {
         Ok((id, sent))
     }
 
+    /// Reads what is left of a statement's rows.
+    pub(super) async fn pass_over(&mut self) -> Result<(), SourceError> {
+        while self.running.is_some() {
+            if let Some(&(END | failure::MARK)) = self.wire.receive().await?.first() {
+                self.finished = self.running.take();
+            }
+        }
+        Ok(())
+    }
+
     /// Frees a statement. The server doesn't answer.
     pub(super) async fn close(&mut self, id: u32) -> Result<(), SourceError> {
         let [a, b, c, d] = id.to_le_bytes();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::connect::Connection;
 use super::sql::literal;
-use crate::error::{ErrorKind, SourceError};
+use crate::error::SourceError;
 
 /// Statistics are old when the files hold more than twice what they know of, and this: files grow before they fill.
 const SLACK: u64 = 16 << 20;
@@ -62,7 +62,7 @@ pub(super) async fn files(connection: &mut Connection, database: &str) -> Result
         })
         .await;
     match read {
-        Err(error) if error.kind() == ErrorKind::AccessDenied || matches!(error, SourceError::Query { .. }) => {
+        Err(SourceError::AccessDenied { .. } | SourceError::Query { .. } | SourceError::Changed { .. }) => {
             Ok(HashMap::new())
         }
         read => read.map(|()| files),

@@ -32,6 +32,8 @@ pub(super) fn select(table: &Table, partition: &Partition) -> Result<String, Sou
     match &partition.range {
         Range::All => {}
         Range::Index { index, columns, from, to } => {
+            let constants = |bound: &Option<Vec<String>>| bound.as_ref().map(|b| constants(columns, b)).transpose();
+            let (from, to) = (constants(from)?, constants(to)?);
             // The server would rather read a whole table than a large part of it.
             sql.push_str(&within("FORCE", index, columns, from.as_deref(), to.as_deref())?);
         }
@@ -42,8 +44,8 @@ pub(super) fn select(table: &Table, partition: &Partition) -> Result<String, Sou
     Ok(sql)
 }
 
-/// What follows a table's name to have only the rows whose key is `from` or above and below `to`. `hint` is how much the
-/// server is told to read by the index.
+/// What follows a table's name to have only the rows whose key is `from` or above and below `to`, which are constants for the
+/// first columns. `hint` is how much the server is told to read by the index.
 pub(super) fn within(
     hint: &str,
     index: &str,
@@ -66,12 +68,12 @@ pub(super) fn within(
     Ok(sql)
 }
 
-/// `(a, b, c) > bound`, written so that the server finds a range of the index in it: `a >= 1 AND (a > 1 OR (a = 1 AND …))`.
-fn beyond(columns: &[KeyColumn], bound: &[String], more: &str, last: &str) -> Result<String, SourceError> {
-    let ([column, columns @ ..], [value, values @ ..]) = (columns, bound) else {
+/// `(a, b, c) > constants`, written so that the server finds a range of the index in it: `a >= 1 AND (a > 1 OR (a = 1 AND …))`.
+fn beyond(columns: &[KeyColumn], constants: &[String], more: &str, last: &str) -> Result<String, SourceError> {
+    let ([column, columns @ ..], [value, values @ ..]) = (columns, constants) else {
         return Err(SourceError::Plan("a bound without a column".to_owned()));
     };
-    let (name, value) = (quote(&column.name), bound_literal(&column.kind, value)?);
+    let name = quote(&column.name);
     if values.is_empty() {
         return Ok(format!("{name} {last} {value}"));
     }
@@ -79,18 +81,34 @@ fn beyond(columns: &[KeyColumn], bound: &[String], more: &str, last: &str) -> Re
     Ok(format!("{name} {more}= {value} AND ({name} {more} {value} OR ({name} = {value} AND {rest}))"))
 }
 
-/// A bound as a constant the server compares with the column itself, in the column's own type and collation.
-fn bound_literal(kind: &KeyKind, value: &str) -> Result<String, SourceError> {
+/// What a column's value is asked for as, to be a bound. Text comes as the bytes it is stored in: what went through a conversion
+/// need not be equal to what is in the index.
+pub(super) fn exact(column: &KeyColumn) -> String {
+    let name = quote(&column.name);
+    match column.kind {
+        KeyKind::Bytes | KeyKind::Text { .. } => format!("HEX({name})"),
+        _ => name,
+    }
+}
+
+/// A bound as constants the server compares with the columns themselves, each in its column's own type and collation.
+pub(super) fn constants(columns: &[KeyColumn], bound: &[String]) -> Result<Vec<String>, SourceError> {
+    if bound.len() > columns.len() {
+        return Err(SourceError::Plan("a bound without a column".to_owned()));
+    }
+    columns.iter().zip(bound).map(|(column, value)| constant(&column.kind, value)).collect()
+}
+
+fn constant(kind: &KeyKind, value: &str) -> Result<String, SourceError> {
     let allowed = |characters: &str| {
-        let fits = !value.is_empty() && value.chars().all(|c| c.is_ascii_digit() || characters.contains(c));
+        let fits = value.chars().all(|c| c.is_ascii_digit() || characters.contains(c));
         if fits { Ok(()) } else { Err(SourceError::Plan("a bound that is none".to_owned())) }
     };
     Ok(match kind {
-        KeyKind::Integer => {
-            allowed("-")?;
-            value.to_owned()
+        KeyKind::Integer | KeyKind::Decimal if value.is_empty() => {
+            return Err(SourceError::Plan("a bound that is none".to_owned()));
         }
-        KeyKind::Decimal => {
+        KeyKind::Integer | KeyKind::Decimal => {
             allowed("-.")?;
             value.to_owned()
         }
@@ -98,20 +116,31 @@ fn bound_literal(kind: &KeyKind, value: &str) -> Result<String, SourceError> {
             allowed("-: .")?;
             format!("'{value}'")
         }
-        KeyKind::Bytes if value.is_empty() => "X''".to_owned(),
         KeyKind::Bytes => {
             allowed("ABCDEFabcdef")?;
             format!("X'{value}'")
         }
         KeyKind::Text { charset, collation } => {
-            let name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            if !name(charset) || !name(collation) {
-                return Err(SourceError::Plan("a collation that is none".to_owned()));
-            }
-            // Characters the column can't hold become others, in every statement the same.
-            format!("CONVERT({} USING {charset}) COLLATE {collation}", literal(value))
+            allowed("ABCDEFabcdef")?;
+            format!("_{} X'{value}' COLLATE {}", plain(charset)?, plain(collation)?)
         }
     })
+}
+
+/// A value that no row need have, to look for one that is near. Characters the column can't hold become others.
+pub(super) fn probe(kind: &KeyKind, value: &str) -> Result<String, SourceError> {
+    match kind {
+        KeyKind::Text { charset, collation } => {
+            Ok(format!("CONVERT({} USING {}) COLLATE {}", literal(value), plain(charset)?, plain(collation)?))
+        }
+        _ => constant(kind, value),
+    }
+}
+
+/// The name of a character set or a collation, which can't be quoted everywhere.
+fn plain(name: &str) -> Result<&str, SourceError> {
+    let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    fits.then_some(name).ok_or_else(|| SourceError::Plan("a collation that is none".to_owned()))
 }
 
 #[cfg(test)]
@@ -120,7 +149,8 @@ mod tests {
 
     fn condition(columns: &[KeyColumn], from: Option<&[&str]>, to: Option<&[&str]>) -> String {
         let owned = |bound: &[&str]| bound.iter().map(|&value| value.to_owned()).collect::<Vec<_>>();
-        within("FORCE", "i`", columns, from.map(owned).as_deref(), to.map(owned).as_deref()).unwrap()
+        let constants = |bound: &[&str]| constants(columns, &owned(bound)).unwrap();
+        within("FORCE", "i`", columns, from.map(constants).as_deref(), to.map(constants).as_deref()).unwrap()
     }
 
     #[test]
@@ -135,13 +165,13 @@ mod tests {
             condition(&columns, Some(&["-5"]), Some(&["7"])),
             format!("{start} WHERE `a``b` >= -5 AND `a``b` < 7")
         );
-        let b = "CONVERT(_utf8mb4 X'27' USING latin1) COLLATE latin1_bin";
+        let b = "_latin1 X'27' COLLATE latin1_bin";
         assert_eq!(
-            condition(&columns, Some(&["1", "'"]), None),
+            condition(&columns, Some(&["1", "27"]), None),
             format!("{start} WHERE `a``b` >= 1 AND (`a``b` > 1 OR (`a``b` = 1 AND `b` >= {b}))")
         );
         assert_eq!(
-            condition(&columns, None, Some(&["1", "'"])),
+            condition(&columns, None, Some(&["1", "27"])),
             format!("{start} WHERE `a``b` <= 1 AND (`a``b` < 1 OR (`a``b` = 1 AND `b` < {b}))")
         );
     }
@@ -153,9 +183,10 @@ mod tests {
             (KeyKind::Integer, ""),
             (KeyKind::Date, "2020'"),
             (KeyKind::Bytes, "0'"),
-            (KeyKind::Text { charset: "a b".to_owned(), collation: "c".to_owned() }, "x"),
+            (KeyKind::Text { charset: "a b".to_owned(), collation: "c".to_owned() }, "00"),
+            (KeyKind::Text { charset: "latin1".to_owned(), collation: "latin1_bin".to_owned() }, "0'"),
         ] {
-            assert!(bound_literal(&kind, value).is_err());
+            assert!(constant(&kind, value).is_err());
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{failure, query, sql};
 use crate::batch::BatchOptions;
 use crate::error::SourceError;
 
-/// Starts reading the rows of a partition. The connection is of no further use when the stream is dropped before its end.
+/// Starts reading the rows of a partition. What is left of a stream that was dropped before its end is passed over first.
 ///
 /// # Errors
 /// [`SourceError`], from here or from the stream. A stream that ends without an error has given every row.
@@ -25,19 +25,20 @@ pub async fn read<'a>(
     options: BatchOptions,
 ) -> Result<Batches<'a>, SourceError> {
     let batcher = Batcher::new(table, options)?;
+    connection.pass_over().await?;
     if let Some(statement) = connection.finished.take() {
         connection.close(statement).await?;
     }
     let (statement, sent) = connection.start(&sql::select(table, partition)?).await?;
+    connection.running = Some(statement);
     batcher.check(&sent)?;
     let taken = connection.wire.taken();
-    Ok(Batches { connection, statement, batcher, taken, ended: false })
+    Ok(Batches { connection, batcher, taken, ended: false })
 }
 
 /// A stream of record batches, none of them empty.
 pub struct Batches<'a> {
     connection: &'a mut Connection,
-    statement: u32,
     batcher: Batcher,
     /// Bytes taken from the connection before.
     taken: u64,
@@ -61,10 +62,14 @@ impl Batches<'_> {
                     }
                     Some(&query::END) => {
                         self.ended = true;
-                        self.connection.finished = Some(self.statement);
+                        self.connection.finished = self.connection.running.take();
                         return Poll::Ready(self.batcher.take());
                     }
-                    Some(&failure::MARK) => return Poll::Ready(Err(failure::of_packet(packet))),
+                    Some(&failure::MARK) => {
+                        let error = failure::of_row(packet);
+                        self.connection.finished = self.connection.running.take();
+                        return Poll::Ready(Err(error));
+                    }
                     _ => return Poll::Ready(Err(SourceError::Protocol("a malformed row"))),
                 }
             }

@@ -6,10 +6,14 @@
 mod catalog;
 #[path = "../mysql/connect.rs"]
 mod connect;
+#[path = "../mysql/live.rs"]
+mod live;
 #[path = "../mysql/partition.rs"]
 mod partition;
 #[path = "../mysql/server.rs"]
 mod server;
+#[path = "../mysql/settings.rs"]
+mod settings;
 #[path = "../mysql/stream.rs"]
 mod stream;
 #[path = "../mysql/values.rs"]

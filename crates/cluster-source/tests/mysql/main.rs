@@ -5,7 +5,9 @@
 
 mod catalog;
 mod connect;
+mod live;
 mod partition;
 mod server;
+mod settings;
 mod stream;
 mod values;

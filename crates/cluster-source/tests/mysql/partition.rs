@@ -11,7 +11,7 @@ use export_task::options::Types;
 use export_task::plan::Partition;
 use export_task::range::Range;
 
-use crate::server::{Database, endpoint, read};
+use crate::server::{Database, endpoint, is_mysql, read};
 
 /// A table cut and packed as the planner does it, as if it were so large that nothing but its bytes counted.
 async fn units(connection: &mut Connection, found: &FoundTable, parts: u64) -> Vec<Vec<Partition>> {
@@ -145,6 +145,97 @@ async fn text_keys_in_any_collation() {
     let columns = "id VARCHAR(60) CHARACTER SET utf8mb4";
     let mixed = "CONCAT(ELT(1 + n % 9, 'Ä', 'z', 'É', 'ß', '日', '😀', '''', '_', '\\\\'), LEFT(SHA2(n, 256), 32))";
     about_equal(&cut_table(columns, "PRIMARY KEY (id)", mixed, 20_000, 8).await, 8);
+}
+
+/// Rows of a short text column, so many of each text, that are cut as finely as can be.
+async fn cut_texts(column: &str, texts: &[(&str, u32)]) -> Vec<usize> {
+    let database = Database::create();
+    database.execute(&format!(
+        "CREATE TABLE t (s {column} NOT NULL, id INT, n BIGINT, pad VARBINARY(1000), PRIMARY KEY (s, id))"
+    ));
+    let mut n = 0;
+    for (text, rows) in texts {
+        let values: Vec<String> = (n..n + rows).map(|n| format!("('{text}', {n}, {n}, REPEAT('x', 500))")).collect();
+        database.execute(&format!("INSERT INTO t VALUES {}", values.join(",")));
+        n += rows;
+    }
+    cut(&database, 20).await
+}
+
+/// A constant longer than the column is shortened to be looked up in the index.
+#[tokio::test]
+async fn short_texts_that_sort_unlike_their_characters() {
+    let mut columns = vec![
+        "CHAR(1) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        "VARCHAR(1) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci",
+        "VARCHAR(1) CHARACTER SET latin1 COLLATE latin1_general_cs",
+    ];
+    if is_mysql() {
+        columns.push("CHAR(1) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_as_cs");
+        columns.push("VARCHAR(1) CHARACTER SET utf8mb4 COLLATE utf8mb4_ja_0900_as_cs");
+    }
+    for column in columns {
+        let folds = column.ends_with("_ci");
+        let upper = if folds { "c" } else { "B" };
+        let sizes = cut_texts(column, &[("a", 300), ("b", 50), (upper, 50), ("d", 300)]).await;
+        about_equal(&sizes, 20);
+    }
+    let mut columns = vec![
+        "VARCHAR(3) CHARACTER SET latin1 COLLATE latin1_german2_ci",
+        "VARCHAR(3) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci",
+    ];
+    if is_mysql() {
+        columns.push("VARCHAR(3) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci");
+    }
+    for column in columns {
+        about_equal(&cut_texts(column, &[("éaa", 400), ("ébæ", 20), ("écb", 600)]).await, 20);
+        about_equal(&cut_texts(column, &[("äa", 300), ("aea", 100), ("af", 300), ("ß", 20), ("ssa", 200)]).await, 20);
+    }
+}
+
+/// CHAR is filled up with blanks in the index, and characters may sort below a blank.
+#[tokio::test]
+async fn control_characters_in_collations_without_padding() {
+    let collation = if is_mysql() { "utf8mb4_0900_bin" } else { "utf8mb4_nopad_bin" };
+    let column = format!("CHAR(4) CHARACTER SET utf8mb4 COLLATE {collation}");
+    let texts = [("a", 100), ("a\\t", 100), ("a\\tb", 100), ("a!", 100), ("\\t", 100), ("", 100), ("b", 100)];
+    let sizes = cut_texts(&column, &texts).await;
+    // MariaDB finds a row on both sides of a bound, or on none.
+    assert_eq!(sizes.len() > 10, is_mysql(), "{sizes:?}");
+    about_equal(&cut_texts(&column.replace("CHAR", "VARCHAR").replace("VARCHARACTER", "CHARACTER"), &texts).await, 20);
+}
+
+#[tokio::test]
+async fn indexes_that_hold_not_every_row_once_are_not_used() {
+    let wide = "n BIGINT, pad VARBINARY(1000)";
+    let mut tables = vec![
+        format!("a INT NOT NULL, s VARCHAR(20) NOT NULL, {wide}, UNIQUE KEY u (s(3))"),
+        // What is behind a part of a column is not compared.
+        format!("a INT NOT NULL, s VARCHAR(20) NOT NULL, {wide}, UNIQUE KEY u (s(3), a)"),
+    ];
+    if is_mysql() {
+        let array = "(CAST(j->'$' AS UNSIGNED ARRAY))";
+        tables.push(format!("a INT NOT NULL, j JSON DEFAULT ('[]'), {wide}, UNIQUE KEY u (a, {array})"));
+        tables.push(format!("a INT NOT NULL, {wide}, UNIQUE KEY u (a, (n + 1))"));
+        tables.push(format!("a INT NOT NULL, d DOUBLE PRIMARY KEY, {wide}, UNIQUE KEY u (a) INVISIBLE"));
+        tables.push(format!("a INT NOT NULL, {wide}, UNIQUE KEY u (a DESC)"));
+    } else {
+        tables.push(format!("a INT NOT NULL, d DOUBLE PRIMARY KEY, {wide}, UNIQUE KEY u (a) IGNORED"));
+    }
+    for table in tables {
+        let database = Database::create();
+        // The column of text, or of the primary key, has the same number.
+        let more = [" s ", " d "].into_iter().find(|more| table.contains(more)).map_or("n", str::trim);
+        let values: Vec<String> = (100..700).map(|n| format!("({n}, {n}, REPEAT('x', 500))")).collect();
+        let names = if more == "n" { "a, n, pad".to_owned() } else { format!("a, n, pad, {more}") };
+        let rows = format!("SELECT a, a, pad{} FROM v", if more == "n" { "" } else { ", a" });
+        database.execute(&format!(
+            "CREATE TABLE v (a INT, b INT, pad VARBINARY(1000)); INSERT INTO v VALUES {}; CREATE TABLE t ({table}); \
+             INSERT INTO t ({names}) {rows}",
+            values.join(",")
+        ));
+        assert_eq!(cut(&database, 10).await, [600], "{table}");
+    }
 }
 
 #[tokio::test]

@@ -22,16 +22,46 @@ const PASSWORD: &str = "it's secret";
 
 /// A running server. The guard is a shell that waits for this process to end, however it ends, then removes everything: the
 /// server is in a static, which is never dropped.
-struct Server {
+pub struct Server {
     port: u16,
     ca_pem: String,
     _process: Child,
     _guard: Child,
 }
 
+impl Server {
+    /// One for a single test, with options it is made and started with.
+    pub fn of_its_own(name: &str, more: &[&str]) -> Self {
+        start(name, more)
+    }
+
+    /// Runs statements as its user who may do everything.
+    pub fn execute(&self, sql: &str) -> Vec<Vec<String>> {
+        client(self.port, "root", "", sql)
+    }
+
+    /// The same, with what the client says when one fails.
+    pub fn try_execute(&self, sql: &str) -> Result<Vec<Vec<String>>, String> {
+        try_client(self.port, "root", "", sql)
+    }
+
+    /// Runs statements again and again, until the client is killed.
+    pub fn run_forever(&self, sql: &str) -> Child {
+        let mut client = spawn_client(self.port, "root", "");
+        let (mut input, sql) = (client.stdin.take().unwrap(), sql.to_owned());
+        std::thread::spawn(move || while input.write_all(sql.as_bytes()).is_ok() {});
+        client
+    }
+
+    /// Where a user logs in.
+    pub fn endpoint(&self, user: &str, password: &str) -> Endpoint {
+        Endpoint { host: "localhost".to_owned(), port: self.port, user: user.to_owned(), password: password.to_owned() }
+    }
+}
+
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(start)
+    SERVER.get_or_init(|| start("all", &[]))
 }
 
 /// Whether the server is MySQL, not MariaDB: there is a test binary for each.
@@ -55,8 +85,8 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn start() -> Server {
-    let dir = PathBuf::from(format!("/var/tmp/cluster-source-mysql-{}", std::process::id()));
+fn start(name: &str, more: &[&str]) -> Server {
+    let dir = PathBuf::from(format!("/var/tmp/cluster-source-mysql-{}-{name}", std::process::id()));
     std::fs::create_dir(&dir).unwrap();
     // The server runs as another user when the tests run as root.
     run(Command::new("chmod").arg("0777").arg(&dir));
@@ -72,12 +102,17 @@ fn start() -> Server {
         format!("--lc-messages-dir={}", share.display()),
         format!("--character-sets-dir={}", share.join("charsets").display()),
     ];
+    options.extend(more.iter().map(|&option| option.to_owned()));
     let program = if is_mysql() {
         run(command(&base.join("sbin/mysqld"), &options).arg("--initialize-insecure"));
         base.join("sbin/mysqld")
     } else {
         let mut install = command(&base.join("bin/mariadb-install-db"), &options[..2]);
-        run(install.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--cross-bootstrap"]));
+        run(install.env("TMPDIR", &dir).args([
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--cross-bootstrap",
+        ]));
         base.join("sbin/mariadbd")
     };
     let ca_pem = write_certificates(&dir);
@@ -152,25 +187,35 @@ fn write_certificates(dir: &Path) -> String {
 
 /// Runs statements with the ordinary client; the rows of their results, with NULL as the client prints it.
 fn client(port: u16, user: &str, password: &str, sql: &str) -> Vec<Vec<String>> {
+    let shown = sql.get(..2000).unwrap_or(sql);
+    try_client(port, user, password, sql).unwrap_or_else(|error| panic!("{shown}: {error}"))
+}
+
+fn spawn_client(port: u16, user: &str, password: &str) -> Child {
     let mut client = local_stack::servers::mysql_client(port, user, password, &|_| ()).unwrap();
-    let mut client = client
+    client
         .args(["--protocol=tcp", "--ssl", "--skip-ssl-verify-server-cert", "--skip-column-names", "--quick"])
         .arg("--max-allowed-packet=1G")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+fn try_client(port: u16, user: &str, password: &str, sql: &str) -> Result<Vec<Vec<String>>, String> {
+    let mut client = spawn_client(port, user, password);
     let mut input = client.stdin.take().unwrap();
     let statements = format!("SET time_zone = '+00:00', sql_mode = '';\n{sql}");
     let writer = std::thread::spawn(move || input.write_all(statements.as_bytes()));
     let output = client.wait_with_output().unwrap();
     // A client that gives up doesn't read to the end.
     let _ = writer.join().unwrap();
-    let shown = sql.get(..2000).unwrap_or(sql);
-    assert!(output.status.success(), "{shown}: {}", String::from_utf8_lossy(&output.stderr));
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+    Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
 }
 
 pub fn ca_pem() -> &'static str {
@@ -178,12 +223,7 @@ pub fn ca_pem() -> &'static str {
 }
 
 pub fn endpoint() -> Endpoint {
-    Endpoint {
-        host: "localhost".to_owned(),
-        port: server().port,
-        user: "exporter".to_owned(),
-        password: PASSWORD.to_owned(),
-    }
+    server().endpoint("exporter", PASSWORD)
 }
 
 /// A source that logs in without TLS.

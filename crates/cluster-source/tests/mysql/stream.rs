@@ -8,7 +8,7 @@ use cluster_source::{BatchOptions, SourceError, mysql};
 use export_task::warning::SkipReason;
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::server::Database;
+use crate::server::{Database, read};
 
 async fn sizes(database: &Database, options: BatchOptions) -> Result<Vec<usize>, SourceError> {
     let found = database.table("t").await;
@@ -108,17 +108,52 @@ async fn a_lost_connection_is_an_error() {
     assert!(batches.next().await.is_none());
 }
 
+/// Four hundred rows in `t`, which has an index to be cut by beside its primary key.
+fn fill(database: &Database) {
+    let rows: Vec<String> = (0..400).map(|n| format!("({n}, {n}, REPEAT('x', 500), {n})")).collect();
+    database.execute(&format!(
+        "DROP TABLE IF EXISTS t, other; \
+         CREATE TABLE t (n INT NOT NULL, b INT, pad VARBINARY(1000), d DOUBLE PRIMARY KEY, UNIQUE KEY u (n)); \
+         INSERT INTO t VALUES {}; ANALYZE TABLE t",
+        rows.join(",")
+    ));
+}
+
 #[tokio::test]
-async fn a_table_that_changed_is_not_misread() {
+async fn a_table_that_changed_is_left_out() {
     let database = Database::create();
-    database.execute("CREATE TABLE t (a INT, b INT)");
-    let found = database.table("t").await;
-    let mut connection = database.connect().await;
-    let partitions = mysql::partitions(&mut connection, &found, 1).await.unwrap();
-    for change in ["MODIFY b BIGINT", "MODIFY b INT UNSIGNED", "MODIFY b VARCHAR(20)", "DROP b"] {
-        database.execute(&format!("ALTER TABLE t {change}"));
+    for change in [
+        "ALTER TABLE t MODIFY b BIGINT",
+        "ALTER TABLE t MODIFY b INT UNSIGNED",
+        "ALTER TABLE t MODIFY b VARCHAR(20)",
+        "ALTER TABLE t DROP b",
+        "ALTER TABLE t DROP KEY u",
+        "ALTER TABLE t RENAME TO other",
+        "DROP TABLE t",
+        &format!("DROP DATABASE {}", database.name),
+    ] {
+        fill(&database);
+        let found = database.table("t").await;
         let mut connection = database.connect().await;
-        let refused = mysql::read(&mut connection, &found.table, &partitions[0], BatchOptions::default()).await;
-        assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Internal), "{change}");
+        let partitions = mysql::partitions(&mut connection, &found, 20_000).await.unwrap();
+        assert!(partitions.len() > 3);
+        database.execute(change);
+        let refused = mysql::read(&mut connection, &found.table, &partitions[1], BatchOptions::default()).await;
+        let error = refused.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::TableChanged), "{change}: {error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_table_without_its_file_is_left_out() {
+    let database = Database::create();
+    fill(&database);
+    let found = database.table("t").await;
+    database.execute("ALTER TABLE t DISCARD TABLESPACE");
+    let mut connection = database.connect().await;
+    let refused = mysql::partitions(&mut connection, &found, 20_000).await;
+    let corrupted = ErrorKind::Skip(SkipReason::DataCorrupted);
+    assert_eq!(refused.unwrap_err().kind(), corrupted);
+    let whole = mysql::partitions(&mut connection, &found, u64::MAX).await.unwrap();
+    assert_eq!(read(&mut connection, &found, &whole[0]).await.unwrap_err().kind(), corrupted);
 }

@@ -166,7 +166,7 @@ async fn a_table_of_which_only_columns_may_be_read_is_locked() {
         .await;
     let endpoint = Endpoint { user: "columns_only".to_owned(), password: "x".to_owned(), ..endpoint() };
     let source = cluster_source::Source::Postgres(Source::new(endpoint, None));
-    let live = Live::hold(source, &ExportOnly::from(vec![database.name.clone()])).await.unwrap();
+    let live = Live::hold(source, &ExportOnly::from(vec![database.name.clone()]), 1).await.unwrap();
     let locks = "SELECT array_agg(mode) FROM pg_locks WHERE relation = 't'::regclass AND granted";
     let locks: Vec<String> = database.admin.query_one(locks, &[]).await.unwrap().get(0);
     assert_eq!(locks, ["AccessShareLock"]);
