@@ -28,6 +28,12 @@ pub enum SourceError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A setting of the server, database or role allows less than the export needs.
+    #[error("a setting of the database allows less than the export needs: {message}")]
+    Limited {
+        /// The server's message, which names the setting.
+        message: String,
+    },
     /// The server refused the login or a privilege is missing.
     #[error("the database refused access")]
     AccessDenied {
@@ -187,7 +193,7 @@ impl SourceError {
             Self::Unavailable { .. } | Self::Exhausted { .. } => ErrorKind::Unavailable,
             Self::Throttled { .. } => ErrorKind::Throttled,
             Self::AccessDenied { .. } | Self::NoDatabase { .. } | Self::Untrusted { .. } => ErrorKind::AccessDenied,
-            Self::ValueTooLarge { .. } => ErrorKind::Unsupported,
+            Self::ValueTooLarge { .. } | Self::Limited { .. } => ErrorKind::Unsupported,
             Self::InvalidText { .. } => ErrorKind::Skip(SkipReason::InvalidText),
             Self::UnreadableValue { .. } => ErrorKind::Skip(SkipReason::UnreadableValue),
             Self::Corrupted { .. } => ErrorKind::Skip(SkipReason::DataCorrupted),
@@ -272,6 +278,8 @@ fn from_server(error: &DbError) -> SourceError {
     let code = error.code().code();
     match code {
         "53300" => SourceError::Throttled { source },
+        // Retrying would meet the same limit.
+        "53400" => SourceError::Limited { message: error.message().to_owned() },
         // A byte sequence that is invalid, or has no equivalent in UTF-8.
         "22021" | "22P05" => SourceError::InvalidText { column: None },
         // The buffer that rows are gathered in. Its message comes in the server's language.

@@ -197,13 +197,14 @@ fn columns(row: &Row, types: Types) -> Result<Vec<Column>, SourceError> {
     let (domains, arrays) = (list::<bool>(row, "domains")?, list::<bool>(row, "arrays")?);
     let enums = list::<bool>(row, "enums")?;
     let (sent_as, type_oids) = (list::<i64>(row, "sent_as")?, list::<i64>(row, "type_oids")?);
-    let typmods = list::<i32>(row, "typmods")?;
+    let (typmods, sent_typmods) = (list::<i32>(row, "typmods")?, list::<i32>(row, "sent_typmods")?);
     let describe = |(i, (name, original_type)): (usize, (String, String))| {
         let described = Described {
             name,
             is_domain: domains[i],
             is_array: arrays[i],
             sent_as: sent_as[i],
+            sent_typmod: sent_typmods[i],
             is_enum: enums[i],
             original_type,
             type_oid: type_oids[i],

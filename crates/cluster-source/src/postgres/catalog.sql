@@ -60,6 +60,8 @@ relations AS (
        JOIN pg_am b ON b.oid = o.opcmethod AND b.amname = 'btree'
      WHERE x.indrelid = c.oid AND x.indisvalid AND x.indpred IS NULL AND k.attnotnull
        AND x.indcollation[0] = k.attcollation
+       -- No aggregate of older versions gives arrays, of which bounds would be made.
+       AND t.typcategory <> 'A'
        -- Since version 18 NOT NULL may say nothing about the rows there are.
        AND NOT EXISTS (
          SELECT FROM pg_constraint o
@@ -89,11 +91,11 @@ relation_lists AS (
   FROM relations
   GROUP BY root
 ),
--- A domain may be over a domain: the last base is what its values are sent as.
-bases (domain, base) AS (
-  SELECT oid, typbasetype FROM pg_type WHERE typtype = 'd'
+-- A domain may be over a domain: the last base is what its values are sent as, with the modifier declared there.
+bases (domain, base, typmod) AS (
+  SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'
   UNION ALL
-  SELECT b.domain, t.typbasetype FROM bases b JOIN pg_type t ON t.oid = b.base WHERE t.typtype = 'd'
+  SELECT b.domain, t.typbasetype, t.typtypmod FROM bases b JOIN pg_type t ON t.oid = b.base WHERE t.typtype = 'd'
 ),
 columns AS (
   SELECT a.attrelid, a.attnum, a.attname::text AS name,
@@ -109,7 +111,8 @@ columns AS (
       ELSE 'USER-DEFINED'
     END AS original_type,
     d.oid::int8 AS type_oid,
-    CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod
+    CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod,
+    CASE WHEN es.oid IS NOT NULL THEN eb.typmod WHEN s.oid IS NOT NULL THEN b.typmod ELSE a.atttypmod END AS sent_typmod
   FROM pg_attribute a
     JOIN roots r ON r.oid = a.attrelid
     JOIN pg_type t ON t.oid = a.atttypid
@@ -129,7 +132,8 @@ column_lists AS (
     array_agg(is_enum ORDER BY attnum) AS enums,
     array_agg(original_type ORDER BY attnum) AS original_types,
     array_agg(type_oid ORDER BY attnum) AS type_oids,
-    array_agg(typmod ORDER BY attnum) AS typmods
+    array_agg(typmod ORDER BY attnum) AS typmods,
+    array_agg(sent_typmod ORDER BY attnum) AS sent_typmods
   FROM columns
   GROUP BY attrelid
 )

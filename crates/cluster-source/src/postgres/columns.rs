@@ -23,6 +23,8 @@ pub(super) struct Described {
     pub is_array: bool,
     /// Type the server sends values as, or an array's elements: that below a domain.
     pub sent_as: i64,
+    /// The modifier of that type, -1 for none.
+    pub sent_typmod: i32,
     /// That is an enumeration.
     pub is_enum: bool,
     /// `information_schema.columns.data_type`.
@@ -86,10 +88,9 @@ impl Described {
         (decode, parquet)
     }
 
-    /// The decimal type a `numeric` of declared precision and scale fits. A domain's may be declared below another domain;
-    /// what an array declares is of its elements.
+    /// The decimal type a `numeric` of declared precision and scale fits.
     fn decimal(&self) -> Option<ParquetType> {
-        let declared = self.typmod.checked_sub(4).filter(|declared| *declared >= 0 && !self.is_domain)?;
+        let declared = self.sent_typmod.checked_sub(4).filter(|declared| *declared >= 0)?;
         let precision = u8::try_from(declared >> 16).ok().filter(|precision| (1..=38).contains(precision))?;
         // Eleven bits with a sign. Parquet knows neither negative scales nor such above the precision.
         let scale = ((declared & 0x7FF) ^ 0x400) - 0x400;

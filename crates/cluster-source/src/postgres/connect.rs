@@ -18,7 +18,9 @@ use crate::error::SourceError;
 
 /// Start-up options win over `ALTER ROLE … SET` and `ALTER DATABASE … SET`, so that the same value always prints the same.
 /// An empty search path makes names of types and relations print qualified. `row_security=off` turns a policy that would
-/// hide rows into an error. Serial, unsynchronised scans make a retry read rows in the same order.
+/// hide rows into an error. Messages of less than errors go to nobody. With the usual memory for a sort, the catalog of a
+/// small database needs no temporary files, which may be limited. Serial, unsynchronised scans make a retry read rows in
+/// the same order. Without constraint exclusion the planner looks at no CHECK constraint, which may call a user's function.
 const SESSION: &[(&str, &str)] = &[
     ("DateStyle", "ISO,MDY"),
     ("IntervalStyle", "postgres"),
@@ -31,11 +33,16 @@ const SESSION: &[(&str, &str)] = &[
     ("search_path", ""),
     ("row_security", "off"),
     ("default_transaction_read_only", "on"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
+    ("client_min_messages", "error"),
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
     ("synchronize_seqscans", "off"),
+    ("work_mem", "4MB"),
     ("max_parallel_workers_per_gather", "0"),
+    ("enable_seqscan", "on"),
     ("enable_tidscan", "on"),
     ("constraint_exclusion", "off"),
     ("jit", "off"),
@@ -118,18 +125,23 @@ impl Source {
     pub async fn connect(&self, database: &str) -> Result<Connection, SourceError> {
         let log_in = self.log_in(database);
         let (client, driver) = timeout(LOGIN, log_in).await.map_err(unavailable)??;
-        let mut connection = Connection { client, driver, server_version: 0, block_size: 0 };
+        let mut connection = Connection { client, driver, server_version: 0, block_size: 0, joined: false };
         let row = connection.client.query_one(GREETING, &[]).await?;
         connection.server_version = row.try_get(0)?;
         connection.block_size = u64::from(row.try_get::<_, i32>(1)?.unsigned_abs());
         if let Some(snapshot) = self.snapshots.get(database) {
             connection.use_snapshot(snapshot).await?;
+            connection.joined = true;
         }
         Ok(connection)
     }
 
     async fn log_in(&self, database: &str) -> Result<(Client, JoinHandle<()>), SourceError> {
-        let options: Vec<String> = SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
+        let options: Vec<String> = SESSION
+            .iter()
+            // A blank would begin another option.
+            .map(|(name, value)| format!("-c {name}={}", value.replace(' ', "\\ ")))
+            .collect();
         let mut config = Config::new();
         config
             .dbname(database)
@@ -170,6 +182,8 @@ pub struct Connection {
     driver: JoinHandle<()>,
     server_version: i32,
     block_size: u64,
+    /// It is in a transaction that has joined a snapshot.
+    joined: bool,
 }
 
 impl Connection {
@@ -184,6 +198,20 @@ impl Connection {
 
     pub(super) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Does what may fail and leave the connection as it was: the failure of a statement ends a transaction.
+    pub(super) async fn attempt<T>(
+        &self,
+        statements: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, tokio_postgres::Error> {
+        if !self.joined {
+            return statements.await;
+        }
+        self.client.batch_execute("SAVEPOINT attempt").await?;
+        let done = statements.await;
+        self.client.batch_execute("ROLLBACK TO attempt; RELEASE attempt").await?;
+        done
     }
 
     /// When the open transaction began, as the server prints it.

@@ -49,7 +49,11 @@ pub async fn partitions(
         let ranges = match (slicing, relation.ctid, &relation.key) {
             _ if parts < 2 || !relation.trusted => whole,
             (Slicing::Blocks, true, _) => block_ranges(relation.blocks, parts),
-            (_, _, Some(key)) => key_ranges(key, key_cuts(connection, relation, key, parts).await?),
+            (_, _, Some(key)) => match connection.attempt(key_cuts(connection, relation, key, parts)).await {
+                Ok(cuts) => key_ranges(key, cuts),
+                Err(error) if is_about_the_statement(&error) => whole,
+                Err(error) => return Err(error.into()),
+            },
             _ => whole,
         };
         let bytes = relation.bytes / (ranges.len().max(1) as u64);
@@ -63,6 +67,12 @@ pub async fn partitions(
         }));
     }
     Ok(partitions)
+}
+
+/// Whether nothing but asking for cuts is impossible: what the statement calls is not there, or for such values; sorting
+/// would take more temporary space than the server allows.
+fn is_about_the_statement(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|state| ["0A", "22", "42", "53400"].iter().any(|class| state.code().starts_with(class)))
 }
 
 /// `parts` ranges of blocks, no more than there are blocks. The last is open-ended.
@@ -94,7 +104,7 @@ async fn key_cuts(
     relation: &FoundRelation,
     key: &Key,
     parts: u32,
-) -> Result<Vec<String>, SourceError> {
+) -> Result<Vec<String>, tokio_postgres::Error> {
     if key.unique_integer {
         let keys = integer_cuts(connection, relation, &key.column, parts).await?;
         return Ok(keys.iter().map(i64::to_string).collect());
@@ -107,7 +117,7 @@ async fn integer_cuts(
     relation: &FoundRelation,
     key: &str,
     parts: u32,
-) -> Result<Vec<i64>, SourceError> {
+) -> Result<Vec<i64>, tokio_postgres::Error> {
     let sql = format!(
         "SELECT min({key})::int8, max({key})::int8, \
            (SELECT histogram_bounds::text::int8[] FROM pg_catalog.pg_stats \
@@ -135,7 +145,7 @@ async fn sampled_cuts(
     relation: &FoundRelation,
     key: &str,
     parts: u32,
-) -> Result<Vec<String>, SourceError> {
+) -> Result<Vec<String>, tokio_postgres::Error> {
     let fractions: Vec<f64> = (1..parts).map(|part| f64::from(part) / f64::from(parts)).collect();
     let percent = f64::from(parts) * BLOCKS_SAMPLED * 100.0 / f64::from(relation.blocks.max(1));
     // What is no heap may know no samples.

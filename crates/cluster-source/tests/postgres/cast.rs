@@ -1,5 +1,6 @@
 //! Types the server casts: those of its catalog, of users and of extensions, and the domains that it need not cast.
 
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
 
 use crate::server::Database;
@@ -201,4 +202,45 @@ async fn types_of_extensions() {
         )
         .await;
     }
+}
+
+/// A client that asks for text gets what the output functions print. Casts to text would print something else.
+#[tokio::test]
+async fn text_is_what_output_functions_print() {
+    let database = Database::create().await;
+    database
+        .execute(
+            "CREATE TYPE addr AS (street text, city text);
+             CREATE FUNCTION city(addr) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT ($1).city $$;
+             CREATE FUNCTION cities(addr[]) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'cities' $$;
+             CREATE CAST (addr AS text) WITH FUNCTION city(addr); CREATE CAST (addr[] AS text) WITH FUNCTION cities(addr[]);
+             CREATE DOMAIN flag AS bool; CREATE DOMAIN home AS addr; CREATE DOMAIN doc AS xml;
+             CREATE TABLE t (a addr, b addr[], c home, d flag, e xml, f doc, g xml[], h flag[]);
+             INSERT INTO t SELECT a, array[a, NULL, (NULL, NULL)::addr], a, true, x, x, array[x], array[true, NULL]
+               FROM (VALUES (('Main St 1', 'Paris')::addr, '<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><b/>'::xml)) v (a, x);
+             INSERT INTO t (a, c) VALUES ((NULL, NULL), (NULL, 'Rome'))",
+        )
+        .await;
+    let messages = database.admin.simple_query("SELECT * FROM t").await.unwrap();
+    let expected: Vec<Vec<Option<String>>> = messages
+        .iter()
+        .filter_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect())
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        expected[0][..4],
+        ["(\"Main St 1\",Paris)", "{\"(\\\"Main St 1\\\",Paris)\",NULL,\"(,)\"}", "(\"Main St 1\",Paris)", "t"]
+            .map(|text| Some(text.to_owned()))
+    );
+    let batch = &database.read("t").await.unwrap()[0];
+    let row = |row: usize| -> Vec<Option<String>> {
+        let values = batch.columns().iter().map(|column| column.as_string::<i32>());
+        values.map(|column| (!column.is_null(row)).then(|| column.value(row).to_owned())).collect()
+    };
+    assert_eq!(batch.num_rows(), 2);
+    assert_eq!([row(0), row(1)], expected[..]);
 }

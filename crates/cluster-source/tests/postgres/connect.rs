@@ -2,9 +2,13 @@
 
 use std::error::Error;
 
-use cluster_source::postgres::{Source, databases};
+use arrow_array::cast::AsArray;
+use cluster_source::live::Live;
+use cluster_source::postgres::{self, Slicing, Source, databases};
 use cluster_source::{Endpoint, tls};
 use cluster_source::{ErrorKind, SourceError};
+use export_task::export_only::ExportOnly;
+use export_task::options::Types;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -94,44 +98,137 @@ async fn any_database_that_lets_the_user_in_will_do() {
     assert!(said.contains(&format!("{}, postgres, template1", database.name)) && said.contains("28P01"), "{said}");
 }
 
+/// Settings, each to the value that would change most.
+const SETTINGS: &[(&str, &str)] = &[
+    ("TimeZone", "'Asia/Tokyo'"),
+    ("timezone_abbreviations", "'Australia'"),
+    ("IntervalStyle", "iso_8601"),
+    ("DateStyle", "'German, DMY'"),
+    ("bytea_output", "escape"),
+    ("extra_float_digits", "-5"),
+    ("search_path", "public"),
+    ("client_encoding", "latin1"),
+    ("quote_all_identifiers", "on"),
+    ("xmlbinary", "hex"),
+    ("xmloption", "document"),
+    ("lc_numeric", "'C'"),
+    ("array_nulls", "off"),
+    ("standard_conforming_strings", "off"),
+    ("backslash_quote", "on"),
+    ("transform_null_equals", "on"),
+    ("row_security", "on"),
+    ("role", "settled"),
+    ("session_replication_role", "replica"),
+    ("statement_timeout", "1"),
+    ("lock_timeout", "1"),
+    ("idle_in_transaction_session_timeout", "1"),
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_isolation", "serializable"),
+    ("default_transaction_deferrable", "on"),
+    ("constraint_exclusion", "on"),
+    ("synchronize_seqscans", "on"),
+    ("enable_seqscan", "off"),
+    ("enable_tidscan", "off"),
+    ("enable_indexscan", "off"),
+    ("enable_sort", "off"),
+    ("force_parallel_mode", "on"),
+    ("max_parallel_workers_per_gather", "8"),
+    ("parallel_setup_cost", "0"),
+    ("min_parallel_table_scan_size", "0"),
+    ("jit", "on"),
+    ("jit_above_cost", "0"),
+    ("work_mem", "'64kB'"),
+    ("temp_file_limit", "0"),
+    ("client_min_messages", "debug5"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("cursor_tuple_fraction", "0"),
+    ("from_collapse_limit", "1"),
+];
+
+/// Whatever a server, a database or a role sets, values are the same, of a held server too and however it is cut.
 #[tokio::test]
-async fn the_server_s_configuration_changes_nothing() {
+async fn no_setting_changes_a_value() {
     let database = Database::create().await;
     let name = &database.name;
     database
-        .execute(&format!(
-            "CREATE TABLE t AS SELECT timestamptz '2020-01-02 03:04:05Z' a, interval '-1 day 2 hours' b, '\\x00ff'::bytea::text c,
-               daterange('2020-01-02', '2020-02-01') d, 0.1::float8 + 0.2 e;
-             ALTER TABLE t ADD f regclass DEFAULT 't'::regclass;
-             ALTER TABLE t ALTER c TYPE bytea USING c::bytea;
-             ALTER DATABASE {name} SET quote_all_identifiers = on;
+        .execute(
+            "CREATE ROLE settled; GRANT pg_read_all_data TO settled; CREATE ROLE set LOGIN PASSWORD 'x' IN ROLE settled;
              CREATE DOMAIN raw AS bytea; CREATE DOMAIN real8 AS float8;
-             ALTER TABLE t ALTER c TYPE raw USING c, ALTER e TYPE real8;
-             ALTER DATABASE {name} SET TimeZone = 'Asia/Tokyo';
-             ALTER DATABASE {name} SET IntervalStyle = iso_8601;
-             ALTER DATABASE {name} SET DateStyle = 'German, DMY';
-             ALTER DATABASE {name} SET bytea_output = escape;
-             ALTER DATABASE {name} SET extra_float_digits = -5;
-             ALTER DATABASE {name} SET search_path = public;
-             ALTER DATABASE {name} SET client_encoding = latin1;
-             ALTER DATABASE {name} SET statement_timeout = 1;
-             ALTER DATABASE {name} SET default_transaction_read_only = off"
-        ))
+             CREATE TABLE t (k int8 PRIMARY KEY, ts timestamptz, i interval, b raw, r daterange, f real8, c regclass, x xml, a timestamptz[],
+               s text, m float4[], y bytea[], d text[], CHECK (k > 0));
+             INSERT INTO t SELECT n, '2020-01-02 03:04:05Z', '-1 day 2 hours', '\\x00ff', daterange('2020-01-02', '2020-02-01'),
+               0.1::float8 + 0.2, 't', '<a/>text', '{2020-01-02 03:04:05Z}', 'it''s \\ ä', '{0.1}', '{\"\\\\x00ff\"}', '{NULL,a}'
+             FROM generate_series(1, 5000) n; ANALYZE t",
+        )
         .await;
-    let batch = &database.read("t").await.unwrap()[0];
-    let row: Vec<&str> =
-        batch.columns().iter().map(|column| arrow_array::cast::AsArray::as_string::<i32>(column).value(0)).collect();
-    assert_eq!(
-        row,
-        [
-            "2020-01-02 03:04:05+00",
-            "-1 days +02:00:00",
-            "\\x00ff",
-            "[2020-01-02,2020-02-01)",
-            "0.30000000000000004",
-            "public.t"
-        ]
-    );
+    let version = database.connect().await.server_version();
+    for (setting, value) in SETTINGS {
+        // Has another name since.
+        if *setting != "force_parallel_mode" || version < 160_000 {
+            database.execute(&format!("ALTER DATABASE {name} SET {setting} = {value}")).await;
+            database.execute(&format!("ALTER ROLE set SET {setting} = {value}")).await;
+        }
+    }
+    let set = Endpoint { user: "set".to_owned(), password: "x".to_owned(), ..endpoint() };
+    let source = cluster_source::Source::Postgres(Source::new(set, None));
+    let live = Live::hold(source.clone(), &ExportOnly::from(vec![name.clone()])).await.unwrap();
+    for source in [&source, live.source()] {
+        let cluster_source::Connection::Postgres(connection) = source.connect(Some(name)).await.unwrap() else {
+            panic!()
+        };
+        let catalog = postgres::catalog(&connection, name, Types::Aurora, |_, _| true).await.unwrap();
+        let [found] = &catalog.tables[..] else { panic!("{:?}", catalog.skipped) };
+        for slicing in [Slicing::Blocks, Slicing::Keys] {
+            let partitions = postgres::partitions(&connection, found, slicing, 64 * 1024).await.unwrap();
+            assert!(partitions.len() > 3, "{partitions:?}");
+            let mut rows = 0;
+            for partition in partitions {
+                for batch in server::read(&connection, found, &partition).await.unwrap() {
+                    rows += batch.num_rows();
+                    for row in [0, batch.num_rows() - 1] {
+                        let values: Vec<&str> =
+                            batch.columns()[1..].iter().map(|column| column.as_string::<i32>().value(row)).collect();
+                        assert_eq!(
+                            values,
+                            [
+                                "2020-01-02 03:04:05+00",
+                                "-1 days +02:00:00",
+                                "\\x00ff",
+                                "[2020-01-02,2020-02-01)",
+                                "0.30000000000000004",
+                                "public.t",
+                                "<a/>text",
+                                "{\"2020-01-02 03:04:05+00\"}",
+                                "it's \\ ä",
+                                "{0.1}",
+                                "{\"\\\\x00ff\"}",
+                                "{NULL,a}",
+                            ]
+                        );
+                    }
+                }
+            }
+            assert_eq!(rows, 5000);
+        }
+    }
+    live.check().await.unwrap();
+    drop(live);
+    database.execute("DROP OWNED BY set, settled; DROP ROLE set; DROP ROLE settled").await;
+}
+
+#[tokio::test]
+async fn a_setting_that_stops_the_export_is_named() {
+    let database = Database::create().await;
+    let name = &database.name;
+    let columns: Vec<String> = (0..1600).map(|n| format!("column_number_{n} int8")).collect();
+    for table in 0..40 {
+        database.execute(&format!("CREATE TABLE t{table} ({})", columns.join(","))).await;
+    }
+    database.execute(&format!("ALTER DATABASE {name} SET temp_file_limit = 0")).await;
+    let connection = database.connect().await;
+    let error = postgres::catalog(&connection, name, Types::Aurora, |_, _| true).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("temp_file_limit"), "{error}");
 }
 
 #[tokio::test]

@@ -31,7 +31,8 @@ async fn columns_become_what_parquet_has_for_them() {
         .execute(
             "CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE pair AS (a int, b text); CREATE DOMAIN day AS date;
              CREATE DOMAIN days AS date[]; CREATE DOMAIN more_days AS days; CREATE DOMAIN amounts AS numeric(7,2)[];
-             CREATE DOMAIN amount AS numeric(7,2); CREATE DOMAIN feeling AS mood",
+             CREATE DOMAIN amount AS numeric(7,2); CREATE DOMAIN more_amount AS amount CHECK (value > 0);
+             CREATE DOMAIN more_amounts AS more_amount[]; CREATE DOMAIN free AS numeric; CREATE DOMAIN feeling AS mood",
         )
         .await;
     for (definition, decode, exported) in [
@@ -43,7 +44,9 @@ async fn columns_become_what_parquet_has_for_them() {
         ("numeric(39,0)", "numeric", "binary (UTF8)"),
         ("numeric(5,-2)", "numeric", "binary (UTF8)"),
         ("numeric(4,6)", "numeric", "binary (UTF8)"),
-        ("amount", "numeric", "binary (UTF8)"),
+        ("amount", "numeric", "int32 (DECIMAL(7,2))"),
+        ("more_amount", "numeric", "int32 (DECIMAL(7,2))"),
+        ("free", "numeric", "binary (UTF8)"),
         ("uuid", "uuid", "fixed_len_byte_array(16) (UUID)"),
         ("interval", "interval", "binary (UTF8)"),
         ("bool[]", "bool", "list<boolean>"),
@@ -61,8 +64,10 @@ async fn columns_become_what_parquet_has_for_them() {
         ("days", "date", "list<int32 (DATE)>"),
         ("more_days", "date", "list<int32 (DATE)>"),
         ("days[]", "cast", "list<binary (UTF8)>"),
-        ("amounts", "numeric", "list<binary (UTF8)>"),
-        ("amount[]", "numeric", "list<binary (UTF8)>"),
+        ("amounts", "numeric", "list<int32 (DECIMAL(7,2))>"),
+        ("amount[]", "numeric", "list<int32 (DECIMAL(7,2))>"),
+        ("more_amounts", "numeric", "list<int32 (DECIMAL(7,2))>"),
+        ("free[]", "numeric", "list<binary (UTF8)>"),
         ("mood[]", "text", "list<binary (UTF8)>"),
         ("feeling[]", "text", "list<binary (UTF8)>"),
         ("pair[]", "cast", "list<binary (UTF8)>"),
@@ -135,6 +140,23 @@ async fn lists_hold_the_elements_of_arrays() {
 }
 
 #[tokio::test]
+async fn decimals_of_domains() {
+    let database = Database::create().await;
+    database
+        .execute(
+            "CREATE DOMAIN amount AS numeric(7,2); CREATE DOMAIN amounts AS numeric(7,2)[];
+             CREATE TABLE t (a numeric(7,2), b amount, c numeric(7,2)[], d amounts, e amount[]);
+             INSERT INTO t VALUES (1.5, 1.5, '{1.5,NULL,-99999.99}', '{1.5,NULL,-99999.99}', '{1.5,NULL,-99999.99}')",
+        )
+        .await;
+    let batch = rows(&database, "t").await.unwrap();
+    assert_eq!(batch.column(0), batch.column(1));
+    assert_eq!(batch.column(2), batch.column(3));
+    assert_eq!(batch.column(2), batch.column(4));
+    assert_eq!(batch.column(2).as_list::<i32>().values().len(), 3);
+}
+
+#[tokio::test]
 async fn lists_without_a_value() {
     let database = Database::create().await;
     database.execute("CREATE TABLE t (v int[]); INSERT INTO t VALUES (NULL), ('{}'), ('{NULL}'), ('{1,NULL,2}')").await;
@@ -153,6 +175,7 @@ async fn what_has_no_equal_leaves_the_table_out() {
         ("int[]", "{1}", "[0:0]={1}", "list<int32>"),
         ("text[]", "{}", "[2:3]={a,b}", "list<binary (UTF8)>"),
         ("point[]", "{}", "{{\"(1,2)\"}}", "list<binary (UTF8)>"),
+        ("point[]", "{NULL}", "[0:0]={NULL}", "list<binary (UTF8)>"),
         ("date[]", "{1970-01-01}", "{1970-01-01,infinity}", "list<int32 (DATE)>"),
         ("time[]", "{00:00}", "{24:00}", "list<int64 (TIME_MICRO)>"),
         ("timestamptz[]", "{1970-01-01}", "{-infinity}", "list<int64 (TIMESTAMP_MICRO)>"),

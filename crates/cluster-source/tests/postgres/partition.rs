@@ -226,6 +226,45 @@ async fn block_ranges_scan_only_their_blocks_and_large_values_count() {
     }
 }
 
+/// Older versions have no aggregate that gives arrays.
+#[tokio::test]
+async fn an_array_is_no_key() {
+    let database = Database::create().await;
+    let fill = "INSERT INTO t SELECT n, array[n, 1], n::text FROM generate_series(1, 5000) n";
+    database.execute(&format!("CREATE TABLE t (k int8, a int[] PRIMARY KEY, s text); {fill}")).await;
+    assert_eq!(database.table("t").await.relations[0].key, None);
+    assert_eq!(read_in_partitions(&database, Slicing::Keys, 64 * 1024).await, [5000]);
+    database
+        .execute(&format!("DROP TABLE t; CREATE TABLE t (k int8, a int[] PRIMARY KEY, s text UNIQUE NOT NULL); {fill}"))
+        .await;
+    assert_eq!(database.table("t").await.relations[0].key.as_ref().map(|key| key.column.as_str()), Some("s"));
+    assert!(read_in_partitions(&database, Slicing::Keys, 64 * 1024).await.len() > 3);
+}
+
+/// Sorting a sample of the keys takes temporary space. The rows come without.
+#[tokio::test]
+async fn a_table_whose_sample_cannot_be_sorted_is_read_in_one() {
+    let database = Database::create().await;
+    let name = &database.name;
+    database
+        .execute(&format!(
+            "CREATE TABLE t (k int8, s text PRIMARY KEY);
+             INSERT INTO t SELECT n, md5(n::text) || repeat('x', 100) FROM generate_series(1, 60000) n;
+             ALTER DATABASE {name} SET temp_file_limit = 0"
+        ))
+        .await;
+    assert_eq!(read_in_partitions(&database, Slicing::Keys, 64 * 1024).await, [60_000]);
+    // In a transaction, what follows goes on.
+    let live = server::hold(&[&database]).await.unwrap();
+    let cluster_source::Connection::Postgres(held) = live.source().connect(Some(name)).await.unwrap() else { panic!() };
+    let found = database.table("t").await;
+    let partitions = postgres::partitions(&held, &found, Slicing::Keys, 64 * 1024).await.unwrap();
+    assert_eq!(partitions.iter().map(|partition| &partition.range).collect::<Vec<_>>(), [&Range::Unplanned]);
+    assert!(!server::read(&held, &found, &partitions[0]).await.unwrap().is_empty());
+    database.execute(&format!("ALTER DATABASE {name} RESET temp_file_limit")).await;
+    assert!(read_in_partitions(&database, Slicing::Keys, 64 * 1024).await.len() > 10);
+}
+
 #[test]
 fn old_servers_are_cut_by_key() {
     assert_eq!(Slicing::of_server(139_999), Slicing::Keys);
