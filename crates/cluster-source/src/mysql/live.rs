@@ -53,7 +53,8 @@ pub(crate) async fn hold(source: Source, only: &ExportOnly, readers: u32) -> Res
         notes.push(format!(
             "The server's writers could not be stopped for a moment ({why}). Each of {readers} connections reads what was there \
              when its own transaction began, some milliseconds apart: a row that moved meanwhile can be missing or be there \
-             twice. One connection (--jobs 1) reads one moment; so do several with the RELOAD privilege."
+             twice. One connection (--jobs 1) always reads one moment. Several do when the user has the RELOAD privilege and \
+             no statement of others runs for long."
         ));
     }
     let others = without_snapshots(&mut lock, only).await?;
