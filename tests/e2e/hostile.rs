@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::harness::aws::{list, text};
 use crate::harness::cluster::{Cluster, run};
 use crate::harness::setting::Setting;
-use crate::harness::task::Task;
+use crate::harness::task::{Task, reasons};
 use crate::harness::wire::{Endpoint, element, form};
 use crate::harness::{Env, faulty, shared};
 
@@ -238,4 +238,45 @@ fn fifty_racing_starts_admit_exactly_what_the_limits_allow() {
         "{counts:?}"
     );
     ended(&many);
+}
+
+/// What an ordinary user can leave in a database for whoever exports it. That it ran would be an error whose text is a
+/// secret, or a value.
+const CATALOGUE: &str = "
+    CREATE ROLE mallory; GRANT mallory TO CURRENT_USER; CREATE SCHEMA x; GRANT ALL ON SCHEMA x TO mallory;
+    CREATE TABLE secret AS SELECT 'confidential' AS v;
+    SET ROLE mallory;
+    CREATE FUNCTION x.volatile_code() RETURNS text LANGUAGE plpgsql AS $$
+      BEGIN
+        IF current_user <> 'mallory' THEN RETURN (SELECT v FROM public.secret); END IF;
+        RETURN '1';
+      END $$;
+    CREATE FUNCTION x.code() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+      BEGIN IF x.volatile_code() <> '1' THEN RAISE '%', x.volatile_code(); END IF; RETURN '1'; END $$;
+    CREATE TYPE x.pair AS (a text, b text);
+    CREATE FUNCTION x.print(x.pair) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN x.volatile_code(); END $$;
+    CREATE CAST (x.pair AS text) WITH FUNCTION x.print(x.pair) AS IMPLICIT;
+    CREATE TABLE x.printed AS SELECT g AS id, ROW('p', 'q')::x.pair AS v FROM generate_series(1, 1000) g;
+    CREATE TABLE x.planned AS SELECT g AS id, 'one' AS v FROM generate_series(1, 1000) g;
+    CREATE INDEX ON x.planned ((id || x.code()));
+    CREATE STATISTICS x.s ON id, (v || x.code()) FROM x.planned;
+    CREATE TABLE x.computed AS SELECT g AS id, ROW('p', 'q')::x.pair AS v FROM generate_series(1, 1000) g;
+    CREATE INDEX ON x.computed (id) WHERE x.code() = '1';
+    RESET ROLE;";
+
+#[test]
+fn what_users_left_in_a_database_does_not_run() {
+    let cluster = Cluster::create(shared(), "trapped", CATALOGUE);
+    let task = Task::start(&cluster, "trapped", json!({}));
+    let watched = task.complete();
+    assert_eq!(watched.skipped(), reasons(&[("shop.x.computed", "UNTRUSTED_CODE")]));
+    let warning = text(&watched.last, "WarningMessage");
+    assert!(
+        warning.contains("x.code()") && warning.contains("mallory") && !warning.contains("confidential"),
+        "{warning}"
+    );
+    let tables = [["shop", "public", "secret"], ["shop", "x", "printed"]];
+    // Whoever compares the other table plans a query of it.
+    cluster.sql("shop", "DROP INDEX x.planned_expr_idx; DROP STATISTICS x.s; DROP TABLE x.computed");
+    assert_eq!(task.equals(&cluster, &[&tables[..], &[["shop", "x", "planned"]]].concat()), 2001);
 }

@@ -106,15 +106,14 @@ CREATE TABLE columnless ();
 CREATE TABLE hidden AS SELECT 1 AS a;
 ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
 ALTER TABLE hidden FORCE ROW LEVEL SECURITY;
--- Read as text by functions: one that nobody may call, one that fails.
-CREATE TYPE locked AS (n int);
-CREATE FUNCTION print(locked) RETURNS text LANGUAGE sql IMMUTABLE RETURN 'x';
-CREATE CAST (locked AS text) WITH FUNCTION print(locked);
-REVOKE ALL ON FUNCTION print(locked) FROM PUBLIC, CURRENT_USER;
-CREATE TABLE uncallable AS SELECT g AS id, ROW(g)::locked AS v FROM generate_series(1, 10) g;
-CREATE TYPE fragile AS (n int);
-CREATE FUNCTION print(fragile) RETURNS text LANGUAGE sql IMMUTABLE RETURN (100 / ($1).n)::text;
-CREATE CAST (fragile AS text) WITH FUNCTION print(fragile);
-CREATE TABLE failing AS SELECT g AS id, ROW(g)::fragile AS v FROM generate_series(-100, 100) g;
+-- Whoever plans a query of them calls a function of their owner's: one that nobody may call, one that fails.
+CREATE FUNCTION locked(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1; END';
+CREATE TABLE uncallable AS SELECT g AS id, point(g, g) AS v FROM generate_series(1, 10) g;
+CREATE INDEX ON uncallable ((id + locked(1)));
+REVOKE ALL ON FUNCTION locked(int) FROM PUBLIC, CURRENT_USER;
+CREATE FUNCTION fragile(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1; END';
+CREATE TABLE failing AS SELECT g AS id, point(g, g) AS v FROM generate_series(-100, 100) g;
+CREATE INDEX ON failing ((id + fragile(0)));
+CREATE OR REPLACE FUNCTION fragile(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1 / $1; END';
 CREATE VIEW looked_at AS SELECT 1 AS a;
 CREATE MATERIALIZED VIEW materialized AS SELECT 1 AS a;

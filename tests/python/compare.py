@@ -37,14 +37,7 @@ TEXT = ("BYTE_ARRAY", "UTF8")
 SETTINGS = """SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;
     SET search_path = ''; SET bytea_output = 'hex'; SET xmloption = 'content'"""
 COLUMNS = """
-    WITH RECURSIVE bases (type, base, typmod) AS (
-      SELECT oid, oid, -1 FROM pg_type WHERE typtype <> 'd'
-      UNION ALL
-      SELECT t.oid, b.base, CASE WHEN t.typtypmod <> -1 THEN t.typtypmod ELSE b.typmod END
-      FROM pg_type t JOIN bases b ON b.type = t.typbasetype WHERE t.typtype = 'd'
-    )
-    SELECT a.attname, t.typname, s.typname, CASE WHEN b.typmod = -1 THEN a.atttypmod ELSE b.typmod END
-    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN bases b ON b.type = t.oid JOIN pg_type s ON s.oid = b.base
+    SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
 DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> 'rdsadmin' ORDER BY 1"
 TABLES = """
@@ -163,16 +156,14 @@ def rows_of_database(connection, schema, table):
         "SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = %s AND c.relname = %s", [schema, table]).fetchone()
     columns, selected = [], []
-    for name, type_name, base, typmod in connection.execute(COLUMNS, [oid]):
+    for name, type_name in connection.execute(COLUMNS, [oid]):
         column = sql.Identifier(name)
         columns.append((name, type_name if type_name in NATIVE else "text"))
         if type_name in NATIVE:
             selected.append(column)
-        elif base == "bpchar" and typmod > 4:
-            # The cast strips the padding that the type's own output has.
-            selected.append(sql.SQL("rpad({}::text, {})").format(column, typmod - 4))
         else:
-            selected.append(sql.SQL("{}::text").format(column))
+            # What the type's output function prints: a cast may print something else.
+            selected.append(sql.SQL("CASE WHEN num_nulls({0}) = 0 THEN format('%s', {0}) END").format(column))
     # What is inherited by a table is exported with the table it is in; partitions belong to their root.
     only = sql.SQL("ONLY" if kind == "r" else "")
     query = sql.SQL("SELECT {} FROM {} {}").format(sql.SQL(", ").join(selected), only, sql.Identifier(schema, table))

@@ -22,12 +22,12 @@ from compare import SETTINGS, component, difference, multiset, part_files, probl
 
 # A column's type below domains, an array's elements' and their modifier.
 COLUMNS = """
-    WITH RECURSIVE bases (type, base) AS (
-      SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+    WITH RECURSIVE bases (type, base, typmod) AS (
+      SELECT oid, oid, -1 FROM pg_type WHERE typtype <> 'd'
       UNION ALL
-      SELECT t.oid, b.base FROM pg_type t JOIN bases b ON b.type = t.typbasetype WHERE t.typtype = 'd'
+      SELECT t.oid, b.base, greatest(t.typtypmod, b.typmod) FROM pg_type t JOIN bases b ON b.type = t.typbasetype WHERE t.typtype = 'd'
     )
-    SELECT a.attname, s.typname, e.typname, a.atttypmod
+    SELECT a.attname, s.typname, e.typname, greatest(a.atttypmod, b.typmod, c.typmod)
     FROM pg_attribute a JOIN bases b ON b.type = a.atttypid JOIN pg_type s ON s.oid = b.base
       LEFT JOIN (pg_type x JOIN bases c ON c.type = x.oid JOIN pg_type e ON e.oid = c.base) ON x.typarray = s.oid
     WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
@@ -50,7 +50,8 @@ OWN = {
     "json": ("BYTE_ARRAY", "JSON", "{}::text", "{}"),
     "jsonb": ("BYTE_ARRAY", "JSON", "{}::text", "{}"),
 }
-TEXT = ("BYTE_ARRAY", "String", "{}::text", "{}")
+# What the type's output function prints: a cast may print something else.
+TEXT = ("BYTE_ARRAY", "String", "CASE WHEN num_nulls({0}) = 0 THEN format('%s', {0}) END", "{}")
 
 
 def main():
@@ -81,9 +82,6 @@ def kind(base, element, typmod):
         if 0 <= scale <= precision <= 38:
             physical = "INT32" if precision <= 9 else "INT64" if precision <= 18 else "FIXED_LEN_BYTE_ARRAY"
             return physical, f"Decimal(precision={precision}, scale={scale})", "{}::text", "{}"
-    if of == "bpchar" and typmod > 4:
-        # The cast strips the padding that the type's own output has.
-        return *TEXT[:2], f"rpad({{}}::text, {typmod - 4})", "{}"
     return OWN.get(of, TEXT)
 
 
