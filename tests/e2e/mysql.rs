@@ -11,11 +11,11 @@ use serde_json::json;
 use crate::harness::aws::{list, text};
 use crate::harness::cluster::Cluster;
 use crate::harness::shared;
-use crate::harness::task::{Task, reasons};
+use crate::harness::task::{Task, reasons, try_compare};
 use crate::harness::wire::control;
 
 /// The tables of mysql.sql that are exported.
-const TABLES: [[&str; 2]; 26] = [
+const TABLES: [[&str; 2]; 27] = [
     ["shop", "numbers"],
     ["shop", "times"],
     ["shop", "calendar"],
@@ -42,6 +42,7 @@ const TABLES: [[&str; 2]; 26] = [
     ["Odd-db ä", "t"],
     ["shop", "own"],
     ["shop", "uneven"],
+    ["shop", "floats"],
 ];
 
 /// Those that are not, and why.
@@ -74,10 +75,11 @@ fn every_type_and_table_arrives(server: &str, own: &str) {
     // A varying number of rows in one statement, and one row of many bytes among small ones.
     let uneven = "CREATE TABLE uneven (id int PRIMARY KEY, t longtext); INSERT INTO uneven SELECT n, 'x' FROM many;
         UPDATE uneven SET t = repeat('ä', 2000000) WHERE id = 5000;";
-    cluster.mysql("shop", &format!("{own}\n{uneven}"));
+    cluster.mysql("shop", &format!("{own}\n{uneven}\n{}", floats()));
     let task = Task::start(&cluster, server, json!({}));
     let watched = task.complete();
-    assert!(task.equals_mysql(&cluster, "aurora", &TABLES) > 70_000);
+    assert!(task.equals(&cluster, &named(&TABLES)) > 70_000);
+    the_comparison_notices_a_difference(&cluster, &task);
 
     assert_eq!(watched.skipped(), reasons(&SKIPPED));
     let info = task.document(&format!("export_tables_info_{server}_from_1_to_{}.json", TABLES.len() + SKIPPED.len()));
@@ -102,22 +104,87 @@ fn every_type_and_table_arrives(server: &str, own: &str) {
     let task = Task::execute(&cluster, &native, json!({"Options": {"Types": "native"}}));
     let watched = task.complete();
     let dated: Vec<[&str; 2]> = TABLES.into_iter().filter(|table| *table != ["shop", "times"]).collect();
-    assert!(task.equals_mysql(&cluster, "native", &dated) > 70_000);
+    assert!(task.equals(&cluster, &named(&dated)) > 70_000);
     assert_eq!(watched.skipped(), reasons(&[&SKIPPED[..], &[("shop.shop.times", "INVALID_DATETIME")]].concat()));
     drop(task);
 
     let only = format!("{server}-only");
     let task = Task::start(&cluster, &only, json!({"ExportOnly": ["second", "shop.numbers", "shop.in_csv"]}));
     task.complete();
-    assert_eq!(
-        task.equals_mysql(&cluster, "aurora", &[["second", "numbers"], ["shop", "numbers"], ["shop", "in_csv"]]),
-        515
-    );
+    assert_eq!(task.equals(&cluster, &named(&[["second", "numbers"], ["shop", "numbers"], ["shop", "in_csv"]])), 515);
     drop(task);
     let wrong = format!("{server}-wrong");
     let refused = Task::start(&cluster, &wrong, json!({"ExportOnly": ["second", "shop.shop.numbers", "third"]}));
     let cause = refused.failed();
     assert!(cause.contains("shop.shop.numbers") && cause.contains("third"), "{cause}");
+}
+
+/// With the database as its own schema.
+fn named<'a>(tables: &[[&'a str; 2]]) -> Vec<[&'a str; 3]> {
+    tables.iter().map(|[database, table]| [*database, *database, *table]).collect()
+}
+
+/// Numbers of every size and length, so that each way the server prints one is there.
+fn floats() -> String {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut rows = vec!["('-0', '-0')".to_owned(), "('5e-324', '1e-45')".to_owned(), "(NULL, NULL)".to_owned()];
+    for bound in [1e-150_f64, 1.0, 1e15, 1e16, 1e17, f64::MIN_POSITIVE, f64::MAX, 1_750_961_231_887_471.2] {
+        rows.extend(
+            [bound.next_down(), bound, -bound.next_up().min(f64::MAX)].map(|n| format!("('{n:e}', '{:e}')", n % 1e30)),
+        );
+    }
+    while rows.len() < 30_000 {
+        let (bits, digits) = (next(), next() % 10_000_000_000_000_000_000);
+        let any = f64::from_bits(bits);
+        // Halves and quarters of large numbers are as close to one decimal as to another.
+        let near = (digits >> (bits % 20)) as f64 / [1.0, 2.0, 4.0, 8.0, 100.0, 1e9][(bits % 6) as usize];
+        let single = f32::from_bits(bits as u32);
+        let single = if single.is_finite() { single } else { 0.1 };
+        rows.extend([any, near].iter().filter(|n| n.is_finite()).map(|n| format!("('{n:e}', '{single:e}')")));
+    }
+    let inserts = rows.chunks(1000).map(|rows| format!("INSERT INTO floats VALUES {};", rows.join(",")));
+    format!("CREATE TABLE floats (d double, f float); {}", inserts.collect::<String>())
+}
+
+fn the_comparison_notices_a_difference(cluster: &Cluster, task: &Task) {
+    let directory = task.env.scratch(&task.id);
+    for (change, back, what) in [
+        ("UPDATE texts SET v = NULL WHERE id = 2", "UPDATE texts SET v = '' WHERE id = 2", "NULLs"),
+        // Nothing of this is a difference to the column's collation.
+        ("UPDATE texts SET v = ' ' WHERE id = 2", "UPDATE texts SET v = '' WHERE id = 2", "minimum"),
+        ("UPDATE texts SET tt = 'null' WHERE id = 2", "UPDATE texts SET tt = 'NULL' WHERE id = 2", "hash"),
+        ("UPDATE texts SET vb = 'a\\0' WHERE id = 2", "UPDATE texts SET vb = 'a' WHERE id = 2", "hash"),
+        ("UPDATE numbers SET r = -r WHERE id = 5", "UPDATE numbers SET r = -r WHERE id = 5", "hash"),
+        ("UPDATE numbers SET f = 0.10000001 WHERE id = 3", "UPDATE numbers SET f = 0.1 WHERE id = 3", "hash"),
+        ("UPDATE numbers SET d65 = 1.1 WHERE id = 5", "UPDATE numbers SET d65 = 1 WHERE id = 5", "hash"),
+        ("UPDATE numbers SET d38 = 1.1 WHERE id = 5", "UPDATE numbers SET d38 = 1 WHERE id = 5", "sum"),
+        ("UPDATE numbers SET nine = b'10' WHERE id = 5", "UPDATE numbers SET nine = b'1' WHERE id = 5", "hash"),
+        (
+            "UPDATE calendar SET dt6 = dt6 + INTERVAL 1 MICROSECOND WHERE id = 5",
+            "UPDATE calendar SET dt6 = dt6 - INTERVAL 1 MICROSECOND WHERE id = 5",
+            "hash",
+        ),
+        (
+            "UPDATE shapes SET p = ST_GeomFromText('POINT(1 1)') WHERE id = 2",
+            "UPDATE shapes SET p = NULL WHERE id = 2",
+            "NULLs",
+        ),
+        ("INSERT INTO digits VALUES (9)", "DELETE FROM digits WHERE n = 9; INSERT INTO digits VALUES (9)", "rows"),
+        ("ALTER TABLE in_isam RENAME COLUMN t TO u", "ALTER TABLE in_isam RENAME COLUMN u TO t", "no such column"),
+        ("CREATE TABLE late (a int)", "DROP TABLE late", "shop.shop.late"),
+    ] {
+        cluster.mysql("shop", &format!("SET NAMES utf8mb4; {change}"));
+        let differences = try_compare(cluster, &directory, &named(&TABLES)).expect_err(change);
+        assert!(differences.contains(what), "{change}: {differences}");
+        cluster.mysql("shop", back);
+    }
+    assert!(try_compare(cluster, &directory, &named(&TABLES)).is_ok());
 }
 
 /// No clone has their rows.
@@ -186,7 +253,7 @@ fn names_in_lower_case_are_exported_as_they_are_kept() {
     cluster.mysql("shop", "CREATE TABLE Orders (ID int PRIMARY KEY); INSERT INTO ORDERS VALUES (1), (2)");
     let task = Task::start(&cluster, "folded", json!({"ExportOnly": ["shop.orders"]}));
     task.complete();
-    assert_eq!(task.equals_mysql(&cluster, "aurora", &[["shop", "orders"]]), 2);
+    assert_eq!(task.equals(&cluster, &[["shop", "shop", "orders"]]), 2);
 }
 
 #[test]

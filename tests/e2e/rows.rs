@@ -59,6 +59,8 @@ fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
         "sparse",
         "keyless",
         "keyed_by_text",
+        "cast_uncallable",
+        "cast_failing",
     ]
     .map(|name| ["shop", "public", name])
     .into();
@@ -68,6 +70,8 @@ fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
         ["Second Shop", "public", "numbers"],
     ]);
     assert!(task.equals(&cluster, &tables) > 100_000);
+    let looked_up = env.python("lookup.py", &[env.scratch(id).to_str().unwrap()]).unwrap();
+    assert!(looked_up["lookedUp"].as_u64().unwrap() >= 10, "{looked_up}");
 
     // Partitions are batches of their root.
     let objects = task.objects();

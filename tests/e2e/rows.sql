@@ -115,5 +115,15 @@ CREATE FUNCTION fragile(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RE
 CREATE TABLE failing AS SELECT g AS id, point(g, g) AS v FROM generate_series(-100, 100) g;
 CREATE INDEX ON failing ((id + fragile(0)));
 CREATE OR REPLACE FUNCTION fragile(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1 / $1; END';
+-- Casts of a user's own, which are not called: one that nobody may call, one that fails.
+CREATE TYPE sealed AS (n int);
+CREATE FUNCTION print(sealed) RETURNS text LANGUAGE sql IMMUTABLE RETURN 'x';
+CREATE CAST (sealed AS text) WITH FUNCTION print(sealed);
+REVOKE ALL ON FUNCTION print(sealed) FROM PUBLIC, CURRENT_USER;
+CREATE TABLE cast_uncallable AS SELECT g AS id, ROW(g)::sealed AS v FROM generate_series(1, 10) g;
+CREATE TYPE brittle AS (n int);
+CREATE FUNCTION print(brittle) RETURNS text LANGUAGE sql IMMUTABLE RETURN (100 / ($1).n)::text;
+CREATE CAST (brittle AS text) WITH FUNCTION print(brittle);
+CREATE TABLE cast_failing AS SELECT g AS id, ROW(g)::brittle AS v FROM generate_series(-100, 100) g;
 CREATE VIEW looked_at AS SELECT 1 AS a;
 CREATE MATERIALIZED VIEW materialized AS SELECT 1 AS a;

@@ -1,7 +1,7 @@
 //! An export in one process, straight from a database: the same planner, reader and writer as a deployed stack's, and the
 //! same files, without AWS (or with S3 alone).
 
-mod address;
+pub(crate) mod address;
 mod progress;
 
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ use parquet_sink::{Claim, Destination, S3Destination};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use address::{Address, AddressError};
+use address::Address;
 use progress::Progress;
 
 /// What `aurora-export local` is given.
@@ -157,10 +157,7 @@ fn default_name() -> String {
 /// # Errors
 /// When the source can't be read or the destination can't be written; what was begun may remain there.
 pub async fn run(arguments: Arguments) -> Result<(), StepError> {
-    let mut source: Address = arguments.source.parse().map_err(|e: AddressError| StepError::internal(e.to_string()))?;
-    if let Ok(password) = std::env::var("AURORA_EXPORT_PASSWORD") {
-        source.endpoint.password = password;
-    }
+    let source = Address::with_password(&arguments.source)?;
     let began = Instant::now();
     let (destination, bucket, prefix) = destination(&arguments).await?;
     let path = TaskPath::new(&prefix, &arguments.name);
@@ -235,7 +232,7 @@ async fn destination(arguments: &Arguments) -> Result<(Destination, String, Stri
 }
 
 /// Code that other users left in a database has the powers of whoever runs it.
-async fn refuse_superuser(server: &Source) -> Result<(), StepError> {
+pub(crate) async fn refuse_superuser(server: &Source) -> Result<(), StepError> {
     let Some(role) = server.powerful_role().await? else { return Ok(()) };
     Err(StepError::internal(format!(
         "the user has the powers of {role}, which an export doesn't need: log in as a role with pg_read_all_data, or give \

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use aurora_export::endpoint::{self, ExportApi};
-use aurora_export::local;
+use aurora_export::{local, verify};
 use clap::{Parser, Subcommand};
 use export_aws::clients;
 use tracing_subscriber::filter::LevelFilter;
@@ -36,6 +36,17 @@ enum Command {
     /// Files, their layout and the metadata beside them are those of a deployed stack. All rows of PostgreSQL are from one
     /// moment; MySQL is read as it is when each range of a table has its turn.
     Local(local::Arguments),
+    /// Read an export back and compare it with its metadata and, if told so, with a database
+    ///
+    /// Every page of every file is read. Files, rows, types and markers must be those the metadata tells, and nothing else
+    /// may be there. With --source the server computes of each column, in SQL, how many NULLs and how many distinct values
+    /// it has (up to 100,000), the smallest and the largest value, the sum of exact numbers, and a hash of all values that
+    /// doesn't depend on their order. The same is computed from the files. So a value, row or column that is missing,
+    /// changed or there twice is found. Values that changed places within their column are not. The server is read as it is
+    /// now: a database that has changed since the export differs from it.
+    ///
+    /// The exit status is 0 if all is equal, 1 if anything differs, and 2 if it can't be told.
+    Verify(verify::Arguments),
 }
 
 #[tokio::main]
@@ -49,6 +60,14 @@ async fn main() -> ExitCode {
             endpoint::serve(listen, ExportApi::new(client, function)).await.map_err(|e| e.to_string())
         }
         Command::Local(arguments) => local::run(arguments).await.map_err(|e| e.chain()),
+        Command::Verify(arguments) => match verify::run(arguments).await {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("error: {}", error.chain());
+                return ExitCode::from(2);
+            }
+        },
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,6 +12,7 @@
 //! * `names`: names that can't be exported, for any engine.
 //! * [`partition`]: packing partitions into work units, for any engine.
 //! * [`postgres`]: Aurora PostgreSQL.
+//! * [`profile`]: what a server says of a table as a whole, to compare an export with.
 //! * [`source`]: one interface for every engine.
 //! * [`survey`]: everything a server holds, cut into partitions.
 //! * `values`: the buffers that decoders fill, for any engine.
@@ -24,6 +25,7 @@ pub mod mysql;
 mod names;
 pub mod partition;
 pub mod postgres;
+pub mod profile;
 pub mod source;
 pub mod survey;
 mod values;

@@ -11,6 +11,7 @@
 //! * `count`: how many rows a table has.
 //! * `live`: connections that see one moment of a server others write to.
 //! * `partition`: ranges of about equal size that together cover every row once; `key` is what their bounds are made of.
+//! * `profile`: what the server says of a table as a whole.
 //! * `size`: how large tables are.
 //! * `sql`: quoting, conditions, and the one statement that reads rows.
 //! * `stream`: the statement's rows as record batches; `batch` gathers them.
@@ -27,6 +28,7 @@ mod handshake;
 mod key;
 mod live;
 mod partition;
+mod profile;
 mod query;
 mod size;
 mod sql;
@@ -40,4 +42,5 @@ pub use connect::{Connection, Source, databases, max_connections};
 pub use count::count;
 pub(crate) use live::{Held, hold};
 pub use partition::partitions;
+pub use profile::{form, listed, profile};
 pub use stream::{Batches, read};

@@ -11,6 +11,7 @@
 //! * `count`: how many rows a relation has.
 //! * `hold`: locks and snapshots of a server that others write to.
 //! * `partition`: ranges of about equal size that together cover every row once.
+//! * `profile`: what the server says of a table as a whole.
 //! * `sql`: quoting, and the one statement that reads rows.
 //! * `coalesce`: the messages of rows, joined before they reach the client library.
 //! * `stream`: the statement's output as record batches; `copy_binary` is its framing, `batch` gathers rows.
@@ -25,6 +26,7 @@ mod copy_binary;
 mod count;
 mod hold;
 mod partition;
+mod profile;
 mod sql;
 mod stream;
 mod types;
@@ -35,4 +37,5 @@ pub use connect::{Connection, Source, databases, max_connections, powerful_role}
 pub use count::count;
 pub use hold::Hold;
 pub use partition::{Slicing, partitions};
+pub use profile::{form, listed, profile};
 pub use stream::{Batches, read};

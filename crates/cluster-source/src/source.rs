@@ -16,6 +16,7 @@ use rustls::ClientConfig;
 use crate::batch::BatchOptions;
 use crate::endpoint::Endpoint;
 use crate::error::SourceError;
+use crate::profile::{Asked, Form, ListedColumn, ListedTable, Profile};
 use crate::{mysql, postgres};
 
 /// A server, ready to connect to any of its databases.
@@ -42,6 +43,14 @@ impl Source {
         match self {
             Self::Postgres(_) => Engine::Postgresql,
             Self::Mysql(_) => Engine::Mysql,
+        }
+    }
+
+    /// How a column that has a form in the files is compared, `None` where its type can't have become that.
+    pub fn form(&self, column: &ListedColumn, form: Form, list: bool) -> Option<Form> {
+        match self {
+            Self::Postgres(_) => postgres::form(column, form, list),
+            Self::Mysql(_) => mysql::form(column, form, list),
         }
     }
 
@@ -167,6 +176,29 @@ impl Connection {
                 mysql::partitions(connection, found, target_bytes).await
             }
             _ => Err(SourceError::Plan("a table of another engine".to_owned())),
+        }
+    }
+
+    /// The tables of a database, which is the connection's own on PostgreSQL, by queries that share nothing with
+    /// [`Connection::catalog`].
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn listed(&mut self, database: &str) -> Result<Vec<ListedTable>, SourceError> {
+        match self {
+            Self::Postgres(connection) => postgres::listed(connection).await,
+            Self::Mysql(connection) => mysql::listed(connection, database).await,
+        }
+    }
+
+    /// What the server says of a table, computed on the server.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn profile(&mut self, table: &ListedTable, asked: &[Asked<'_>]) -> Result<Profile, SourceError> {
+        match self {
+            Self::Postgres(connection) => postgres::profile(connection, table, asked).await,
+            Self::Mysql(connection) => mysql::profile(connection, table, asked).await,
         }
     }
 

@@ -21,6 +21,7 @@ pub struct Cluster {
     pub id: String,
     pub arn: String,
     pub port: u16,
+    scheme: &'static str,
 }
 
 impl Cluster {
@@ -57,7 +58,8 @@ impl Cluster {
             (cluster["Status"] == "available").then_some(cluster)
         });
         let port = u16::try_from(found["Port"].as_u64().unwrap()).unwrap();
-        Self { env, id: id.to_owned(), arn: text(&found, "DBClusterArn").to_owned(), port }
+        let scheme = if text(&found, "Engine") == "aurora-mysql" { "mysql" } else { "postgres" };
+        Self { env, id: id.to_owned(), arn: text(&found, "DBClusterArn").to_owned(), port, scheme }
     }
 
     /// How the AWS CLI is told to create a cluster like these.
@@ -101,14 +103,9 @@ impl Cluster {
         mysql_client(self.port, USER, PASSWORD, &|what| eprintln!("{what}")).unwrap()
     }
 
-    /// How `aurora-export local` connects to MySQL.
+    /// How `aurora-export` connects.
     pub fn url(&self) -> String {
-        format!("mysql://{USER}:{PASSWORD}@127.0.0.1:{}", self.port)
-    }
-
-    /// How psycopg connects.
-    pub fn dsn(&self) -> String {
-        format!("host=127.0.0.1 port={} user={USER} password={PASSWORD}", self.port)
+        format!("{}://{USER}:{PASSWORD}@127.0.0.1:{}", self.scheme, self.port)
     }
 
     /// The members every request needs.

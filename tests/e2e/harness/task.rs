@@ -1,6 +1,6 @@
 //! Export tasks: start, watch, read back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -173,42 +173,9 @@ impl Task {
         serde_json::from_str(text(&answer, "Body")).unwrap()
     }
 
-    /// Reads the export back with pyarrow and DuckDB: the tables are these, and equal the database's row for row.
-    /// Returns the number of rows.
+    /// Reads the export back and compares it with the database: the tables are these, and equal. Returns the number of rows.
     pub fn equals(&self, cluster: &Cluster, tables: &[[&str; 3]]) -> u64 {
         compare(cluster, &self.download(), tables)
-    }
-
-    /// As [`equals`](Self::equals), for exports of tables of `shop` in types of Parquet's own.
-    pub fn equals_natively(&self, cluster: &Cluster, tables: &[&str]) -> u64 {
-        let (directory, dsn) = (self.download().join("shop"), format!("{} dbname=shop", cluster.dsn()));
-        let (directory, tables) = (directory.to_str().unwrap(), json!(tables).to_string());
-        let arguments = ["--database", &dsn, "--directory", directory, "--tables", &tables];
-        let answer =
-            self.env.python("compare_native.py", &arguments).unwrap_or_else(|differences| panic!("{differences}"));
-        answer["rows"].as_u64().unwrap()
-    }
-
-    /// As [`equals`](Self::equals), for Aurora MySQL: databases and tables, and the types of the export.
-    pub fn equals_mysql(&self, cluster: &Cluster, types: &str, tables: &[[&str; 2]]) -> u64 {
-        let client = cluster.mysql_client();
-        let words = std::iter::once(client.get_program()).chain(client.get_args()).map(|word| word.to_str().unwrap());
-        let words = json!(words.collect::<Vec<_>>()).to_string();
-        let password = client.get_envs().find_map(|(_, value)| value).unwrap().to_str().unwrap();
-        let (directory, tables) = (self.download(), json!(tables).to_string());
-        let directory = directory.to_str().unwrap();
-        let arguments = [
-            ["--client", &words],
-            ["--password", password],
-            ["--directory", directory],
-            ["--tables", &tables],
-            ["--types", types],
-        ];
-        let answer = self
-            .env
-            .python("compare_mysql.py", arguments.as_flattened())
-            .unwrap_or_else(|differences| panic!("{differences}"));
-        answer["rows"].as_u64().unwrap()
     }
 }
 
@@ -225,8 +192,18 @@ pub fn compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> u64
 
 /// As [`compare`], or what the differences are.
 pub fn try_compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> Result<u64, String> {
-    let (dsn, tables) = (cluster.dsn(), json!(tables).to_string());
-    let directory = directory.to_str().unwrap();
-    let arguments = ["--database", &dsn, "--directory", directory, "--tables", &tables];
-    cluster.env.python("compare.py", &arguments).map(|answer| answer["rows"].as_u64().unwrap())
+    let mut verify = cluster.env.aurora_export();
+    verify.arg("verify").arg(directory).args(["--source", &cluster.url(), "--output", "json"]);
+    let done = verify.output().unwrap();
+    let said = || format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    if !done.status.success() {
+        return Err(said());
+    }
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let found: BTreeSet<&str> = list(&report, "tables").iter().map(|table| text(table, "target")).collect();
+    let wanted: BTreeSet<String> = tables.iter().map(|table| table.join(".")).collect();
+    if !wanted.iter().map(String::as_str).eq(found) {
+        return Err(format!("the tables are not {wanted:?}: {}", said()));
+    }
+    Ok(list(&report, "tables").iter().map(|table| table["rows"].as_u64().unwrap()).sum())
 }

@@ -109,6 +109,18 @@ impl FromStr for Address {
 }
 
 impl Address {
+    /// What a command line is given, with the password from the environment if there is one.
+    ///
+    /// # Errors
+    /// When it is no address.
+    pub fn with_password(text: &str) -> Result<Self, StepError> {
+        let mut address: Self = text.parse().map_err(|e: AddressError| StepError::internal(e.to_string()))?;
+        if let Ok(password) = std::env::var("AURORA_EXPORT_PASSWORD") {
+            address.endpoint.password = password;
+        }
+        Ok(address)
+    }
+
     /// The server, ready to connect to.
     ///
     /// # Errors

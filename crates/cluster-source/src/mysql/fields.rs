@@ -58,6 +58,11 @@ impl<'a> TextRow<'a> {
         Ok(Self(values))
     }
 
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// A text, `None` for NULL.
     pub fn text(&self, column: usize) -> Result<Option<&'a str>, SourceError> {
         let value = self.0.get(column).ok_or(SourceError::Protocol("a row with too few values"))?;

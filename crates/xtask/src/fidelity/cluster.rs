@@ -70,9 +70,9 @@ impl Cluster {
         }
     }
 
-    /// Exports everything, has a script of `tests/python` compare every row of every table, and gives back what that says.
-    /// `more` are the script's arguments beside the export's directory.
-    pub fn export_and_compare(&self, task: &str, script: &str, more: &[&str]) -> Result<Value> {
+    /// Exports everything, compares every table with the server, looks rows up, and gives back what the comparison says.
+    /// `scheme` is what the server's address begins with.
+    pub fn export_and_compare(&self, task: &str, scheme: &str) -> Result<Value> {
         crate::say("exporting");
         let ended = self.export(task)?;
         if ended["Status"] != "COMPLETE" {
@@ -82,13 +82,24 @@ impl Cluster {
         let from = format!("s3://{}/{task}/", self.env["EXPORT_BUCKET"]);
         self.aws(&["s3", "cp", "--recursive", "--only-show-errors", &from, &directory.to_string_lossy()])?;
         crate::say("comparing");
-        let mut python = Command::new(self.layout.venv().join("bin/python"));
-        python.arg(self.layout.checkout.join("tests/python").join(script)).args(more);
-        let compared: Value = serde_json::from_str(&output(python.arg("--directory").arg(&directory))?)?;
-        println!("{}: {} tables, {} rows equal", self.id, compared["tables"], compared["rows"]);
+        let source = format!("{scheme}://{MASTER}:{PASSWORD}@127.0.0.1:{}", self.port);
+        let mut verify = Command::new(self.layout.binaries().join("aurora-export"));
+        verify.arg("verify").arg(&directory).args(["--source", &source, "--output", "json"]);
+        let verified = verify.output()?;
+        if !verified.status.success() {
+            let said = [verified.stdout, verified.stderr].concat();
+            return Err(format!("the export differs: {}", String::from_utf8_lossy(&said)).into());
+        }
+        let compared: Value = serde_json::from_slice(&verified.stdout)?;
+        println!("{}: {} tables, {} rows equal", self.id, tables(&compared).count(), rows(&compared, |_| true));
         for (target, reason) in compared["skipped"].as_object().into_iter().flatten() {
             println!("  left out: {target}: {}", reason.as_str().unwrap_or_default());
         }
+        crate::say("looking rows up");
+        let mut python = Command::new(self.layout.venv().join("bin/python"));
+        let script = self.layout.checkout.join("tests/python/lookup.py");
+        let looked_up: Value = serde_json::from_str(&output(python.arg(script).arg(&directory))?)?;
+        println!("{}: rows of {} tables looked up by their keys", self.id, looked_up["lookedUp"]);
         Ok(compared)
     }
 
@@ -97,6 +108,17 @@ impl Cluster {
         let answer = output(aws.args(arguments).args(["--output", "json"]).envs(&self.env))?;
         Ok(serde_json::from_str(&answer).unwrap_or_default())
     }
+}
+
+/// The tables that a comparison tells of.
+pub fn tables(compared: &Value) -> impl Iterator<Item = &Value> {
+    compared["tables"].as_array().into_iter().flatten()
+}
+
+/// The rows of those whose name is wanted.
+pub fn rows(compared: &Value, wanted: impl Fn(&str) -> bool) -> u64 {
+    let tables = tables(compared).filter(|table| table["target"].as_str().is_some_and(&wanted));
+    tables.filter_map(|table| table["rows"].as_u64()).sum()
 }
 
 /// Where what is fetched once stays.

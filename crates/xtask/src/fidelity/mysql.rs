@@ -38,12 +38,7 @@ impl Mysql {
 
     /// Exports everything, compares every row of every table, and says what was compared and what the export left out.
     pub fn export_and_compare(&self, task: &str) -> Result<Value> {
-        let client = self.client()?;
-        let words = std::iter::once(client.get_program()).chain(client.get_args());
-        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
-        let client = serde_json::to_string(&words)?;
-        let login = ["--client", &client, "--password", PASSWORD, "--types", "aurora"];
-        self.cluster.export_and_compare(task, "compare_mysql.py", &login)
+        self.cluster.export_and_compare(task, "mysql")
     }
 
     fn client(&self) -> Result<Command> {

@@ -7,7 +7,7 @@ use local_stack::{Layout, Stack};
 use serde_json::Value;
 
 use super::Result;
-use super::cluster::{Cluster, MASTER, PASSWORD, output};
+use super::cluster::{Cluster, MASTER, output};
 
 pub struct Postgres {
     pub cluster: Cluster,
@@ -52,7 +52,6 @@ impl Postgres {
 
     /// Exports everything, compares every row of every table, and says what was compared and what the export left out.
     pub fn export_and_compare(&self, task: &str) -> Result<Value> {
-        let database = format!("host=127.0.0.1 port={} user={MASTER} password={PASSWORD}", self.cluster.port);
-        self.cluster.export_and_compare(task, "compare.py", &["--database", &database])
+        self.cluster.export_and_compare(task, "postgres")
     }
 }

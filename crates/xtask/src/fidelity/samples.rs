@@ -9,7 +9,7 @@ use std::process::Command;
 use local_stack::{Layout, Stack};
 
 use super::Result;
-use super::cluster::{cache, output};
+use super::cluster::{cache, output, rows};
 use super::debian::Suite;
 use super::mysql::Mysql;
 
@@ -51,7 +51,7 @@ pub fn run(layout: &Layout, stack: &Stack) -> Result<()> {
         samples.load(&cluster)?;
         let compared = cluster.export_and_compare(&id)?;
         for (database, tables) in KNOWN {
-            let rows = |table: &&str| compared["rows_of"][format!("{database}.{table}")].as_u64().unwrap_or_default();
+            let rows = |table: &&str| rows(&compared, |target| target == format!("{database}.{database}.{table}"));
             if let Some(missing) = tables.iter().find(|table| rows(table) == 0) {
                 return Err(format!("{database}.{missing} was not loaded").into());
             }

@@ -1,0 +1,306 @@
+//! An export read back and compared: with its own metadata, and with a database.
+//!
+//! # Layout
+//!
+//! * `export`: where an export is: files and documents.
+//! * `contents`: what it says of itself, and which file belongs to which table.
+//! * `part`: one Parquet file, read to its last page.
+//! * `tally`: what the files say of a column; `number` and `print` are of numbers.
+//! * `database`: the tables of a server, and what it says of them.
+//! * `report`: what is told.
+
+mod contents;
+mod database;
+mod export;
+mod number;
+mod part;
+mod print;
+mod report;
+mod tally;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+use clap::{Args, ValueEnum};
+use cluster_source::SourceError;
+use cluster_source::profile::{Asked, ListedColumn, Profile};
+use export_aws::{ErrorKind, StepError};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::local;
+use crate::local::address::Address;
+use contents::{Column, Contents};
+use database::{Asker, Database};
+use export::Export;
+use part::Part;
+use report::{Difference, Report};
+use tally::{Look, Tally};
+
+/// What `aurora-export verify` is given.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The export: the directory that holds export_info_<task>.json, or s3://bucket/prefix/task
+    export: String,
+    /// Compare with a database too: postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE
+    ///
+    /// The address is written as for `aurora-export local`, and a password may be given as AURORA_EXPORT_PASSWORD there
+    /// too. The server is read as it is now: what has changed since the export differs.
+    // Parsed later: a parser's error is shown together with the text, and so with a password.
+    #[arg(long, value_name = "URL")]
+    source: Option<String>,
+    /// How the result is printed
+    #[arg(long, default_value = "text")]
+    output: Output,
+    /// Look at these parts only: database, database.schema or database.schema.table (MySQL: database.table); may be
+    /// repeated
+    #[arg(long, value_name = "PART")]
+    only: Vec<String>,
+    /// Log in to PostgreSQL as a superuser, or as a member of a role that may read or write the server's files or run
+    /// programs there; see `aurora-export local --help`
+    #[arg(long)]
+    allow_superuser: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// Compares, says on standard output what it came to, and returns whether all is equal.
+///
+/// # Errors
+/// When the export holds no metadata, or it or the database can't be reached.
+pub async fn run(arguments: Arguments) -> Result<bool, StepError> {
+    let export = Export::open(&arguments.export).await;
+    let mut contents = Contents::read(&export).await?;
+    let is_wanted = |target: &str| is_selected(&arguments.only, target);
+    contents.tables.retain(|table| is_wanted(&table.target));
+    let mut differences = std::mem::take(&mut contents.differences);
+    let database = match &arguments.source {
+        None => None,
+        Some(address) => {
+            let address = Address::with_password(address)?;
+            let server = address.source()?;
+            if !arguments.allow_superuser {
+                local::refuse_superuser(&server).await?;
+            }
+            Some(Database::list(server, address.database.as_deref(), &contents).await?)
+        }
+    };
+    if let Some(database) = &database {
+        let told: BTreeSet<_> = contents.tables.iter().map(|table| (table.target.as_str(), table.namesakes)).collect();
+        let missing = database.tables.keys().filter(|(target, namesakes)| {
+            is_wanted(target)
+                && !told.contains(&(target.as_str(), *namesakes))
+                && !contents.skipped.contains_key(target)
+                && !contents.warning_message.contains(target)
+        });
+        differences.extend(missing.map(|(target, _)| format!("{target} is in the database and not in the export")));
+        differences.extend(database.unreadable.iter().map(|name| format!("the database {name} can't be read")));
+    }
+    let skipped = std::mem::take(&mut contents.skipped);
+    let with_database = database.is_some();
+    let tables = compare(export, contents.tables, database).await?;
+    let equal = differences.is_empty() && tables.iter().all(|table| table.differences.is_empty());
+    let report = Report { equal, with_database, tables, skipped, differences };
+    match arguments.output {
+        Output::Text => println!("{report}"),
+        Output::Json => println!("{}", serde_json::to_string(&report)?),
+    }
+    Ok(equal)
+}
+
+/// Whether a table is in one of the parts. Of MySQL a database is its own schema.
+fn is_selected(parts: &[String], target: &str) -> bool {
+    let is_in = |part: &String| {
+        let below = |name: &str| target == name || target.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        below(part) || part.split_once('.').is_some_and(|(database, _)| target == format!("{database}.{part}"))
+    };
+    parts.is_empty() || parts.iter().any(is_in)
+}
+
+/// Compares tables, as many at once as there are processors, and files likewise.
+async fn compare(
+    export: Export,
+    tables: Vec<contents::Table>,
+    database: Option<Database>,
+) -> Result<Vec<report::Table>, StepError> {
+    let processors = available_parallelism().map_or(1, usize::from);
+    let shared = Arc::new(Shared { export, database, readers: Arc::new(Semaphore::new(processors)), processors });
+    let tables = Arc::new(Mutex::new(tables.into_iter().enumerate()));
+    let mut workers = JoinSet::new();
+    for _ in 0..processors {
+        let (shared, tables) = (Arc::clone(&shared), Arc::clone(&tables));
+        workers.spawn(async move {
+            let next = || tables.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let mut asker = shared.database.as_ref().map(|database| Asker::new(database.source.clone()));
+            let mut done = Vec::new();
+            while let Some((number, table)) = next() {
+                done.push((number, shared.table(table, asker.as_mut()).await?));
+            }
+            Ok::<_, StepError>(done)
+        });
+    }
+    let mut done = Vec::new();
+    while let Some(worker) = workers.join_next().await {
+        done.extend(worker.map_err(stopped)??);
+    }
+    done.sort_by_key(|(number, _)| *number);
+    Ok(done.into_iter().map(|(_, table)| table).collect())
+}
+
+fn stopped(error: tokio::task::JoinError) -> StepError {
+    StepError::caused(ErrorKind::InternalFailure, "a reader stopped", error)
+}
+
+/// What all workers use.
+struct Shared {
+    export: Export,
+    database: Option<Database>,
+    /// Files that all workers together may read at once.
+    readers: Arc<Semaphore>,
+    processors: usize,
+}
+
+/// A column of the files that a column of the database is compared with.
+struct Compared<'a> {
+    /// Its place in the files.
+    at: usize,
+    column: &'a ListedColumn,
+    look: Look,
+}
+
+impl Shared {
+    async fn table(&self, table: contents::Table, asker: Option<&mut Asker>) -> Result<report::Table, StepError> {
+        let mut differences: Vec<Difference> = table.differences.iter().cloned().map(Difference::from).collect();
+        let found = self.database.as_ref().map(|database| database.table(&table.target, table.namesakes));
+        let (mut compared, mut looks) = (Vec::new(), vec![None; table.columns.len()]);
+        if let (Some(Some((_, listed))), Some(asker)) = (found, &asker) {
+            differences.extend(described(&table.columns, &listed.columns));
+            compared = asker.compared(&table.columns, &listed.columns, &mut differences);
+        }
+        for Compared { at, look, .. } in &compared {
+            looks[*at] = Some(*look);
+        }
+        let (part, unread) = self.files(&table, looks).await?;
+        differences.extend(unread.into_iter().map(Difference::from));
+        if table.rows.is_some_and(|rows| rows != part.rows) {
+            differences.push("rows".to_owned().into());
+        }
+        let mut not_counted = Vec::new();
+        match (found, asker) {
+            (Some(Some((database, listed))), Some(asker)) => {
+                let asked: Vec<Asked<'_>> = compared.iter().map(|compared| compared.asked(&part)).collect();
+                match asker.profile(database, listed, &asked).await {
+                    Ok(profile) => differences.extend(differences_of(&table.columns, &part, &compared, &profile)),
+                    Err(error) => differences.push(unanswered(error)?),
+                }
+                let names = asked.iter().filter(|asked| !asked.distinct).map(|asked| asked.column.name.clone());
+                not_counted.extend(names);
+            }
+            (Some(None), _) => differences.push("the database has no such table".to_owned().into()),
+            _ => {}
+        }
+        Ok(report::Table {
+            rows: part.rows,
+            files: table.files.len() as u64,
+            bytes: table.bytes(),
+            differences,
+            not_counted,
+            target: table.target,
+        })
+    }
+
+    /// Reads a table's files; what they hold together, and which can't be read.
+    async fn files(&self, table: &contents::Table, looks: Vec<Option<Look>>) -> Result<(Part, Vec<String>), StepError> {
+        let columns = table.columns.iter();
+        let columns = columns.map(|column| (column.column_name.clone(), column.expected_exported_type.clone()));
+        let columns: Arc<Vec<(String, String)>> = Arc::new(columns.collect());
+        let mut whole = Part { rows: 0, columns: looks.iter().map(|look| look.map(Tally::new)).collect() };
+        let (looks, mut unread, mut reading) = (Arc::new(looks), Vec::new(), JoinSet::new());
+        let mut files = table.files.iter();
+        loop {
+            let file = files.next();
+            while reading.len() >= self.processors || file.is_none() {
+                let Some(read) = reading.join_next().await else { break };
+                match read.map_err(stopped)? {
+                    (_, Ok(part)) => whole.merge(part),
+                    (path, Err(error)) => unread.push(format!("{path}: {error}")),
+                }
+            }
+            let Some((path, _)) = file else { break };
+            let turn = Arc::clone(&self.readers).acquire_owned().await;
+            let turn = turn.map_err(|e| StepError::caused(ErrorKind::InternalFailure, "no reader is left", e))?;
+            let (file, columns, looks) = (self.export.file(path).await?, Arc::clone(&columns), Arc::clone(&looks));
+            let path = path.clone();
+            reading.spawn_blocking(move || {
+                let part = Part::read(&file, &columns, &looks);
+                drop(turn);
+                (path, part)
+            });
+        }
+        Ok((whole, unread))
+    }
+}
+
+impl Compared<'_> {
+    /// What the server is asked, once the files have been read.
+    fn asked(&self, part: &Part) -> Asked<'_> {
+        let Self { at, column, look } = self;
+        let distinct = part.columns[*at].as_ref().is_some_and(Tally::is_counted);
+        Asked { column, form: look.form, list: look.list, distinct }
+    }
+}
+
+/// Where what the server says differs from what the files hold.
+fn differences_of(columns: &[Column], part: &Part, compared: &[Compared<'_>], profile: &Profile) -> Vec<Difference> {
+    let rows = (profile.rows != part.rows).then(|| Difference::from("rows of the database".to_owned()));
+    let of_columns = compared.iter().zip(&profile.columns).flat_map(|(Compared { at, .. }, measures)| {
+        let tally = part.columns[*at].iter();
+        let differ = tally.flat_map(|tally| tally.differences(part.rows, measures, profile.rows));
+        differ.map(|what| Difference::of_column(&columns[*at], what))
+    });
+    rows.into_iter().chain(of_columns).collect()
+}
+
+/// Where names, order and declared types of columns differ.
+fn described(columns: &[Column], listed: &[ListedColumn]) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    for column in listed.iter().filter(|listed| !columns.iter().any(|column| column.column_name == listed.name)) {
+        let what = "the export has no such column".to_owned();
+        differences.push(Difference { column: Some(column.name.clone()), what });
+    }
+    for column in columns {
+        let Some(listed) = listed.iter().find(|listed| listed.name == column.column_name) else {
+            differences.push(Difference::of_column(column, "the database has no such column"));
+            continue;
+        };
+        let here = (
+            column.original_type.as_str(),
+            column.original_char_max_length,
+            column.original_num_precision,
+            column.original_date_time_precision,
+        );
+        let there =
+            (listed.original_type.as_str(), listed.char_max_length, listed.num_precision, listed.datetime_precision);
+        if here != there {
+            differences.push(Difference::of_column(column, "declared type"));
+        }
+    }
+    let order = columns.iter().map(|column| &column.column_name).eq(listed.iter().map(|listed| &listed.name));
+    if differences.is_empty() && !order {
+        differences.push("order of columns".to_owned().into());
+    }
+    differences
+}
+
+/// What the server refuses or can't compute is a difference, all else the end.
+fn unanswered(error: SourceError) -> Result<Difference, StepError> {
+    if database::is_told(&error) {
+        return Ok(Difference { column: None, what: format!("the database can't be asked: {error}") });
+    }
+    Err(error.into())
+}
