@@ -37,7 +37,13 @@ TEXT = ("BYTE_ARRAY", "UTF8")
 SETTINGS = """SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;
     SET search_path = ''; SET bytea_output = 'hex'; SET xmloption = 'content'"""
 COLUMNS = """
-    SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WITH RECURSIVE bases (type, base) AS (
+      SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+      UNION ALL
+      SELECT t.oid, b.base FROM pg_type t JOIN bases b ON b.type = t.typbasetype WHERE t.typtype = 'd'
+    )
+    SELECT a.attname, t.typname, s.typname
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN bases b ON b.type = t.oid JOIN pg_type s ON s.oid = b.base
     WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
 DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> 'rdsadmin' ORDER BY 1"
 TABLES = """
@@ -156,11 +162,14 @@ def rows_of_database(connection, schema, table):
         "SELECT c.oid, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = %s AND c.relname = %s", [schema, table]).fetchone()
     columns, selected = [], []
-    for name, type_name in connection.execute(COLUMNS, [oid]):
+    for name, type_name, base in connection.execute(COLUMNS, [oid]):
         column = sql.Identifier(name)
         columns.append((name, type_name if type_name in NATIVE else "text"))
         if type_name in NATIVE:
             selected.append(column)
+        elif base == "inet":
+            # With the mask.
+            selected.append(sql.SQL("{}::text").format(column))
         else:
             # What the type's output function prints: a cast may print something else.
             selected.append(sql.SQL("CASE WHEN num_nulls({0}) = 0 THEN format('%s', {0}) END").format(column))

@@ -49,6 +49,8 @@ OWN = {
     "uuid": ("FIXED_LEN_BYTE_ARRAY", "UUID", "{}::text", "{}"),
     "json": ("BYTE_ARRAY", "JSON", "{}::text", "{}"),
     "jsonb": ("BYTE_ARRAY", "JSON", "{}::text", "{}"),
+    # With the mask.
+    "inet": ("BYTE_ARRAY", "String", "{}::text", "{}"),
 }
 # What the type's output function prints: a cast may print something else.
 TEXT = ("BYTE_ARRAY", "String", "CASE WHEN num_nulls({0}) = 0 THEN format('%s', {0}) END", "{}")
