@@ -218,6 +218,8 @@ fn a_clone_may_be_of_the_class_that_scales() {
         let deps = clone_cluster::Deps { instance_class: "db.serverless".into(), ..bench.cloning(hold) };
         let clone = clone_cluster::handle(&deps, clone_cluster::Input { task: task.clone() }).await.unwrap();
         assert_eq!((clone.status.as_str(), clone.instance_class.as_deref()), ("available", Some("db.serverless")));
+        // The first database to look into: not every server has one called postgres.
+        assert_eq!(clone.database.as_deref(), Some("shop"));
         bench.fail(&task, "States.Aborted", "{}").await.unwrap();
         while delete_clone::handle(&bench.deleting(), json!({"Task": task})).await.unwrap().status != "deleted" {
             tokio::time::sleep(Duration::from_millis(200)).await;
