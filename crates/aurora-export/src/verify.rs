@@ -58,7 +58,10 @@ pub struct Arguments {
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
     /// Log in to PostgreSQL as a superuser, or as a member of a role that may read or write the server's files or run
-    /// programs there; see `aurora-export local --help`
+    /// programs there
+    ///
+    /// The server plans a query of every table, which may run what the table's owner put into its indexes and statistics,
+    /// with the rights of the user who logs in. What user to log in as is in `aurora-export local --help`.
     #[arg(long)]
     allow_superuser: bool,
 }
