@@ -5,8 +5,11 @@
 mod cast;
 mod catalog;
 mod connect;
+mod generated;
 mod native;
 mod partition;
+#[path = "../ranges/mod.rs"]
+mod ranges;
 mod server;
 mod stream;
 mod survey;
