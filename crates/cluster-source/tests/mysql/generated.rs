@@ -290,9 +290,9 @@ async fn generated_tables() {
                 Err(error) => Err(error.clone()),
             };
             report.add(seed, &create, cuttable, count, read, &there);
-            let _ = write!(drop, "DROP TABLE t{seed};\n");
+            let _ = writeln!(drop, "DROP TABLE t{seed};");
         }
         database.execute(&drop);
     }
-    report.check();
+    report.check(50);
 }
