@@ -22,7 +22,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use local_stack::servers::{MARIADB, NEWEST};
 use local_stack::{Layout, Stack, prerequisites};
 
@@ -44,13 +44,65 @@ pub enum Subject {
     Tables,
     /// sakila, world, DBT-3 and the tables of percona-toolkit's tests, on MariaDB and on MySQL.
     Samples,
+    /// Tables nobody thought of, cut into ranges: each row must be in one.
+    Ranges,
+}
+
+/// Which tables are made for `ranges`.
+#[derive(Args, Debug)]
+pub struct Ranges {
+    /// Tables that `ranges` makes on each engine
+    #[arg(long, default_value_t = 1000)]
+    tables: u64,
+    /// Engine that `ranges` makes them on; all three if not given
+    #[arg(long)]
+    engine: Option<RangesEngine>,
+    /// Number `ranges` makes the first table of, the next one the second
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// An engine, whose tests are a binary of their own.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RangesEngine {
+    Postgresql,
+    Mariadb,
+    Mysql,
+}
+
+impl Ranges {
+    fn run(&self, checkout: &Path) -> Result<()> {
+        for engine in self.engine.as_ref().map_or(RangesEngine::value_variants(), std::slice::from_ref) {
+            let binary = match engine {
+                RangesEngine::Postgresql => "postgres",
+                RangesEngine::Mariadb => "mariadb",
+                RangesEngine::Mysql => "mysql",
+            };
+            let status = local_stack::cargo::command()
+                .current_dir(checkout)
+                .args(["test", "--package", "cluster-source", "--test", binary, "--", "--nocapture", "generated::"])
+                .env("RANGES_TABLES", self.tables.to_string())
+                .env("RANGES_SEED", self.seed.to_string())
+                .status()?;
+            if !status.success() {
+                return Err("a row was lost or doubled".into());
+            }
+        }
+        Ok(())
+    }
 }
 
 const TABLES: usize = 2500;
 
 /// Exports each subject from a cluster of its own and compares it with that cluster. On the newest PostgreSQL, if told so.
-pub fn run(checkout: &Path, subjects: &[Subject], newest: bool) -> Result<()> {
+pub fn run(checkout: &Path, subjects: &[Subject], newest: bool, ranges: &Ranges) -> Result<()> {
     let subjects = if subjects.is_empty() { Subject::value_variants() } else { subjects };
+    if subjects.contains(&Subject::Ranges) {
+        ranges.run(checkout)?;
+    }
+    if subjects == [Subject::Ranges] {
+        return Ok(());
+    }
     if newest && subjects.contains(&Subject::Extensions) {
         return Err(
             "extensions are installed for the system's PostgreSQL only: name the subjects for the newest".into()
@@ -71,6 +123,8 @@ pub fn run(checkout: &Path, subjects: &[Subject], newest: bool) -> Result<()> {
             Subject::Sizes => sizes::run(&cluster("sizes")?),
             Subject::Tables => tables(&cluster("tables")?),
             Subject::Samples => samples::run(&layout, &stack),
+            // Done before: it needs no stack.
+            Subject::Ranges => Ok(()),
         }
     });
     Stack::down(&layout)?;

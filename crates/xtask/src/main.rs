@@ -67,6 +67,8 @@ enum Command {
         /// From the newest PostgreSQL there is, instead of the system's
         #[arg(long)]
         newest: bool,
+        #[command(flatten)]
+        ranges: fidelity::Ranges,
     },
     /// Check the state machine and the template without deploying them.
     Lint,
@@ -120,7 +122,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Bench(options) => bench::run(&layout.checkout, &options)?,
         Command::Memory { gigabytes } => memory::run(&layout.checkout, gigabytes)?,
         Command::Package(options) => package::run(&layout.checkout, &options)?,
-        Command::Fidelity { subjects, newest } => fidelity::run(&layout.checkout, &subjects, newest)?,
+        Command::Fidelity { subjects, newest, ranges } => fidelity::run(&layout.checkout, &subjects, newest, &ranges)?,
         Command::Lint => local_stack::lint::run(&layout, &say)?,
         Command::StackServer { checkout, state_dir, data_dir, ends_with_stdin } => {
             // Its output is the log of the stack that `up` names when something is wrong.

@@ -19,7 +19,7 @@ pub(super) fn between(kind: &KeyKind, low: &str, high: &str) -> Option<String> {
 /// MySQL then refuses; zeros for what isn't known it takes.
 pub(super) fn is_comparable(kind: &KeyKind, value: &str) -> bool {
     let days = |year: u32, month| match month {
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400) && year > 0) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
@@ -162,6 +162,8 @@ mod tests {
             ("2024-02-29", true),
             ("2023-02-29", false),
             ("1900-02-29", false),
+            ("0000-02-29", false),
+            ("0000-02-28", true),
             ("2000-02-29 10:00:00.5", true),
             ("2023-04-31 00:00:00", false),
             ("0000-00-00", true),

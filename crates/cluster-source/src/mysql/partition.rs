@@ -187,8 +187,10 @@ impl<'a> Cutter<'a> {
         offset: u64,
     ) -> Result<String, SourceError> {
         let columns = &self.key.columns;
-        let shown =
-            |column: &KeyColumn| if column.kind == KeyKind::Bytes { exact(column) } else { quote(&column.name) };
+        let shown = |column: &KeyColumn| match column.kind {
+            KeyKind::Text { .. } => quote(&column.name),
+            _ => exact(column),
+        };
         let values: Vec<String> = columns.iter().map(exact).chain(columns.iter().map(shown)).collect();
         let orders: Vec<String> = columns.iter().map(|column| format!("{}{order}", quote(&column.name))).collect();
         Ok(format!(

@@ -82,11 +82,13 @@ fn beyond(columns: &[KeyColumn], constants: &[String], more: &str, last: &str) -
 }
 
 /// What a column's value is asked for as, to be a bound. Text comes as the bytes it is stored in: what went through a conversion
-/// need not be equal to what is in the index.
+/// need not be equal to what is in the index. A date comes as text: MariaDB makes zeros of one that is not in the calendar when
+/// it puts the results of two statements together.
 pub(super) fn exact(column: &KeyColumn) -> String {
     let name = quote(&column.name);
     match column.kind {
         KeyKind::Bytes | KeyKind::Text { .. } => format!("HEX({name})"),
+        KeyKind::Date => format!("CAST({name} AS CHAR)"),
         _ => name,
     }
 }

@@ -6,10 +6,14 @@
 mod catalog;
 #[path = "../mysql/connect.rs"]
 mod connect;
+#[path = "../mysql/generated.rs"]
+mod generated;
 #[path = "../mysql/live.rs"]
 mod live;
 #[path = "../mysql/partition.rs"]
 mod partition;
+#[path = "../ranges/mod.rs"]
+mod ranges;
 #[path = "../mysql/server.rs"]
 mod server;
 #[path = "../mysql/settings.rs"]

@@ -5,8 +5,11 @@
 
 mod catalog;
 mod connect;
+mod generated;
 mod live;
 mod partition;
+#[path = "../ranges/mod.rs"]
+mod ranges;
 mod server;
 mod settings;
 mod stream;

@@ -5,10 +5,13 @@
 mod cast;
 mod catalog;
 mod connect;
+mod generated;
 mod hostile;
 mod live;
 mod native;
 mod partition;
+#[path = "../ranges/mod.rs"]
+mod ranges;
 mod server;
 mod stream;
 mod survey;
