@@ -30,7 +30,7 @@ fn column(random: &mut Random, rows: u64) -> KeyColumn {
         4 => format!("numeric({},{})", size * 3 + 20, size),
         5 => random.pick(&["date", "timestamp", "timestamptz", "time", "interval"]).to_owned(),
         6 => random.pick(&["uuid", "bytea"]).to_owned(),
-        7 => random.pick(&["float8", "bool", "oid"]).to_owned(),
+        7 => random.pick(&["float8", "bool", "oid", "int4[]"]).to_owned(),
         _ => {
             let collation = random.pick(&["\"C\"", "\"POSIX\"", "\"default\"", "\"und-x-icu\"", "alike"]);
             let name = random.pick(&["text", "varchar(12)", "char(7)", "\"char\""]);
@@ -56,6 +56,7 @@ fn column(random: &mut Random, rows: u64) -> KeyColumn {
         (_, "uuid") => format!("'00000000-0000-{:04x}-0000-{:012x}'", random.number(16), random.number(40)),
         (_, "bytea") => format!("'\\x{:04x}'", random.number(16)),
         (_, "bool") => random.pick(&["true", "false"]).to_owned(),
+        (_, "int4[]") => format!("'{{{},{}}}'", random.number(8), random.number(8)),
         (_, "oid") => random.number(32).to_string(),
         (_, "float8") => random.pick(&["'NaN'", "'Infinity'", "-0.0", "1e300", "-5.25", "0.1"]).to_owned(),
         (_, "\"char\"") => format!("'{}'", random.pick(&["a", "B", "z", "0", " "])),
