@@ -33,8 +33,8 @@ enum Command {
     },
     /// Export a database straight to Parquet, in this process: into a directory or to S3, without a stack
     ///
-    /// Files, their layout and the metadata beside them are those of a deployed stack. All rows of PostgreSQL are from one
-    /// moment; MySQL is read as it is when each range of a table has its turn.
+    /// Files, their layout and the metadata beside them are those of a deployed stack. All rows are from one
+    /// moment. For that, a user of MySQL needs the RELOAD privilege; notes say what is not of that moment.
     Local(local::Arguments),
     /// Read an export back and compare it with its metadata and, if told so, with a database
     ///
