@@ -3,11 +3,11 @@
 //! Exported are base tables of the engines that keep rows, and the current rows of system-versioned ones. Views and sequences
 //! are not, nor is anything in a system schema. Columns are exported whether they are generated or invisible.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use export_task::options::Types;
 use export_task::plan::Relation;
-use export_task::range::KeyColumn;
+use export_task::range::{KeyColumn, KeyKind};
 use export_task::table::Table;
 use export_task::warning::{SkipReason, SkippedTable};
 
@@ -67,7 +67,7 @@ pub struct Key {
     pub columns: Vec<KeyColumn>,
 }
 
-/// Reads the catalog of a database in five queries. `selects` says by schema (which is the database) and table name what is
+/// Reads the catalog of a database in six queries. `selects` says by schema (which is the database) and table name what is
 /// wanted; anything else is neither returned nor reported; `types` what columns become. Tables on which the user has no
 /// privilege at all are unknown to it.
 ///
@@ -183,6 +183,7 @@ async fn keys(
         literal(database),
         connection.usable_indexes()
     );
+    let hashed = partitioned_by_key(connection, database).await?;
     let mut parts: Vec<IndexPart> = Vec::new();
     connection
         .query(&sql, |row| {
@@ -207,9 +208,11 @@ async fn keys(
         if parts.iter().any(|part| part.is_expression) {
             continue;
         }
+        let (table, index) = &parts[0].index;
+        let is_usable = |column: &KeyColumn| !(hashed.contains(table) && matches!(column.kind, KeyKind::Text { .. }));
         // Only without a gap.
-        let columns = parts.iter().zip(1..).map_while(|(p, nth)| p.column.clone().filter(|_| p.number == nth));
-        let (columns, (table, index)) = (columns.collect::<Vec<_>>(), &parts[0].index);
+        let numbered = parts.iter().zip(1..).map_while(|(p, nth)| p.column.clone().filter(|_| p.number == nth));
+        let columns: Vec<KeyColumn> = numbered.take_while(is_usable).collect();
         if !columns.is_empty() && !keys.contains_key(table) {
             keys.insert(table.clone(), Key { index: index.clone(), columns });
         }
@@ -226,6 +229,24 @@ struct IndexPart {
     is_expression: bool,
     /// What is compared to a bound. A part of a column can't be, nor what is in descending order.
     column: Option<KeyColumn>,
+}
+
+/// Tables whose rows are in partitions by a hash of a key. Texts that are equal in some collations have other hashes, so the
+/// server looks for one of them in the wrong partition and misses it: such a table can't be cut by text.
+async fn partitioned_by_key(connection: &mut Connection, database: &str) -> Result<HashSet<String>, SourceError> {
+    let sql = format!(
+        "SELECT DISTINCT TABLE_NAME FROM information_schema.PARTITIONS \
+         WHERE TABLE_SCHEMA = {} AND (PARTITION_METHOD LIKE '%KEY' OR SUBPARTITION_METHOD LIKE '%KEY')",
+        literal(database)
+    );
+    let mut names = HashSet::new();
+    connection
+        .query(&sql, |row| {
+            names.insert(row.name(0)?.to_owned());
+            Ok(())
+        })
+        .await?;
+    Ok(names)
 }
 
 /// Tables some of whose columns are granted by name: there may be others, which the user doesn't see.

@@ -149,9 +149,13 @@ async fn text_keys_in_any_collation() {
 
 /// Rows of a short text column, so many of each text, that are cut as finely as can be.
 async fn cut_texts(column: &str, texts: &[(&str, u32)]) -> Vec<usize> {
+    cut(&texts_of(column, "", texts), 20).await
+}
+
+fn texts_of(column: &str, options: &str, texts: &[(&str, u32)]) -> Database {
     let database = Database::create();
     database.execute(&format!(
-        "CREATE TABLE t (s {column} NOT NULL, id INT, n BIGINT, pad VARBINARY(1000), PRIMARY KEY (s, id))"
+        "CREATE TABLE t (s {column} NOT NULL, id INT, n BIGINT, pad VARBINARY(1000), PRIMARY KEY (s, id)) {options}"
     ));
     let mut n = 0;
     for (text, rows) in texts {
@@ -159,7 +163,7 @@ async fn cut_texts(column: &str, texts: &[(&str, u32)]) -> Vec<usize> {
         database.execute(&format!("INSERT INTO t VALUES {}", values.join(",")));
         n += rows;
     }
-    cut(&database, 20).await
+    database
 }
 
 /// A constant longer than the column is shortened to be looked up in the index.
@@ -203,6 +207,27 @@ async fn control_characters_in_collations_without_padding() {
     // MariaDB finds a row on both sides of a bound, or on none.
     assert_eq!(sizes.len() > 10, is_mysql(), "{sizes:?}");
     about_equal(&cut_texts(&column.replace("CHAR", "VARCHAR").replace("VARCHARACTER", "CHARACTER"), &texts).await, 20);
+}
+
+/// A row's partition is a hash of its text, which may differ where texts are equal: who looks for one misses others.
+#[tokio::test]
+async fn texts_that_are_equal_in_different_partitions() {
+    let column = "VARCHAR(2) CHARACTER SET latin2 COLLATE latin2_czech_cs";
+    let by_key = "PARTITION BY KEY (s) PARTITIONS 4";
+    let equal = texts_of(column, by_key, &[("\\ta", 1), (" a", 1)]);
+    let found = ["s", "CONCAT(s)"].map(|s| {
+        let sql = format!("SELECT COUNT(*) FROM t WHERE {s} = CONVERT(' a' USING latin2) COLLATE latin2_czech_cs");
+        equal.execute(&sql)[0][0].clone()
+    });
+    assert_eq!(found, ["1", "2"]);
+
+    let texts = [("\\t", 100), (" ", 100), ("\\ta", 100), (" a", 100), ("a", 100), ("b", 100)];
+    for by_hash in [by_key, "PARTITION BY LINEAR KEY (s) PARTITIONS 4"] {
+        assert_eq!(cut(&texts_of(column, by_hash, &texts), 20).await.len(), 1);
+    }
+    let by_range =
+        "PARTITION BY RANGE COLUMNS (s) (PARTITION a VALUES LESS THAN ('b'), PARTITION b VALUES LESS THAN (MAXVALUE))";
+    assert!(cut(&texts_of(column, by_range, &texts), 20).await.len() > 10);
 }
 
 #[tokio::test]
