@@ -1,6 +1,6 @@
 //! How many rows a table has, by a statement that knows nothing of its partitions.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use export_task::plan::Relation;
 
@@ -19,6 +19,7 @@ pub async fn count(
     within: Option<Duration>,
 ) -> Result<Option<u64>, SourceError> {
     let mut rows = None;
+    let began = Instant::now();
     connection.limit_execution(within).await?;
     let counted = connection
         .query(&format!("SELECT COUNT(*) FROM {}", qualified(relation)), |row| {
@@ -27,7 +28,9 @@ pub async fn count(
         })
         .await;
     match counted {
-        Err(error) if within.is_some() && failure::is_timeout(&error) => rows = None,
+        Err(error) if failure::is_interruption(&error) && within.is_some_and(|within| began.elapsed() >= within) => {
+            rows = None;
+        }
         Err(error) => return Err(error),
         Ok(()) if rows.is_none() => return Err(SourceError::Protocol("a count without a number")),
         Ok(()) => {}

@@ -90,13 +90,14 @@ pub(super) fn of_packet(payload: &[u8]) -> SourceError {
     }
 }
 
-/// A statement took longer than the session allows: MariaDB's `ER_STATEMENT_TIMEOUT`, MySQL's `ER_QUERY_TIMEOUT`.
-const TIMEOUTS: [u16; 2] = [1969, 3024];
+/// A statement was ended before it had ended: MariaDB's `ER_STATEMENT_TIMEOUT`, MySQL's `ER_QUERY_TIMEOUT`, and
+/// `ER_QUERY_INTERRUPTED`, which MySQL says instead where it is deep in a join.
+const INTERRUPTED: [u16; 3] = [1969, 3024, 1317];
 
-/// Whether a statement took longer than the session allows.
-pub(super) fn is_timeout(error: &SourceError) -> bool {
+/// Whether a statement was ended before it had ended.
+pub(super) fn is_interruption(error: &SourceError) -> bool {
     let SourceError::Unavailable { source } = error else { return false };
-    source.downcast_ref::<ServerError>().is_some_and(|error| TIMEOUTS.contains(&error.code))
+    source.downcast_ref::<ServerError>().is_some_and(|error| INTERRUPTED.contains(&error.code))
 }
 
 /// The error in a payload that comes in place of a row: the statement was taken, so what is unknown is about a row.

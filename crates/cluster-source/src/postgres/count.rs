@@ -9,8 +9,11 @@ use super::connect::Connection;
 use super::sql::qualified;
 use crate::error::SourceError;
 
-/// The server may use this many processes more for a large relation, which it then counts several times as quickly.
-const PARALLEL: u32 = 4;
+/// The server counts a large relation with up to four processes more, several times as quickly; a small one not, because
+/// that costs the readers of other tables more than it gains.
+const PARALLEL: &str = "SET max_parallel_workers_per_gather = 4; SET min_parallel_table_scan_size = '8GB'; \
+     SET min_parallel_index_scan_size = '1GB'";
+const SERIAL: &str = "SET max_parallel_workers_per_gather = 0";
 
 /// Counts a relation's rows: by its blocks or by an index, as the server thinks best. `None` when that takes longer than
 /// `within`; then the connection must not be in a transaction.
@@ -22,20 +25,19 @@ pub async fn count(
     relation: &Relation,
     within: Option<Duration>,
 ) -> Result<Option<u64>, SourceError> {
-    let session = |timeout: u128, parallel: u32| {
-        format!("SET statement_timeout = {timeout}; SET max_parallel_workers_per_gather = {parallel}")
-    };
     let client = connection.client();
-    client.batch_execute(&session(within.map_or(0, |within| within.as_millis().max(1)), PARALLEL)).await?;
+    let timeout = within.map_or(0, |within| within.as_millis().max(1));
+    client.batch_execute(&format!("SET statement_timeout = {timeout}; {PARALLEL}")).await?;
+    let reset = format!("SET statement_timeout = 0; {SERIAL}");
     let sql = format!("SELECT pg_catalog.count(*) FROM ONLY {}", qualified(relation));
     let rows: i64 = match client.query_one(&sql, &[]).await {
         Ok(row) => row.try_get(0)?,
         Err(error) if within.is_some() && error.code() == Some(&SqlState::QUERY_CANCELED) => {
-            client.batch_execute(&session(0, 0)).await?;
+            client.batch_execute(&reset).await?;
             return Ok(None);
         }
         Err(error) => return Err(error.into()),
     };
-    client.batch_execute(&session(0, 0)).await?;
+    client.batch_execute(&reset).await?;
     Ok(Some(rows.unsigned_abs()))
 }

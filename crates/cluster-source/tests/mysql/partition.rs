@@ -1,6 +1,7 @@
 //! Partitions cover every row exactly once, whatever the key looks like, and units of them are of about equal size.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -8,7 +9,7 @@ use cluster_source::Endpoint;
 use cluster_source::mysql::{self, Connection, FoundTable, Source};
 use cluster_source::partition::{PIECES, pack};
 use export_task::options::Types;
-use export_task::plan::Partition;
+use export_task::plan::{Partition, Relation};
 use export_task::range::Range;
 
 use crate::server::{Database, endpoint, is_mysql, read};
@@ -292,6 +293,25 @@ async fn keys_of_bytes_dates_and_decimals() {
     let sizes = cut(&database, 10).await;
     assert!(sizes.len() > 3 && sizes[0] >= 10_000, "{sizes:?}");
     about_equal(&cut_table("id TIMESTAMP", "PRIMARY KEY (id)", "'2001-01-01' + INTERVAL n HOUR", 20_000, 10).await, 10);
+}
+
+#[tokio::test]
+async fn rows_are_counted_unless_it_takes_too_long() {
+    let database = Database::create();
+    database.execute(
+        "CREATE TABLE digits (d BIGINT); INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9); \
+         CREATE TABLE t (id BIGINT PRIMARY KEY, pad CHAR(100)); INSERT INTO t SELECT n, 'x' FROM \
+         (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d n FROM digits a, digits b, digits c, digits e, digits f) x; \
+         CREATE VIEW v AS SELECT a.d FROM digits a, digits b, digits c, digits e, digits f, digits g, digits h, digits i",
+    );
+    let relation = |name: &str| Relation { schema: database.name.clone(), name: name.to_owned() };
+    let mut connection = database.connect().await;
+    // A view takes as long as one likes.
+    let soon = Some(Duration::from_millis(100));
+    assert_eq!(mysql::count(&mut connection, &relation("v"), soon).await.unwrap(), None);
+    for within in [Some(Duration::from_secs(60)), None] {
+        assert_eq!(mysql::count(&mut connection, &relation("t"), within).await.unwrap(), Some(100_000));
+    }
 }
 
 #[tokio::test]

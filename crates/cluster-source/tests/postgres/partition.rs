@@ -1,6 +1,7 @@
 //! Partitions cover every row exactly once, by blocks and by keys.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -224,6 +225,16 @@ async fn block_ranges_scan_only_their_blocks_and_large_values_count() {
         let plan: String = database.admin.query(&explain, &[]).await.unwrap()[0].get(0);
         assert!(plan.starts_with("Tid Range Scan"), "{plan}");
     }
+}
+
+#[tokio::test]
+async fn rows_are_counted_unless_it_takes_too_long() {
+    let database = Database::create().await;
+    database.execute("CREATE TABLE t AS SELECT n AS k FROM generate_series(1, 500000) n").await;
+    let (connection, relation) = (database.connect().await, &database.table("t").await.relations[0].relation);
+    assert_eq!(postgres::count(&connection, relation, Some(Duration::from_millis(1))).await.unwrap(), None);
+    assert_eq!(postgres::count(&connection, relation, Some(Duration::from_secs(60))).await.unwrap(), Some(500_000));
+    assert_eq!(postgres::count(&connection, relation, None).await.unwrap(), Some(500_000));
 }
 
 /// Older versions have no aggregate that gives arrays.
