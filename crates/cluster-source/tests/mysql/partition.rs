@@ -306,9 +306,9 @@ async fn rows_are_counted_unless_it_takes_too_long() {
     );
     let relation = |name: &str| Relation { schema: database.name.clone(), name: name.to_owned() };
     let mut connection = database.connect().await;
-    // A view takes as long as one likes.
-    let soon = Some(Duration::from_millis(100));
-    assert_eq!(mysql::count(&mut connection, &relation("v"), soon).await.unwrap(), None);
+    // A view takes as long as one likes. MySQL doesn't always look at the clock while it joins: then it ends late, and right.
+    let counted = mysql::count(&mut connection, &relation("v"), Some(Duration::from_millis(100))).await.unwrap();
+    assert!(counted.is_none() || is_mysql() && counted == Some(100_000_000), "{counted:?}");
     for within in [Some(Duration::from_secs(60)), None] {
         assert_eq!(mysql::count(&mut connection, &relation("t"), within).await.unwrap(), Some(100_000));
     }
