@@ -239,26 +239,24 @@ async fn partitioned_by_key(connection: &mut Connection, database: &str) -> Resu
          WHERE TABLE_SCHEMA = {} AND (PARTITION_METHOD LIKE '%KEY' OR SUBPARTITION_METHOD LIKE '%KEY')",
         literal(database)
     );
-    let mut names = HashSet::new();
-    connection
-        .query(&sql, |row| {
-            names.insert(row.name(0)?.to_owned());
-            Ok(())
-        })
-        .await?;
-    Ok(names)
+    first_column(connection, &sql).await
 }
 
 /// Tables some of whose columns are granted by name: there may be others, which the user doesn't see.
-async fn partly_granted(connection: &mut Connection, database: &str) -> Result<Vec<String>, SourceError> {
+async fn partly_granted(connection: &mut Connection, database: &str) -> Result<HashSet<String>, SourceError> {
     let sql = format!(
         "SELECT DISTINCT TABLE_NAME FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA = {}",
         literal(database)
     );
-    let mut names = Vec::new();
+    first_column(connection, &sql).await
+}
+
+/// The names in the first column of what a query gives.
+async fn first_column(connection: &mut Connection, sql: &str) -> Result<HashSet<String>, SourceError> {
+    let mut names = HashSet::new();
     connection
-        .query(&sql, |row| {
-            names.push(row.name(0)?.to_owned());
+        .query(sql, |row| {
+            names.insert(row.name(0)?.to_owned());
             Ok(())
         })
         .await?;

@@ -9,8 +9,8 @@ use super::connect::Connection;
 use super::sql::qualified;
 use crate::error::SourceError;
 
-/// The server counts a large relation with up to four processes more, several times as quickly; a small one not, because
-/// that costs the readers of other tables more than it gains.
+/// The server may use up to four more processes for a large relation, whose count must fit into an invocation. A small one
+/// is counted by one process, so that the readers keep the others.
 const PARALLEL: &str = "SET max_parallel_workers_per_gather = 4; SET min_parallel_table_scan_size = '8GB'; \
      SET min_parallel_index_scan_size = '1GB'";
 const SERIAL: &str = "SET max_parallel_workers_per_gather = 0";

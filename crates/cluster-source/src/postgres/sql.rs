@@ -19,8 +19,9 @@ pub(super) fn qualified(relation: &Relation) -> String {
     format!("{}.{}", quote(&relation.schema), quote(&relation.name))
 }
 
-/// The statement whose output is a partition's rows: a COPY of the relation, which plans nothing, or of a query. `ONLY` leaves out the tables that inherit from an ordinary table
-/// (each is exported by itself), and makes a partitioned table without leaves the empty table it is.
+/// The statement whose output is a partition's rows: a COPY of the relation, which plans nothing, or of a query. `ONLY` leaves
+/// out the tables that inherit from an ordinary table (each is exported by itself), and makes a partitioned table without
+/// leaves the empty table it is.
 pub(super) fn copy(table: &Table, partition: &Partition) -> Result<String, SourceError> {
     let plain = partition.range == Range::Unplanned;
     let mut columns = Vec::with_capacity(table.columns.len());
