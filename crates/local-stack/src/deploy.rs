@@ -37,7 +37,7 @@ const TARGET_PARTITION_MB: u32 = 8;
 pub(crate) struct Outputs {
     /// Outputs of `infra/template.yaml`.
     pub(crate) stack: BTreeMap<String, String>,
-    /// Outputs of `infra/local/user-resources.yaml`.
+    /// Outputs of `crates/local-stack/user-resources.yaml`.
     pub(crate) user: BTreeMap<String, String>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn deploy(layout: &Layout, endpoint: &str, ca_file: &Path) -> Result<
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     let cores = thread::available_parallelism().map_or(2, usize::from);
     let mut command = Command::new(layout.venv().join("bin/python"));
-    command.arg(layout.checkout.join("infra/local/deploy.py"));
+    command.arg(layout.checkout.join("crates/local-stack/deploy.py"));
     command.arg("--checkout").arg(&layout.checkout);
     command.arg("--binaries").arg(layout.binaries());
     command.arg("--ca-file").arg(ca_file);
@@ -104,7 +104,7 @@ pub fn build(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
 /// Changes when a deployed file does, so that a running stack is known to be out of date.
 pub(crate) fn fingerprint(layout: &Layout) -> Result<String> {
     let binaries = layout.binaries();
-    let sources = ["infra/template.yaml", "statemachine/export-cluster.asl.json", "infra/local/user-resources.yaml"];
+    let sources = ["infra/template.yaml", "statemachine/export-cluster.asl.json", "crates/local-stack/user-resources.yaml"];
     let files = FUNCTIONS.iter().map(|name| binaries.join(name)).chain([binaries.join("xtask")]);
     let stamps = files.chain(sources.iter().map(|source| layout.checkout.join(source))).map(|path| {
         let metadata = fs::metadata(&path).map_err(Error::file(&path))?;

@@ -44,7 +44,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aurora_export::endpoint;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, State};
@@ -234,8 +233,8 @@ type Shared = State<(Arc<ControlPlane>, Option<ExportTasks>)>;
 
 /// Answers an RDS Query call.
 async fn query(State((control, export_tasks)): Shared, headers: HeaderMap, body: Bytes) -> Response {
-    if !endpoint::is_from_aws_client(&headers) {
-        return endpoint::refusal();
+    if !export_endpoint::is_from_aws_client(&headers) {
+        return export_endpoint::refusal();
     }
     let id = uuid::Uuid::new_v4().to_string();
     let request = match Request::parse(&body) {

@@ -1,4 +1,4 @@
-"""Deploys infra/template.yaml and infra/local/user-resources.yaml to the local cloud, as `sam deploy` would to AWS.
+"""Deploys infra/template.yaml and crates/local-stack/user-resources.yaml to the local cloud, as `sam deploy` would to AWS.
 
 Packs the built binaries, lays the template out with its relative paths intact, uploads what it names and creates the
 stacks from change sets. Prints both stacks' outputs as one JSON object. The AWS CLI's own `package` and `deploy` do the
@@ -41,7 +41,7 @@ def main():
     stack = deploy(args.stack_name, template, parameters)
     user = deploy(
         f"{args.stack_name}-user",
-        yaml_parse((args.checkout / "infra/local/user-resources.yaml").read_text()),
+        yaml_parse((args.checkout / "crates/local-stack/user-resources.yaml").read_text()),
         {name: stack[name] for name in
          ("ExportTopicArn", "CheckPreconditionsRoleArn", "ExtractTablesRoleArn", "FinishExportRoleArn")},
     )

@@ -15,7 +15,7 @@ use crate::process::run;
 /// When it cannot be made.
 pub fn ensure(layout: &Layout, python: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf> {
     let venv = layout.venv();
-    let requirements = layout.checkout.join("infra/local/requirements.txt");
+    let requirements = layout.checkout.join("crates/local-stack/requirements.txt");
     let wanted = fs::read_to_string(&requirements).map_err(Error::file(&requirements))?;
     let stamp = venv.join("requirements.installed");
     let _lock = lock(&venv.with_extension("lock"))?;
@@ -35,7 +35,7 @@ pub fn ensure(layout: &Layout, python: &Path, progress: &dyn Fn(&str)) -> Result
 
 /// Puts `aws.py`, which says why, where the package put its `aws`.
 fn stand_in_for_aws(layout: &Layout, venv: &Path) -> Result<()> {
-    let (source, target) = (layout.checkout.join("infra/local/aws.py"), venv.join("bin/aws"));
+    let (source, target) = (layout.checkout.join("crates/local-stack/aws.py"), venv.join("bin/aws"));
     let script = fs::read_to_string(&source).map_err(Error::file(&source))?;
     let script = format!("#!{}\n{script}", venv.join("bin/python").display());
     if fs::read_to_string(&target).is_ok_and(|there| there == script) {
