@@ -1,7 +1,7 @@
 //! A directory in a bucket belongs to one export, which touches nothing but its own files there.
 
 use export_aws::ErrorKind;
-use export_aws::export_role::ExportBucket;
+use export_aws::export_role;
 use export_aws::work_bucket::WorkBucket;
 use export_task::object_key::TaskPath;
 use export_task::task::TaskRef;
@@ -83,7 +83,7 @@ fn an_export_below_another_is_left_alone() {
     upload(inner_part);
     run(async {
         let work = WorkBucket::new(bench.s3_client(), env.output("WorkBucketName").to_owned(), &outer.id);
-        finish_export::complete::close(&work, &ExportBucket::new(bench.s3_client(), &reference), &reference)
+        finish_export::complete::close(&work, &export_role::destination(bench.s3_client(), &reference), &reference)
             .await
             .unwrap();
     });
@@ -134,7 +134,7 @@ fn what_the_database_counts_is_what_the_files_hold_or_the_table_is_left_out() {
     let reference = reference(&task);
     let closed = run(async {
         let work = WorkBucket::new(bench.s3_client(), work_bucket.to_owned(), &task.id);
-        finish_export::complete::close(&work, &ExportBucket::new(bench.s3_client(), &reference), &reference)
+        finish_export::complete::close(&work, &export_role::destination(bench.s3_client(), &reference), &reference)
             .await
             .unwrap()
     });

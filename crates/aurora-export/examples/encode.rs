@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use arrow_array::RecordBatch;
+use export_destination::Destination;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet_sink::{Destination, PartWriter, Settings};
+use parquet_sink::{PartWriter, Settings};
 
 /// Ticks of the system's clock of processor time in a second, on every Linux.
 const TICKS: f64 = 100.0;

@@ -6,11 +6,10 @@ use std::error::Error;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use cluster_source::SourceError;
+use export_destination::DestinationError;
 use export_task::error::ApiError;
 use export_task::failure::Failure;
 use lambda_runtime::Diagnostic;
-use parquet_sink::SinkError;
 
 /// The stable names. The state machine's README says which are retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,23 +133,28 @@ impl StepError {
         self
     }
 
-    /// Every message from this error to its root, for logs.
+    /// Returns every message from this error to its root, for logs.
     pub fn chain(&self) -> String {
-        let mut last = self.to_string();
-        let mut text = last.clone();
-        let mut next = self.source();
-        while let Some(error) = next {
-            let message = error.to_string();
-            // What was made from another error may have its message.
-            if message != last {
-                text.push_str(": ");
-                text.push_str(&message);
-            }
-            last = message;
-            next = error.source();
-        }
-        text
+        chain(self)
     }
+}
+
+/// Returns every message from an error to its root, for logs.
+pub fn chain(error: &dyn Error) -> String {
+    let mut last = error.to_string();
+    let mut text = last.clone();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let message = error.to_string();
+        // An error that wraps another may repeat its message.
+        if message != last {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        last = message;
+        next = error.source();
+    }
+    text
 }
 
 /// Whether an AWS call failed for a reason that passes: throttling, a server error, a timeout, a lost connection.
@@ -173,26 +177,14 @@ impl From<ApiError> for StepError {
     }
 }
 
-impl From<SourceError> for StepError {
-    fn from(error: SourceError) -> Self {
-        use cluster_source::ErrorKind as Source;
-        let kind = match error.kind() {
-            Source::Unavailable => ErrorKind::SourceUnavailable,
-            Source::Throttled => ErrorKind::SourceThrottled,
-            Source::AccessDenied => ErrorKind::SourceAccessDenied,
-            Source::Unsupported | Source::Skip(_) => ErrorKind::DataUnsupported,
-            Source::Internal => ErrorKind::InternalFailure,
-        };
-        Self::caused(kind, error.to_string(), error)
-    }
-}
-
-impl From<SinkError> for StepError {
-    fn from(error: SinkError) -> Self {
+impl From<DestinationError> for StepError {
+    fn from(error: DestinationError) -> Self {
         let kind = match error {
-            SinkError::DestinationThrottled(_) => ErrorKind::DestinationThrottled,
-            SinkError::DestinationDenied(_) => ErrorKind::DestinationDenied,
-            _ => ErrorKind::InternalFailure,
+            DestinationError::Throttled(_) => ErrorKind::DestinationThrottled,
+            DestinationError::Denied(_) => ErrorKind::DestinationDenied,
+            DestinationError::Rejected(_) | DestinationError::Directory { .. } | DestinationError::Interrupted => {
+                ErrorKind::InternalFailure
+            }
         };
         Self::caused(kind, error.to_string(), error)
     }

@@ -5,7 +5,6 @@
 //!
 //! * [`clients`]: SDK configuration and clients.
 //! * [`config`]: every environment variable, documented.
-//! * [`database`]: how a worker reaches a clone: its secret and its certificate authority.
 //! * [`error`]: [`StepError`], what a Lambda answers when it fails.
 //! * [`export_role`]: S3 as the user's export role.
 //! * [`publish`]: events, to the topic and the bus.
@@ -15,7 +14,6 @@
 
 pub mod clients;
 pub mod config;
-pub mod database;
 pub mod error;
 pub mod export_role;
 pub mod publish;

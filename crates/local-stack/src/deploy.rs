@@ -104,7 +104,8 @@ pub fn build(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
 /// Changes when a deployed file does, so that a running stack is known to be out of date.
 pub(crate) fn fingerprint(layout: &Layout) -> Result<String> {
     let binaries = layout.binaries();
-    let sources = ["infra/template.yaml", "statemachine/export-cluster.asl.json", "crates/local-stack/user-resources.yaml"];
+    let sources =
+        ["infra/template.yaml", "statemachine/export-cluster.asl.json", "crates/local-stack/user-resources.yaml"];
     let files = FUNCTIONS.iter().map(|name| binaries.join(name)).chain([binaries.join("xtask")]);
     let stamps = files.chain(sources.iter().map(|source| layout.checkout.join(source))).map(|path| {
         let metadata = fs::metadata(&path).map_err(Error::file(&path))?;

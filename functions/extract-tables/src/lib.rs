@@ -4,25 +4,22 @@
 //! # Layout
 //!
 //! * [`handle`]: one invocation on one unit.
-//! * [`extract`]: one partition.
-
-pub mod extract;
 
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
 use cluster_source::BatchOptions;
-use export_aws::export_role::{self, ExportBucket};
+use export_aws::export_role;
 use export_aws::task_store::{CANCEL_CHECK, TaskStore};
 use export_aws::work_bucket::WorkBucket;
-use export_aws::{ErrorKind, StepError, clients, config, database};
+use export_aws::{ErrorKind, StepError, clients, config};
 use export_task::limits;
 use export_task::object_key::TaskPath;
 use export_task::plan::{Counted, Cursor, Results, UnitRef, WorkUnit};
 use export_task::task::{CloneEndpoint, TaskRef};
+use parquet_sink::SinkError;
+use partition_extractor::{ExtractError, Extractor, Watch};
 use serde::{Deserialize, Serialize};
-
-use extract::{Extractor, Watch};
 
 /// Time kept back for writing the result, besides what the slowest partition so far took.
 const RESERVE: Duration = Duration::from_secs(20);
@@ -155,6 +152,8 @@ struct CancelCheck<'a> {
 }
 
 impl Watch for CancelCheck<'_> {
+    type Reason = StepError;
+
     fn batch(&self, _: usize) {}
 
     async fn stop(&self) -> StepError {
@@ -212,13 +211,12 @@ async fn extract(
     from: u32,
     deadline: SystemTime,
 ) -> Result<Results, StepError> {
-    let source = database::source(&deps.secrets, &input.clone).await?;
+    let source = clone_database::source(&deps.secrets, &input.clone).await?;
     let s3 = export_role::assume_again(&deps.aws, &input.task).await?;
-    let bucket = ExportBucket::new(s3, &input.task);
     let task = &input.task;
     let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
     let cancel = CancelCheck { store: &deps.store, task: &task.export_task_identifier };
-    let destination = bucket.destination();
+    let destination = export_role::destination(s3, task);
     let mut extractor = Extractor::new(path, task.options, source, destination, deps.options, deps.threads, cancel);
     let mut results = Results::default();
     let mut pace = Pace::new();
@@ -232,7 +230,7 @@ async fn extract(
         }
         let began = Instant::now();
         let table = table(partition.table).ok_or_else(unknown)?;
-        results.partitions.push(extractor.partition(table, partition).await?);
+        results.partitions.push(extractor.partition(table, partition).await.map_err(failed)?);
         pace.done(partition.bytes, began.elapsed());
     }
     for count in unit.counts.iter().skip(from.saturating_sub(unit.partitions.len())) {
@@ -241,7 +239,7 @@ async fn extract(
         }
         let began = Instant::now();
         let table = table(count.table).ok_or_else(unknown)?;
-        let counted = extractor.count(table, count, Some(left().saturating_sub(RESERVE))).await?;
+        let counted = extractor.count(table, count, Some(left().saturating_sub(RESERVE))).await.map_err(failed)?;
         // In an invocation of its own there is more time.
         if counted.counted == Counted::TooLong && !results.is_empty() {
             return Ok(results);
@@ -250,6 +248,17 @@ async fn extract(
         pace.done(count.bytes, began.elapsed());
     }
     Ok(results)
+}
+
+/// Translates a failure of the extraction into the step's error, whose name decides about a retry.
+fn failed(error: ExtractError<StepError>) -> StepError {
+    match error {
+        ExtractError::Connect(error) => clone_database::failed(error),
+        ExtractError::Read { table, source } => clone_database::failed(source).about(&table),
+        ExtractError::Write(SinkError::Destination(error)) => error.into(),
+        ExtractError::Write(error) => StepError::caused(ErrorKind::InternalFailure, error.to_string(), error),
+        ExtractError::Stopped(error) => error,
+    }
 }
 
 #[cfg(test)]

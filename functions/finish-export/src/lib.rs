@@ -10,10 +10,11 @@
 pub mod complete;
 
 use aws_config::SdkConfig;
-use export_aws::export_role::{self, ExportBucket};
+use export_aws::export_role;
 use export_aws::task_store::{Ending, TaskStore};
 use export_aws::work_bucket::WorkBucket;
 use export_aws::{ErrorKind, StepError, clients, config, now_millis};
+use export_destination::closing;
 use export_task::failure::Failure;
 use export_task::metadata;
 use export_task::object_key::TaskPath;
@@ -121,7 +122,7 @@ async fn complete(deps: &Deps, reference: &TaskRef, task: ExportTask) -> Result<
     let id = &reference.export_task_identifier;
     let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
     let close = async {
-        let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, reference).await?, reference);
+        let bucket = export_role::destination(export_role::assume_again(&deps.aws, reference).await?, reference);
         let closed = complete::close(&work, &bucket, reference).await?;
         Ok((bucket, closed))
     };
@@ -142,7 +143,7 @@ async fn complete(deps: &Deps, reference: &TaskRef, task: ExportTask) -> Result<
     last.failure_cause = None;
     let path = TaskPath::new(&reference.s3_prefix, id);
     deps.store.check_not_canceled(id).await?;
-    bucket.put(&path.export_info(), metadata::export_info(&last)?).await?;
+    bucket.put(&path.export_info(), metadata::export_info(&last)?.into()).await?;
     let ended = deps.store.end(&task, &ending).await?;
     if ended.status != Status::Complete {
         return Err(StepError::canceled());
@@ -180,19 +181,17 @@ async fn close_directory(
     task: &ExportTask,
     ending: &Ending,
 ) -> Result<(), StepError> {
-    let bucket = ExportBucket::new(export_role::assume_again(&deps.aws, reference).await?, reference);
+    let bucket = export_role::destination(export_role::assume_again(&deps.aws, reference).await?, reference);
     let path = TaskPath::new(&reference.s3_prefix, &reference.export_task_identifier);
     let mut last = task.clone();
     last.status = ending.status;
     last.task_end_time = Some(ending.at);
     last.failure_cause = ending.failure.as_ref().map(|(_, cause)| cause.clone());
-    bucket.put(&path.export_info(), metadata::export_info(&last)?).await?;
+    bucket.put(&path.export_info(), metadata::export_info(&last)?.into()).await?;
     let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), &reference.export_task_identifier);
     // Without a plan nothing was extracted.
     match work.find_summary().await? {
-        Some(summary) => {
-            bucket.abort_uploads(&path.listing_prefix(), &complete::parts(&path, &summary)).await.map(drop)
-        }
+        Some(summary) => Ok(closing::abort_unfinished(&bucket, &path, &summary).await?),
         None => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ pub mod workers;
 use cluster_source::survey::Survey;
 use export_aws::task_store::TaskStore;
 use export_aws::work_bucket::WorkBucket;
-use export_aws::{StepError, clients, config, database, now_millis};
+use export_aws::{StepError, clients, config, now_millis};
 use export_task::error::ApiError;
 use export_task::plan::Plan;
 use export_task::task::{CloneEndpoint, TaskRef};
@@ -99,9 +99,11 @@ async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
 async fn survey(deps: &Deps, input: &Input, work: &WorkBucket) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
     let only = deps.store.get(id).await?.request.export_only;
-    let source = database::source(&deps.secrets, &input.clone).await?.knowing(only.databases());
+    let source = clone_database::source(&deps.secrets, &input.clone).await?.knowing(only.databases());
     let workers = workers::of(input.clone.instance_class.as_deref()).min(deps.max_workers);
-    let survey = Survey::take(&source, &only, &input.task.options, deps.target_bytes, workers).await?;
+    let survey = Survey::take(&source, &only, &input.task.options, deps.target_bytes, workers)
+        .await
+        .map_err(clone_database::failed)?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
         let mut names = unmatched[..unmatched.len().min(UNMATCHED_NAMED)].join(", ");

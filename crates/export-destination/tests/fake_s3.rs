@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use parquet_sink::{Destination, S3Destination};
+use export_destination::{Destination, S3Destination};
 
 pub const KEY_ID: &str = "arn:aws:kms:us-east-1:111122223333:key/k";
 

@@ -1,27 +1,56 @@
-//! One partition: rows in, part files out. And one count, which those rows are compared with.
+//! One partition of a table, from the database to Parquet part files; and the count that the rows
+//! of those files are compared with.
 
+use std::error::Error;
 use std::time::Duration;
 
 use cluster_source::{BatchOptions, Connection, Source, SourceError, arrow_schema};
-use export_aws::{StepError, now_millis};
+use export_destination::Destination;
 use export_task::object_key::TaskPath;
 use export_task::options::Options;
 use export_task::plan::{Count, CountResult, Counted, PartFile, Partition, PartitionResult};
 use export_task::table::Table;
 use export_task::warning::SkippedTable;
 use futures_util::StreamExt;
-use parquet_sink::{Destination, PartWriter, Settings};
+use parquet_sink::{PartWriter, Settings, SinkError};
 
-/// Looks at an extraction from outside.
+/// Observes an extraction and may end it.
 pub trait Watch: Send + Sync {
-    /// Called after every batch, of that many rows.
+    /// Why an extraction was ended.
+    type Reason: Error + Send + Sync + 'static;
+
+    /// Called after every record batch with its number of rows.
     fn batch(&self, rows: usize);
 
-    /// Ends with the reason when the extraction must stop, whatever it is waiting for.
-    fn stop(&self) -> impl Future<Output = StepError> + Send;
+    /// Returns the reason as soon as the extraction must stop, whatever it is waiting for.
+    fn stop(&self) -> impl Future<Output = Self::Reason> + Send;
 }
 
-/// Extracts partitions one after the other over one connection.
+/// A partition could not be extracted, or a relation could not be counted.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtractError<R: Error + Send + Sync + 'static> {
+    /// The database can't be connected to.
+    #[error(transparent)]
+    Connect(SourceError),
+    /// The table can't be read.
+    #[error("{table}: {source}")]
+    Read {
+        /// `database.schema.table`.
+        table: String,
+        /// The cause.
+        source: SourceError,
+    },
+    /// The part files can't be written.
+    #[error(transparent)]
+    Write(#[from] SinkError),
+    /// [`Watch::stop`] ended the extraction.
+    #[error(transparent)]
+    Stopped(R),
+}
+
+type Result<T, W> = std::result::Result<T, ExtractError<<W as Watch>::Reason>>;
+
+/// Extracts partitions, one after the other, over one connection.
 pub struct Extractor<W> {
     path: TaskPath,
     files: Options,
@@ -31,23 +60,24 @@ pub struct Extractor<W> {
     watch: W,
 }
 
-/// What of an extractor reads.
+/// The reading half of an extractor.
 struct Reader {
     source: Source,
     batches: BatchOptions,
     connection: Option<(String, Connection)>,
 }
 
-/// What came of a partition.
+/// How the extraction of a partition ended.
 enum Outcome {
-    /// Every row was written; bytes received.
+    /// Every row was written. Holds the bytes received from the database.
     Whole(Vec<PartFile>, u64),
     /// The table must be left out.
     Skip(SkippedTable),
 }
 
 impl<W: Watch> Extractor<W> {
-    /// An extractor that has not connected yet. It writes below `path`, as `files` says, with up to `threads` threads.
+    /// Returns an extractor that has not connected yet. It writes below `path`, as `files` says, with
+    /// up to `threads` threads.
     pub fn new(
         path: TaskPath,
         files: Options,
@@ -61,15 +91,15 @@ impl<W: Watch> Extractor<W> {
         Self { path, files, reader, destination, threads, watch }
     }
 
-    /// Extracts one partition. A table that can't be exported is an answer, not an error.
+    /// Extracts one partition. A table that can't be exported is a result, not an error.
     ///
     /// # Errors
-    /// As the handler's.
-    pub async fn partition(&mut self, table: &Table, partition: &Partition) -> Result<PartitionResult, StepError> {
+    /// [`ExtractError`].
+    pub async fn partition(&mut self, table: &Table, partition: &Partition) -> Result<PartitionResult, W> {
         let started_at = now_millis();
         let (path, files) = (self.path.clone(), self.files);
         let (named, batch, index) = (table.clone(), partition.batch, partition.index);
-        // One file always tells the schema; other empty ranges leave nothing.
+        // One file always exists and holds the schema. Other empty ranges leave no file.
         let settings = Settings {
             write_empty: batch == 1 && index == 0,
             target_file_bytes: files.target_file_bytes(),
@@ -85,7 +115,7 @@ impl<W: Watch> Extractor<W> {
         let Self { reader, watch, .. } = self;
         let outcome = tokio::select! {
             outcome = reader.extract(table, partition, &mut writer, watch) => outcome,
-            reason = watch.stop() => Err(reason),
+            reason = watch.stop() => Err(ExtractError::Stopped(reason)),
         };
         let (files, source_bytes, skip) = match outcome {
             Ok(Outcome::Whole(files, bytes)) => (files, bytes, None),
@@ -103,31 +133,26 @@ impl<W: Watch> Extractor<W> {
         Ok(PartitionResult { table: table.id, batch, index, files, skip, rows, source_bytes, started_at, ended_at })
     }
 
-    /// Has the server count a relation of the table, for no longer than `within`.
+    /// Lets the server count the rows of a relation of the table, for at most `within`.
     ///
     /// # Errors
-    /// As the handler's.
-    pub async fn count(
-        &mut self,
-        table: &Table,
-        count: &Count,
-        within: Option<Duration>,
-    ) -> Result<CountResult, StepError> {
+    /// [`ExtractError`].
+    pub async fn count(&mut self, table: &Table, count: &Count, within: Option<Duration>) -> Result<CountResult, W> {
         let Self { reader, watch, .. } = self;
         let counted = tokio::select! {
-            counted = reader.count(table, count, within) => counted?,
-            reason = watch.stop() => return Err(reason),
+            counted = reader.count::<W>(table, count, within) => counted?,
+            reason = watch.stop() => return Err(ExtractError::Stopped(reason)),
         };
         Ok(CountResult { table: table.id, batch: count.batch, counted })
     }
 }
 
 impl Reader {
-    /// The connection of the partition before, if it serves this database, too.
-    async fn connect(&mut self, database: &str) -> Result<Connection, SourceError> {
+    /// Returns the previous partition's connection if it serves this database too, else a new one.
+    async fn connect<W: Watch>(&mut self, database: &str) -> Result<Connection, W> {
         match self.connection.take() {
             Some((connected, connection)) if connection.serves_all() || connected == database => Ok(connection),
-            _ => self.source.reader(database).await,
+            _ => self.source.reader(database).await.map_err(ExtractError::Connect),
         }
     }
 
@@ -135,14 +160,14 @@ impl Reader {
         self.connection = Some((database.to_owned(), connection));
     }
 
-    async fn extract(
+    async fn extract<W: Watch>(
         &mut self,
         table: &Table,
         partition: &Partition,
         writer: &mut PartWriter,
-        watch: &impl Watch,
-    ) -> Result<Outcome, StepError> {
-        let mut connection = self.connect(&table.database).await?;
+        watch: &W,
+    ) -> Result<Outcome, W> {
+        let mut connection = self.connect::<W>(&table.database).await?;
         let read = copy(&mut connection, table, partition, self.batches, watch, writer).await?;
         if matches!(read, Read::Whole(_)) || connection.serves_all() {
             self.keep(&table.database, connection);
@@ -153,12 +178,12 @@ impl Reader {
         })
     }
 
-    async fn count(&mut self, table: &Table, count: &Count, within: Option<Duration>) -> Result<Counted, StepError> {
-        let mut connection = self.connect(&table.database).await?;
+    async fn count<W: Watch>(&mut self, table: &Table, count: &Count, within: Option<Duration>) -> Result<Counted, W> {
+        let mut connection = self.connect::<W>(&table.database).await?;
         let counted = match connection.count(&count.relation, within).await {
             Ok(Some(rows)) => Counted::Rows(rows),
             Ok(None) => Counted::TooLong,
-            Err(error) => Counted::Skip(skip_or_fail(table, error)?),
+            Err(error) => Counted::Skip(skip_or_fail::<W>(table, error)?),
         };
         if !matches!(counted, Counted::Skip(_)) || connection.serves_all() {
             self.keep(&table.database, connection);
@@ -167,26 +192,26 @@ impl Reader {
     }
 }
 
-/// How reading a partition ended.
+/// How the reading of a partition ended.
 enum Read {
-    /// Every row was handed on; bytes received.
+    /// Every row was handed on. Holds the bytes received.
     Whole(u64),
     /// The table must be left out.
     Skip(SkippedTable),
 }
 
-/// Writes the rows of a partition.
-async fn copy(
+/// Reads the rows of a partition and hands them to the writer.
+async fn copy<W: Watch>(
     connection: &mut Connection,
     table: &Table,
     partition: &Partition,
     options: BatchOptions,
-    watch: &impl Watch,
+    watch: &W,
     writer: &mut PartWriter,
-) -> Result<Read, StepError> {
+) -> Result<Read, W> {
     let mut batches = match connection.read(table, partition, options).await {
         Ok(batches) => batches,
-        Err(error) => return skip_or_fail(table, error).map(Read::Skip),
+        Err(error) => return skip_or_fail::<W>(table, error).map(Read::Skip),
     };
     while let Some(batch) = batches.next().await {
         match batch {
@@ -194,26 +219,28 @@ async fn copy(
                 writer.write(&batch).await?;
                 watch.batch(batch.num_rows());
             }
-            Err(error) => return skip_or_fail(table, error).map(Read::Skip),
+            Err(error) => return skip_or_fail::<W>(table, error).map(Read::Skip),
         }
     }
     Ok(Read::Whole(batches.bytes_read()))
 }
 
-/// What was begun must not stay; but what ended it is what counts, so a failure to remove it is only logged. The end of the
-/// task tries again.
+/// Removes the open file. A failure is only logged: the error that ended the extraction matters
+/// more, and the end of the task removes unfinished files again.
 async fn abort(writer: PartWriter) {
     if let Err(error) = writer.abort().await {
         tracing::warn!(%error, "an unfinished part file could not be removed");
     }
 }
 
-/// An error that leaves the table out is an answer; any other names the table it happened on.
-fn skip_or_fail(table: &Table, error: SourceError) -> Result<SkippedTable, StepError> {
-    match error.skips(table) {
-        Some(skipped) => Ok(skipped),
-        None => Err(StepError::from(error).about(&table.target())),
-    }
+/// Returns the skipped table if the error leaves the table out, else the error with the table's name.
+fn skip_or_fail<W: Watch>(table: &Table, error: SourceError) -> Result<SkippedTable, W> {
+    error.skips(table).ok_or_else(|| ExtractError::Read { table: table.target(), source: error })
+}
+
+/// Returns the time in milliseconds since the epoch.
+fn now_millis() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 #[cfg(test)]
@@ -230,18 +257,24 @@ mod tests {
 
     use super::*;
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("canceled")]
+    struct Canceled;
+
     struct StopsSoon;
 
     impl Watch for StopsSoon {
+        type Reason = Canceled;
+
         fn batch(&self, _: usize) {}
 
-        async fn stop(&self) -> StepError {
+        async fn stop(&self) -> Canceled {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            StepError::canceled()
+            Canceled
         }
     }
 
-    /// Nothing that is waited for hides that a task was canceled: here, a database that never answers.
+    /// A wait never hides that a task was canceled. Here, the database never answers.
     #[tokio::test]
     async fn a_silent_database_does_not_keep_a_canceled_task() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -263,7 +296,7 @@ mod tests {
             let began = Instant::now();
             let extracted = extractor.partition(&table, &partition).await.unwrap_err();
             let counted = extractor.count(&table, &count, None).await.unwrap_err();
-            assert_eq!([extracted.kind, counted.kind], [export_aws::ErrorKind::ExportCanceled; 2]);
+            assert!(matches!([extracted, counted], [ExtractError::Stopped(Canceled), ExtractError::Stopped(Canceled)]));
             assert!(began.elapsed() < Duration::from_secs(5));
         }
     }

@@ -1,5 +1,5 @@
-//! One S3 object written while its size is still unknown: small ones in a single PutObject, larger ones in parts that
-//! are uploaded in the background while the next is being filled.
+//! One S3 object that is written while its size is still unknown. A small object is one PutObject
+//! request. A larger one is uploaded in parts, in the background, while the next part is filled.
 
 use std::mem;
 
@@ -9,25 +9,27 @@ use bytes::{Buf, Bytes};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::destination::{S3Destination, put_object};
-use crate::error::{SinkError, interrupted};
+use crate::error::DestinationError;
+use crate::s3::S3Destination;
 
-/// Size of the first parts. With [`PARTS_IN_FLIGHT`] and the one being filled: 40 MiB of memory for an open file.
+/// Size of the first parts in bytes. With [`PARTS_IN_FLIGHT`] and the part being filled, an open file
+/// takes 40 MiB of memory.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// Parts double in size after this many, so that S3's 10,000 reach past the largest object it stores.
+/// Parts double in size after this many, so that the 10,000 parts S3 allows reach past the largest
+/// object it stores.
 const PARTS_PER_SIZE: i32 = 1_000;
 
-/// How many parts are uploaded at once; the writer waits when it is ahead by more.
+/// How many parts are uploaded at once. The writer waits when it is further ahead.
 const PARTS_IN_FLIGHT: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct MultipartObject {
     destination: S3Destination,
     key: String,
-    /// What is not yet sent: never more than one part.
+    /// Bytes not sent yet, at most one part.
     buffer: Vec<u8>,
-    /// `None` as long as everything fits into one part.
+    /// `None` while everything fits into one part.
     upload: Option<Upload>,
 }
 
@@ -36,12 +38,12 @@ impl MultipartObject {
         Self { destination, key, buffer: Vec::new(), upload: None }
     }
 
-    /// Takes the bytes, and waits while [`PARTS_IN_FLIGHT`] parts are under way.
-    pub(crate) async fn write(&mut self, mut bytes: Bytes) -> Result<(), SinkError> {
+    /// Takes the bytes. Waits while [`PARTS_IN_FLIGHT`] parts are being uploaded.
+    pub(crate) async fn write(&mut self, mut bytes: Bytes) -> Result<(), DestinationError> {
         while bytes.has_remaining() {
             let limit = part_bytes(self.upload.as_ref().map_or(1, |u| u.next_part));
-            // Sent only now that there are bytes for the part after it: the last part is never empty, and an object of
-            // exactly one part needs no multipart upload.
+            // A full part is sent only when bytes for the next part arrive: so the last part is never
+            // empty, and an object of exactly one part needs no multipart upload.
             if self.buffer.len() == limit {
                 let upload = match &mut self.upload {
                     Some(upload) => upload,
@@ -51,7 +53,7 @@ impl MultipartObject {
                 continue;
             }
             let take = bytes.len().min(limit - self.buffer.len());
-            // Exact: a part never outgrows its size, and doubling would take more than that.
+            // Doubling would reserve more than a part can hold.
             self.buffer.reserve_exact(take);
             self.buffer.extend_from_slice(&bytes[..take]);
             bytes.advance(take);
@@ -59,23 +61,20 @@ impl MultipartObject {
         Ok(())
     }
 
-    /// Sends the rest and makes the object appear.
-    pub(crate) async fn complete(&mut self) -> Result<(), SinkError> {
+    /// Sends the rest and makes the object appear under its key.
+    pub(crate) async fn complete(&mut self) -> Result<(), DestinationError> {
         let rest = mem::take(&mut self.buffer);
         match &mut self.upload {
             Some(upload) => {
                 upload.send(rest).await?;
                 upload.complete().await
             }
-            None => {
-                let S3Destination { client, bucket, kms_key_id } = &self.destination;
-                put_object(client, bucket, &self.key, rest, kms_key_id).await
-            }
+            None => self.destination.put(&self.key, rest.into()).await,
         }
     }
 
-    /// Deletes the parts sent so far; nothing has appeared under the key.
-    pub(crate) async fn abort(mut self) -> Result<(), SinkError> {
+    /// Deletes the parts sent so far. Nothing has appeared under the key.
+    pub(crate) async fn abort(mut self) -> Result<(), DestinationError> {
         match &mut self.upload {
             Some(upload) => upload.abort().await,
             None => Ok(()),
@@ -83,20 +82,21 @@ impl MultipartObject {
     }
 }
 
-/// A multipart upload S3 knows of. Until it is completed or aborted its parts cost money without being visible.
+/// A multipart upload that S3 knows. Until it is completed or aborted, its parts cost money without
+/// being visible.
 #[derive(Debug)]
 struct Upload {
     destination: S3Destination,
     key: String,
     id: String,
     next_part: i32,
-    in_flight: JoinSet<Result<CompletedPart, SinkError>>,
+    in_flight: JoinSet<Result<CompletedPart, DestinationError>>,
     done: Vec<CompletedPart>,
     open: bool,
 }
 
 impl Upload {
-    async fn create(destination: &S3Destination, key: &str) -> Result<Self, SinkError> {
+    async fn create(destination: &S3Destination, key: &str) -> Result<Self, DestinationError> {
         let output = destination
             .client
             .create_multipart_upload()
@@ -105,11 +105,11 @@ impl Upload {
             .server_side_encryption(ServerSideEncryption::AwsKms)
             .ssekms_key_id(&destination.kms_key_id)
             .bucket_key_enabled(true)
-            // Named here so that S3 expects the checksum the SDK computes for every part.
+            // S3 then expects the checksum that the SDK computes for every part.
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .send()
             .await
-            .map_err(|e| SinkError::s3("CreateMultipartUpload", &destination.bucket, key, e))?;
+            .map_err(|e| destination.failed("CreateMultipartUpload", key, e))?;
         Ok(Self {
             destination: destination.clone(),
             key: key.to_owned(),
@@ -121,8 +121,8 @@ impl Upload {
         })
     }
 
-    /// Starts the upload of the next part once fewer than [`PARTS_IN_FLIGHT`] are under way.
-    async fn send(&mut self, bytes: Vec<u8>) -> Result<(), SinkError> {
+    /// Starts the upload of the next part once fewer than [`PARTS_IN_FLIGHT`] are running.
+    async fn send(&mut self, bytes: Vec<u8>) -> Result<(), DestinationError> {
         while self.in_flight.len() >= PARTS_IN_FLIGHT {
             self.join_part().await?;
         }
@@ -137,9 +137,9 @@ impl Upload {
             .part_number(number)
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .body(ByteStream::from(bytes));
-        let (bucket, key) = (self.destination.bucket.clone(), self.key.clone());
+        let (destination, key) = (self.destination.clone(), self.key.clone());
         self.in_flight.spawn(async move {
-            let output = request.send().await.map_err(|e| SinkError::s3("UploadPart", &bucket, &key, e))?;
+            let output = request.send().await.map_err(|e| destination.failed("UploadPart", &key, e))?;
             Ok(CompletedPart::builder()
                 .part_number(number)
                 .set_e_tag(output.e_tag)
@@ -150,14 +150,14 @@ impl Upload {
         Ok(())
     }
 
-    async fn join_part(&mut self) -> Result<(), SinkError> {
+    async fn join_part(&mut self) -> Result<(), DestinationError> {
         if let Some(joined) = self.in_flight.join_next().await {
-            self.done.push(joined.map_err(interrupted)??);
+            self.done.push(joined??);
         }
         Ok(())
     }
 
-    async fn complete(&mut self) -> Result<(), SinkError> {
+    async fn complete(&mut self) -> Result<(), DestinationError> {
         while !self.in_flight.is_empty() {
             self.join_part().await?;
         }
@@ -173,34 +173,22 @@ impl Upload {
             .multipart_upload(parts)
             .send()
             .await
-            .map_err(|e| SinkError::s3("CompleteMultipartUpload", bucket, &self.key, e))?;
+            .map_err(|e| self.destination.failed("CompleteMultipartUpload", &self.key, e))?;
         self.open = false;
         Ok(())
     }
 
-    async fn abort(&mut self) -> Result<(), SinkError> {
-        // A part that arrives after the abort would stay; so none may be under way.
+    async fn abort(&mut self) -> Result<(), DestinationError> {
+        // A part that arrives after the abort would stay, so no upload may be running.
         self.in_flight.shutdown().await;
-        let S3Destination { client, bucket, .. } = &self.destination;
-        let aborted = client
-            .abort_multipart_upload()
-            .bucket(bucket)
-            .key(&self.key)
-            .upload_id(&self.id)
-            .send()
-            .await
-            .map_err(|e| SinkError::s3("AbortMultipartUpload", bucket, &self.key, e));
-        match aborted {
-            Err(e) if e.code() != Some("NoSuchUpload") => Err(e),
-            _ => {
-                self.open = false;
-                Ok(())
-            }
-        }
+        self.destination.abort_upload(&self.key, &self.id).await?;
+        self.open = false;
+        Ok(())
     }
 }
 
-/// Best effort for a writer that is dropped in the middle, as a canceled future is: nobody is left to wait for it.
+/// Aborts in the background, as a best effort: a writer is dropped half-way when its future is
+/// canceled, and then nobody is left to wait for the abort.
 impl Drop for Upload {
     fn drop(&mut self) {
         if !self.open {
@@ -216,7 +204,7 @@ impl Drop for Upload {
             next_part: self.next_part,
             in_flight: mem::take(&mut self.in_flight),
             done: Vec::new(),
-            // One attempt only: dropping this one must not start another.
+            // Dropping this value must not start another attempt.
             open: false,
         };
         runtime.spawn(async move {
@@ -227,7 +215,7 @@ impl Drop for Upload {
     }
 }
 
-/// Size of part `number`, from 1.
+/// Returns the size in bytes of part `number`, counted from 1.
 fn part_bytes(number: i32) -> usize {
     PART_BYTES << ((number - 1) / PARTS_PER_SIZE)
 }
