@@ -1,12 +1,28 @@
 //! The user's bucket is written with the user's key, under the user's role, and in no other way.
 
+use export_destination::{Destination, S3Destination};
 use local_stack::deploy::FUNCTIONS;
 use serde_json::json;
 
 use crate::harness::aws::{list, text};
-use crate::harness::cluster::Cluster;
+use crate::harness::bench::Bench;
+use crate::harness::cluster::{Cluster, run};
 use crate::harness::shared;
 use crate::harness::task::Task;
+
+#[path = "../../crates/export-destination/tests/destination/contract.rs"]
+mod contract;
+
+#[test]
+fn the_local_s3_keeps_the_contract_of_a_destination() {
+    let bench = Bench::new("destination-contract");
+    let destination = Destination::S3(S3Destination {
+        client: bench.s3_client(),
+        bucket: bench.env.var("EXPORT_BUCKET").to_owned(),
+        kms_key_id: bench.env.var("EXPORT_KMS_KEY_ID").to_owned(),
+    });
+    run(contract::check(&destination, "contract"));
+}
 
 #[test]
 fn every_object_is_encrypted_with_the_tasks_key() {

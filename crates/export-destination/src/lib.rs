@@ -1,6 +1,6 @@
 //! Where an export is written: an S3 bucket (SSE-KMS, multipart) or a local directory.
 //!
-//! Both behave alike, and one suite of tests (`tests/contract.rs`) checks that they do:
+//! Both behave alike, and one suite of tests (`tests/destination/contract.rs`) checks that they do:
 //!
 //! * An object appears under its key only when it is complete.
 //! * Writing a key again replaces its object, so that a retry repairs what an earlier attempt left.

@@ -1,8 +1,8 @@
-//! The sink against a real directory and against a small S3 server, read back with an independent reader.
+//! Writes to a directory and to a small S3 server, and reads the files back.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../../../export-destination/tests/fake_s3/mod.rs"]
+#[path = "../../../export-destination/tests/destination/fake_s3.rs"]
 mod fake_s3;
 mod files;
 mod objects;

@@ -95,7 +95,7 @@ async fn a_refused_part_aborts_the_upload() {
     }
     let error = result.unwrap_err();
     assert!(matches!(error, SinkError::Destination(DestinationError::Denied(_))), "{error}");
-    assert_eq!(error.to_string(), "UploadPart s3://exports/task/part-0.gz.parquet: AccessDenied: as the test asked");
+    assert_eq!(error.to_string(), "UploadPart s3://exports/task/part-0.gz.parquet: AccessDenied: injected by the test");
     assert_eq!(s3.operations().last(), Some(&"AbortMultipartUpload"));
     assert_eq!((s3.open_uploads(), s3.lock().objects.len()), (0, 0));
     assert!(matches!(writer.finish().await, Err(SinkError::Incomplete)));
