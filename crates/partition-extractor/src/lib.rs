@@ -1,5 +1,42 @@
-//! One partition of a table, from the database to Parquet part files; and the count that the rows
-//! of those files are compared with.
+//! Extracts one partition of a table from the database to Parquet part files. It also lets the
+//! server count the rows, so that the rows of the files can be compared with the count.
+//!
+//! ```no_run
+//! # async fn example(
+//! #     source: cluster_source::Source,
+//! #     table: export_task::table::Table,
+//! #     partition: export_task::plan::Partition,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! use cluster_source::BatchOptions;
+//! use export_destination::Destination;
+//! use export_task::object_key::TaskPath;
+//! use export_task::options::Options;
+//! use partition_extractor::{Extractor, Watch};
+//!
+//! struct NeverStops;
+//!
+//! impl Watch for NeverStops {
+//!     type Reason = std::convert::Infallible;
+//!
+//!     fn batch(&self, rows: usize) {
+//!         println!("{rows} rows");
+//!     }
+//!
+//!     async fn stop(&self) -> Self::Reason {
+//!         std::future::pending().await
+//!     }
+//! }
+//!
+//! let (path, watch) = (TaskPath::new("", "nightly"), NeverStops);
+//! let destination = Destination::Directory("/tmp/exports".into());
+//! let (options, batches, threads) = (Options::default(), BatchOptions::default(), 1);
+//! let mut extractor =
+//!     Extractor::new(path, options, source, destination, batches, threads, watch);
+//! let result = extractor.partition(&table, &partition).await?;
+//! println!("{} rows in {} files", result.rows, result.files.len());
+//! # Ok(())
+//! # }
+//! ```
 
 use std::error::Error;
 use std::time::Duration;
@@ -53,7 +90,7 @@ type Result<T, W> = std::result::Result<T, ExtractError<<W as Watch>::Reason>>;
 /// Extracts partitions, one after the other, over one connection.
 pub struct Extractor<W> {
     path: TaskPath,
-    files: Options,
+    options: Options,
     reader: Reader,
     destination: Destination,
     threads: usize,
@@ -69,18 +106,18 @@ struct Reader {
 
 /// How the extraction of a partition ended.
 enum Outcome {
-    /// Every row was written. Holds the bytes received from the database.
+    /// Every row was written. Holds the files and the number of bytes received from the database.
     Whole(Vec<PartFile>, u64),
     /// The table must be left out.
     Skip(SkippedTable),
 }
 
 impl<W: Watch> Extractor<W> {
-    /// Returns an extractor that has not connected yet. It writes below `path`, as `files` says, with
-    /// up to `threads` threads.
+    /// Returns an extractor that has not connected yet. It writes below `path` with the settings in
+    /// `options` and encodes with up to `threads` threads.
     pub fn new(
         path: TaskPath,
-        files: Options,
+        options: Options,
         source: Source,
         destination: Destination,
         batches: BatchOptions,
@@ -88,7 +125,7 @@ impl<W: Watch> Extractor<W> {
         watch: W,
     ) -> Self {
         let reader = Reader { source, batches, connection: None };
-        Self { path, files, reader, destination, threads, watch }
+        Self { path, options, reader, destination, threads, watch }
     }
 
     /// Extracts one partition. A table that can't be exported is a result, not an error.
@@ -97,24 +134,27 @@ impl<W: Watch> Extractor<W> {
     /// [`ExtractError`].
     pub async fn partition(&mut self, table: &Table, partition: &Partition) -> Result<PartitionResult, W> {
         let started_at = now_millis();
-        let (path, files) = (self.path.clone(), self.files);
-        let (named, batch, index) = (table.clone(), partition.batch, partition.index);
+        let (path, options) = (self.path.clone(), self.options);
+        let (target, batch, index) = (table.clone(), partition.batch, partition.index);
         // One file always exists and holds the schema. Other empty ranges leave no file.
         let settings = Settings {
             write_empty: batch == 1 && index == 0,
-            target_file_bytes: files.target_file_bytes(),
-            compression: files.compression,
+            target_file_bytes: options.target_file_bytes(),
+            compression: options.compression,
             threads: self.threads,
         };
         let mut writer = PartWriter::new(
             self.destination.clone(),
             arrow_schema(table),
-            move |file| path.part(&named, batch, index, file, files.compression),
+            move |file| path.part(&target, batch, index, file, options.compression),
             settings,
         );
         let Self { reader, watch, .. } = self;
+        // The future nests so deeply that a caller which awaits it would exceed the compiler's
+        // recursion limit. The box ends the nesting.
+        let extraction = Box::pin(reader.extract(table, partition, &mut writer, watch));
         let outcome = tokio::select! {
-            outcome = reader.extract(table, partition, &mut writer, watch) => outcome,
+            outcome = extraction => outcome,
             reason = watch.stop() => Err(ExtractError::Stopped(reason)),
         };
         let (files, source_bytes, skip) = match outcome {
@@ -194,7 +234,7 @@ impl Reader {
 
 /// How the reading of a partition ended.
 enum Read {
-    /// Every row was handed on. Holds the bytes received.
+    /// The writer got every row. Holds the number of bytes received.
     Whole(u64),
     /// The table must be left out.
     Skip(SkippedTable),
@@ -233,7 +273,8 @@ async fn abort(writer: PartWriter) {
     }
 }
 
-/// Returns the skipped table if the error leaves the table out, else the error with the table's name.
+/// Returns the skipped table if the error leaves the table out, else the error with the table's
+/// name.
 fn skip_or_fail<W: Watch>(table: &Table, error: SourceError) -> Result<SkippedTable, W> {
     error.skips(table).ok_or_else(|| ExtractError::Read { table: table.target(), source: error })
 }
