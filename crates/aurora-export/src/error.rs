@@ -1,4 +1,4 @@
-//! Why a command failed, for a person.
+//! The errors of the commands, which are printed for a person.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -10,7 +10,7 @@ use export_destination::closing::CloseError;
 use export_task::error::ApiError;
 use partition_extractor::ExtractError;
 
-/// Why a command failed.
+/// A command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The database failed.
@@ -25,22 +25,22 @@ pub enum CommandError {
     /// The export could not be closed.
     #[error(transparent)]
     Close(#[from] CloseError),
-    /// A metadata document could not be made.
-    #[error("a metadata document could not be made")]
+    /// A metadata document could not be serialised.
+    #[error("a metadata document could not be serialised")]
     Document(#[from] serde_json::Error),
-    /// An argument is not one that the API would accept.
+    /// The API would refuse an argument.
     #[error(transparent)]
     Argument(#[from] ApiError),
     /// An AWS service refused or failed.
     #[error(transparent)]
     Aws(#[from] StepError),
-    /// A failure that its message explains.
+    /// A failure without a cause. Holds the message.
     #[error("{0}")]
     Message(String),
     /// A failure with its cause.
     #[error("{message}")]
     Caused {
-        /// What could not be done.
+        /// Says what the command could not do.
         message: String,
         /// The cause.
         source: Box<dyn Error + Send + Sync>,

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! * [`error`]: why a command failed.
+//! * [`error`]: the reasons why a command fails.
 //! * [`local`]: exports a database in one process, without a stack.
 //! * [`verify`]: reads an export back and compares it with its metadata and with a database.
 

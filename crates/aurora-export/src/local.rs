@@ -1,5 +1,5 @@
-//! An export in one process, straight from a database: the same planner, reader and writer as a deployed stack's, and the
-//! same files, without AWS (or with S3 alone).
+//! Exports a database in one process. The planner, the reader, the writer and the files are the
+//! same as those of a deployed stack. AWS is not needed, except S3 for an export to a bucket.
 
 pub(crate) mod address;
 mod progress;
@@ -34,53 +34,60 @@ use crate::error::CommandError;
 use address::Address;
 use progress::Progress;
 
-/// What `aurora-export local` is given.
+/// The arguments of `aurora-export local`.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// The database: postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE
+    /// The database:
+    /// postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE
     ///
-    /// Without a database, all of the server's. TLS is verified, by the system's certificate authorities or those in
-    /// sslrootcert; it is left out for loopback addresses and with sslmode=disable. A password given as AURORA_EXPORT_PASSWORD
-    /// in the environment doesn't show in the list of processes.
-    // Parsed later: a parser's error is shown together with the text, and so with a password.
+    /// Without a database, all databases of the server are exported. TLS is verified with the
+    /// system's certificate authorities or those in sslrootcert. Loopback addresses and
+    /// sslmode=disable use no TLS. Set the password in the environment variable
+    /// AURORA_EXPORT_PASSWORD to keep it out of the list of processes.
+    // Parsed later, because the argument parser prints the text with its error, and the text may
+    // hold a password.
     #[arg(long, value_name = "URL")]
     source: String,
-    /// Where to write: a directory, or s3://bucket/prefix
+    /// Destination: a directory, or s3://bucket/prefix
     #[arg(long, value_name = "DIR|S3")]
     out: String,
-    /// Name of the export, which is the directory its files are in
+    /// Name of the export and of the directory that holds its files
     #[arg(long, default_value_t = default_name(), value_parser = identifier)]
     name: String,
-    /// Parts of the server: database, database.schema or database.schema.table (MySQL: database.table), whatever database the address names; may be repeated
+    /// Part of the server to export: database, database.schema or database.schema.table (MySQL:
+    /// database.table); may be repeated. Takes precedence over the database in the URL
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
-    /// Which Parquet types columns become: AWS's, which has text for all but numbers and booleans, or Parquet's own
+    /// Parquet types of columns: AWS's types, which are text for everything but numbers and
+    /// booleans, or Parquet's native types
     #[arg(long, default_value = "aurora")]
     types: Types,
-    /// How pages are compressed
+    /// Compression of pages
     #[arg(long, default_value = "gzip")]
     compression: Compression,
-    /// Size at which a file ends and the next begins, in MiB
+    /// Size in MiB at which a file ends and the next one begins
     #[arg(long, value_name = "MIB", default_value_t = TARGET_FILE_MB, value_parser = clap::value_parser!(u32).range(1..=options::MOST_FILE_MB as i64))]
     target_file_size_mb: u32,
-    /// How the export is checked: the database counts the rows of each table that is read in parts, or it doesn't
+    /// Check of the export: the database counts the rows of each table that is read in parts, or
+    /// nothing is checked
     #[arg(long, default_value = "count")]
     verify: Verify,
-    /// Connections that read at once; as many as there are processors if not given
+    /// Number of connections that read at once [default: number of processors]
     #[arg(long)]
     jobs: Option<std::num::NonZero<u32>>,
-    /// Size of the ranges tables are read in, in MiB of table
+    /// Size in MiB of the ranges that tables are read in, measured in the database
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     partition_mb: u64,
-    /// Log in to PostgreSQL as a superuser, or as a member of a role that may read or write the server's files or run
-    /// programs there
+    /// Log in to PostgreSQL as a superuser, or as a member of a role that may read or write the
+    /// server's files or run programs there
     ///
-    /// An export needs none of that: a role with LOGIN and pg_read_all_data (before version 14, SELECT on the tables and
-    /// USAGE on their schemas) reads everything but tables with row-level security, for which it needs BYPASSRLS. What code
-    /// other users left in the database could do with such a role, should it ever run, is far less.
+    /// An export needs no such role. A role with LOGIN and pg_read_all_data (before version 14,
+    /// SELECT on the tables and USAGE on their schemas) reads everything but tables with row-level
+    /// security, which need BYPASSRLS. Code that other users left in the database can do far less
+    /// with such a role, should it ever run.
     #[arg(long)]
     allow_superuser: bool,
-    /// KMS key that objects in S3 are encrypted with; needed for S3
+    /// KMS key that encrypts objects in S3; required for S3
     #[arg(long)]
     kms_key_id: Option<String>,
 }
@@ -130,7 +137,7 @@ impl Arguments {
 
     fn only(&self, source: &Address) -> Result<ExportOnly, CommandError> {
         Ok(match &source.database {
-            // Not parsed: a database in an address may have any name.
+            // Not parsed, because the database in an address may have any name.
             Some(database) if self.only.is_empty() => vec![database.clone()].into(),
             _ => ExportOnly::parse(&self.only)?,
         })
@@ -145,20 +152,21 @@ fn identifier(name: &str) -> Result<String, String> {
     if request::is_identifier(name) {
         return Ok(name.to_owned());
     }
-    Err("a name begins with a letter and has letters, digits and single hyphens, at most 60".to_owned())
+    Err("a name begins with a letter and has at most 60 letters, digits and single hyphens".to_owned())
 }
 
 fn default_name() -> String {
     format!("export-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S"))
 }
 
-/// Exports, and says on standard output what it came to.
+/// Exports a database and prints a summary on standard output.
 ///
 /// # Errors
-/// When the source can't be read or the destination can't be written; what was begun may remain there.
+/// When the source can't be read or the destination can't be written. Files of the failed export
+/// may remain in the destination.
 pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     let source = Address::with_password(&arguments.source)?;
-    let began = Instant::now();
+    let started = Instant::now();
     let (destination, bucket, prefix) = destination(&arguments).await?;
     let path = TaskPath::new(&prefix, &arguments.name);
     refuse_existing(&destination, &path).await?;
@@ -177,7 +185,9 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
         let names = unmatched.join(", ");
-        return Err(CommandError::new(format!("the server has nothing of these names: {names}")));
+        return Err(CommandError::new(format!(
+            "the server has no database, schema or table with these names: {names}"
+        )));
     }
     task.task_start_time = Some(now_millis());
     task.planned_bytes = survey.bytes();
@@ -202,7 +212,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         HumanCount(exported().map(|file| file.rows).sum()),
         HumanBytes(exported().map(|file| file.bytes).sum()),
         HumanCount(tally.files.len() as u64),
-        began.elapsed().as_secs_f64(),
+        started.elapsed().as_secs_f64(),
         path.base(),
     );
     for skipped in &tally.skipped {
@@ -214,7 +224,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Where to write, and the bucket and the path below it as metadata name them.
+/// Returns the destination, and its bucket and prefix as the metadata names them.
 async fn destination(arguments: &Arguments) -> Result<(Destination, String, String), CommandError> {
     let Some(address) = arguments.out.strip_prefix("s3://") else {
         return Ok((Destination::Directory(PathBuf::from(&arguments.out)), String::new(), String::new()));
@@ -228,33 +238,35 @@ async fn destination(arguments: &Arguments) -> Result<(Destination, String, Stri
     Ok((Destination::S3(s3), bucket.to_owned(), prefix.trim_matches('/').to_owned()))
 }
 
-/// Code that other users left in a database has the powers of whoever runs it.
+/// Refuses a user with more powers than an export needs, because code that other users left in a
+/// database runs with the powers of the user who calls it.
 pub(crate) async fn refuse_superuser(server: &Source) -> Result<(), CommandError> {
     let Some(role) = server.powerful_role().await? else { return Ok(()) };
     Err(CommandError::new(format!(
-        "the user has the powers of {role}, which an export doesn't need: log in as a role with pg_read_all_data, or give \
+        "the user has the powers of {role}, which an export doesn't need: log in as a role with pg_read_all_data, or use \
          --allow-superuser"
     )))
 }
 
-/// Files of two exports must not mix.
+/// Refuses a directory that exists, because files of two exports must not mix.
 async fn refuse_existing(destination: &Destination, path: &TaskPath) -> Result<(), CommandError> {
     if destination.exists(&path.listing_prefix()).await? {
-        return Err(CommandError::new(format!("{} exists already", path.base())));
+        return Err(CommandError::new(format!("{} already exists", path.base())));
     }
     Ok(())
 }
 
-/// Makes the directory this export's: another may have begun since [`refuse_existing`].
+/// Claims the directory for this export, because another export may have begun since
+/// [`refuse_existing`].
 async fn begin(destination: &Destination, path: &TaskPath, task: &ExportTask) -> Result<(), CommandError> {
-    let (run, info) = (Uuid::new_v4().to_string(), metadata::export_info(task)?);
-    match destination.claim(&path.export_info(), info.into(), &run).await? {
+    let (owner, info) = (Uuid::new_v4().to_string(), metadata::export_info(task)?);
+    match destination.claim(&path.export_info(), info.into(), &owner).await? {
         Claim::Own => Ok(()),
-        Claim::Taken(_) => Err(CommandError::new(format!("{} exists already", path.base()))),
+        Claim::Taken(_) => Err(CommandError::new(format!("{} already exists", path.base()))),
     }
 }
 
-/// The task as a deployed stack would record it.
+/// Returns the task as a deployed stack would record it.
 fn task(
     arguments: &Arguments,
     source: &Address,
@@ -284,7 +296,7 @@ fn task(
     task
 }
 
-/// Reads all partitions, on as many connections as there are jobs.
+/// Extracts all partitions, on as many connections as there are jobs.
 async fn extract(
     arguments: &Arguments,
     live: &Live,
@@ -326,7 +338,7 @@ async fn extract(
     }
     let mut results = Results::default();
     while let Some(worker) = workers.join_next().await {
-        let stopped = |e| CommandError::caused("a reader stopped", e);
+        let stopped = |e| CommandError::caused("a reader stopped early", e);
         results.extend([worker.map_err(stopped)??]);
     }
     Ok(results)

@@ -19,10 +19,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the export API on a loopback port, so that the unmodified AWS CLI and SDKs reach a deployed stack
+    /// Serve the export API on a loopback port, so that the unmodified AWS CLI and SDKs reach a
+    /// deployed stack
     ///
-    /// Set AWS_ENDPOINT_URL_RDS to what it prints. Requests are handed to the stack's export-api function with your own
-    /// credentials, which need lambda:InvokeFunction on it.
+    /// The command prints the value for AWS_ENDPOINT_URL_RDS. It passes requests to the stack's
+    /// export-api function with your own credentials, which need lambda:InvokeFunction on that
+    /// function.
     Endpoint {
         /// Loopback address to listen on; port 0 takes a free one
         #[arg(long, default_value = "127.0.0.1:0")]
@@ -31,30 +33,34 @@ enum Command {
         #[arg(long, default_value = "aurora-export-export-api")]
         function: String,
     },
-    /// Export a database straight to Parquet, in this process: into a directory or to S3, without a stack
+    /// Export a database to Parquet in this process, without a stack: into a directory or to S3
     ///
-    /// Files, their layout and the metadata beside them are those of a deployed stack. All rows are from one
-    /// moment. For that, a user of MySQL needs the RELOAD privilege; notes say what is not of that moment.
+    /// The files, their layout and the metadata are the same as those of a deployed stack. All rows
+    /// are from one moment. MySQL users need the RELOAD privilege for that. Notes name everything
+    /// that is not from that moment.
     Local(local::Arguments),
-    /// Read an export back and compare it with its metadata and, if told so, with a database
+    /// Read an export back and compare it with its metadata and, with --source, with a database
     ///
-    /// Every page of every file is read. Files, rows, types and markers must be those the metadata tells, and nothing else
-    /// may be there. With --source the server computes of each column, in SQL, how many NULLs and how many distinct values
-    /// it has (up to 100,000), the smallest and the largest value, the sum of exact numbers, and a hash of all values that
-    /// doesn't depend on their order. The same is computed from the files. So a value, row or column that is missing,
-    /// changed or there twice is found. Values that changed places within their column are not. The server is read as it is
-    /// now: a database that has changed since the export differs from it.
+    /// The command reads every page of every file. Files, rows, types and markers must match the
+    /// metadata, and there must be no other files. With --source, the server computes for each
+    /// column in SQL: the number of NULLs, the number of distinct values (up to 100,000), the
+    /// smallest and the largest value, the sum of exact numbers, and a hash of all values that does
+    /// not depend on their order. The command computes the same from the files. So it finds a
+    /// value, row or column that is missing, changed or duplicated. It does not find values that
+    /// changed places within their column. The server is read as it is now: a database that has
+    /// changed since the export differs from it.
     ///
-    /// The exit status is 0 if all is equal, 1 if anything differs, and 2 if it can't be told.
+    /// The exit status is 0 if everything is equal, 1 if anything differs, and 2 if the comparison
+    /// fails.
     Verify(verify::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // What is wrong and stops nothing. The standard output has the result alone.
+    // Warnings go to standard error, because standard output holds only the result.
     tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(io::stderr).init();
-    let ended = match arguments.command {
+    let result = match arguments.command {
         Command::Endpoint { listen, function } => {
             let client = aws_sdk_lambda::Client::new(&clients::config().await);
             export_endpoint::serve(listen, ExportApi::new(client, function)).await.map_err(|e| e.to_string())
@@ -69,7 +75,7 @@ async fn main() -> ExitCode {
             }
         },
     };
-    match ended {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

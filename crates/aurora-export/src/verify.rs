@@ -1,13 +1,14 @@
-//! An export read back and compared: with its own metadata, and with a database.
+//! Reads an export back and compares it with its own metadata and with a database.
 //!
 //! # Layout
 //!
-//! * `export`: where an export is: files and documents.
-//! * `contents`: what it says of itself, and which file belongs to which table.
-//! * `part`: one Parquet file, read to its last page.
-//! * `tally`: what the files say of a column; `number` and `print` are of numbers.
-//! * `database`: the tables of a server, and what it says of them.
-//! * `report`: what is told.
+//! * `export`: lists and reads the files of an export.
+//! * `contents`: reads the metadata and assigns each file to its table.
+//! * `part`: reads one Parquet file to its last page.
+//! * `tally`: computes the measures of a column from the files. `number` and `print` handle
+//!   numbers.
+//! * `database`: lists the tables of a server and lets it compute the same measures.
+//! * `report`: prints the result.
 
 mod contents;
 mod database;
@@ -31,38 +32,42 @@ use tokio::task::JoinSet;
 use crate::local;
 use crate::local::address::Address;
 use contents::{Column, Contents};
-use database::{Asker, Database};
+use database::{Database, Profiler};
 use export::Export;
 use part::Part;
 use report::{Difference, Report};
-use tally::{Look, Tally};
+use tally::{Comparison, Tally};
 
 use crate::error::CommandError;
 
-/// What `aurora-export verify` is given.
+/// The arguments of `aurora-export verify`.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The export: the directory that holds export_info_<task>.json, or s3://bucket/prefix/task
     export: String,
-    /// Compare with a database too: postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE
+    /// Compare with a database too:
+    /// postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE
     ///
-    /// The address is written as for `aurora-export local`, and a password may be given as AURORA_EXPORT_PASSWORD there
-    /// too. The server is read as it is now: what has changed since the export differs.
-    // Parsed later: a parser's error is shown together with the text, and so with a password.
+    /// The URL has the same form as for `aurora-export local`, and the password can be set in
+    /// AURORA_EXPORT_PASSWORD too. The server is read as it is now: what has changed since the
+    /// export differs.
+    // Parsed later, because the argument parser prints the text with its error, and the text may
+    // hold a password.
     #[arg(long, value_name = "URL")]
     source: Option<String>,
-    /// How the result is printed
+    /// Format of the result
     #[arg(long, default_value = "text")]
     output: Output,
-    /// Look at these parts only: database, database.schema or database.schema.table (MySQL: database.table); may be
-    /// repeated
+    /// Part of the export to compare: database, database.schema or database.schema.table (MySQL:
+    /// database.table); may be repeated
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
-    /// Log in to PostgreSQL as a superuser, or as a member of a role that may read or write the server's files or run
-    /// programs there
+    /// Log in to PostgreSQL as a superuser, or as a member of a role that may read or write the
+    /// server's files or run programs there
     ///
-    /// The server plans a query of every table, which may run what the table's owner put into its indexes and statistics,
-    /// with the rights of the user who logs in. What user to log in as is in `aurora-export local --help`.
+    /// The server plans a query of every table. Planning may run code that the table's owner put
+    /// into indexes and statistics, with the rights of the user who logs in. `aurora-export local
+    /// --help` describes a suitable user.
     #[arg(long)]
     allow_superuser: bool,
 }
@@ -73,10 +78,11 @@ enum Output {
     Json,
 }
 
-/// Compares, says on standard output what it came to, and returns whether all is equal.
+/// Compares an export, prints the result on standard output, and returns whether everything is
+/// equal.
 ///
 /// # Errors
-/// When the export holds no metadata, or it or the database can't be reached.
+/// When the export holds no metadata, or when the export or the database can't be reached.
 pub async fn run(arguments: Arguments) -> Result<bool, CommandError> {
     let export = Export::open(&arguments.export).await;
     let mut contents = Contents::read(&export).await?;
@@ -95,10 +101,11 @@ pub async fn run(arguments: Arguments) -> Result<bool, CommandError> {
         }
     };
     if let Some(database) = &database {
-        let told: BTreeSet<_> = contents.tables.iter().map(|table| (table.target.as_str(), table.namesakes)).collect();
+        let exported: BTreeSet<_> =
+            contents.tables.iter().map(|table| (table.target.as_str(), table.namesakes)).collect();
         let missing = database.tables.keys().filter(|(target, namesakes)| {
             is_wanted(target)
-                && !told.contains(&(target.as_str(), *namesakes))
+                && !exported.contains(&(target.as_str(), *namesakes))
                 && !contents.skipped.contains_key(target)
                 && !contents.warning_message.contains(target)
         });
@@ -117,7 +124,7 @@ pub async fn run(arguments: Arguments) -> Result<bool, CommandError> {
     Ok(equal)
 }
 
-/// Whether a table is in one of the parts. Of MySQL a database is its own schema.
+/// Returns whether a table is in one of the parts. In MySQL, a database is its own schema.
 fn is_selected(parts: &[String], target: &str) -> bool {
     let is_in = |part: &String| {
         let below = |name: &str| target == name || target.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
@@ -126,7 +133,7 @@ fn is_selected(parts: &[String], target: &str) -> bool {
     parts.is_empty() || parts.iter().any(is_in)
 }
 
-/// Compares tables, as many at once as there are processors, and files likewise.
+/// Compares as many tables at once as there are processors, and reads as many files at once.
 async fn compare(
     export: Export,
     tables: Vec<contents::Table>,
@@ -140,10 +147,10 @@ async fn compare(
         let (shared, tables) = (Arc::clone(&shared), Arc::clone(&tables));
         workers.spawn(async move {
             let next = || tables.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let mut asker = shared.database.as_ref().map(|database| Asker::new(database.source.clone()));
+            let mut profiler = shared.database.as_ref().map(|database| Profiler::new(database.source.clone()));
             let mut done = Vec::new();
             while let Some((number, table)) = next() {
-                done.push((number, shared.table(table, asker.as_mut()).await?));
+                done.push((number, shared.table(table, profiler.as_mut()).await?));
             }
             Ok::<_, CommandError>(done)
         });
@@ -157,48 +164,52 @@ async fn compare(
 }
 
 fn stopped(error: tokio::task::JoinError) -> CommandError {
-    CommandError::caused("a reader stopped", error)
+    CommandError::caused("a reader stopped early", error)
 }
 
-/// What all workers use.
+/// Everything that all workers share.
 struct Shared {
     export: Export,
     database: Option<Database>,
-    /// Files that all workers together may read at once.
+    /// Limits the number of files that all workers together read at once.
     readers: Arc<Semaphore>,
     processors: usize,
 }
 
 /// A column of the files that a column of the database is compared with.
 struct Compared<'a> {
-    /// Its place in the files.
-    at: usize,
+    /// The index of the column in the files.
+    index: usize,
     column: &'a ListedColumn,
-    look: Look,
+    comparison: Comparison,
 }
 
 impl Shared {
-    async fn table(&self, table: contents::Table, asker: Option<&mut Asker>) -> Result<report::Table, CommandError> {
+    async fn table(
+        &self,
+        table: contents::Table,
+        profiler: Option<&mut Profiler>,
+    ) -> Result<report::Table, CommandError> {
         let mut differences: Vec<Difference> = table.differences.iter().cloned().map(Difference::from).collect();
         let found = self.database.as_ref().map(|database| database.table(&table.target, table.namesakes));
-        let (mut compared, mut looks) = (Vec::new(), vec![None; table.columns.len()]);
-        if let (Some(Some((_, listed))), Some(asker)) = (found, &asker) {
+        let (mut compared, mut comparisons) = (Vec::new(), vec![None; table.columns.len()]);
+        if let (Some(Some((_, listed))), Some(profiler)) = (found, &profiler) {
             differences.extend(described(&table.columns, &listed.columns));
-            compared = asker.compared(&table.columns, &listed.columns, &mut differences);
+            compared = profiler.compared(&table.columns, &listed.columns, &mut differences);
         }
-        for Compared { at, look, .. } in &compared {
-            looks[*at] = Some(*look);
+        for Compared { index, comparison, .. } in &compared {
+            comparisons[*index] = Some(*comparison);
         }
-        let (part, unread) = self.files(&table, looks).await?;
-        differences.extend(unread.into_iter().map(Difference::from));
+        let (part, unreadable) = self.files(&table, comparisons).await?;
+        differences.extend(unreadable.into_iter().map(Difference::from));
         if table.rows.is_some_and(|rows| rows != part.rows) {
             differences.push("rows".to_owned().into());
         }
         let mut not_counted = Vec::new();
-        match (found, asker) {
-            (Some(Some((database, listed))), Some(asker)) => {
+        match (found, profiler) {
+            (Some(Some((database, listed))), Some(profiler)) => {
                 let asked: Vec<Asked<'_>> = compared.iter().map(|compared| compared.asked(&part)).collect();
-                match asker.profile(database, listed, &asked).await {
+                match profiler.profile(database, listed, &asked).await {
                     Ok(profile) => differences.extend(differences_of(&table.columns, &part, &compared, &profile)),
                     Err(error) => differences.push(unanswered(error)?),
                 }
@@ -218,17 +229,19 @@ impl Shared {
         })
     }
 
-    /// Reads a table's files; what they hold together, and which can't be read.
+    /// Reads a table's files. Returns what they hold together, and a message for each file that
+    /// can't be read.
     async fn files(
         &self,
         table: &contents::Table,
-        looks: Vec<Option<Look>>,
+        comparisons: Vec<Option<Comparison>>,
     ) -> Result<(Part, Vec<String>), CommandError> {
         let columns = table.columns.iter();
         let columns = columns.map(|column| (column.column_name.clone(), column.expected_exported_type.clone()));
         let columns: Arc<Vec<(String, String)>> = Arc::new(columns.collect());
-        let mut whole = Part { rows: 0, columns: looks.iter().map(|look| look.map(Tally::new)).collect() };
-        let (looks, mut unread, mut reading) = (Arc::new(looks), Vec::new(), JoinSet::new());
+        let mut whole =
+            Part { rows: 0, columns: comparisons.iter().map(|comparison| comparison.map(Tally::new)).collect() };
+        let (comparisons, mut unreadable, mut reading) = (Arc::new(comparisons), Vec::new(), JoinSet::new());
         let mut files = table.files.iter();
         loop {
             let file = files.next();
@@ -236,45 +249,47 @@ impl Shared {
                 let Some(read) = reading.join_next().await else { break };
                 match read.map_err(stopped)? {
                     (_, Ok(part)) => whole.merge(part),
-                    (path, Err(error)) => unread.push(format!("{path}: {error}")),
+                    (path, Err(error)) => unreadable.push(format!("{path}: {error}")),
                 }
             }
             let Some((path, _)) = file else { break };
-            let turn = Arc::clone(&self.readers).acquire_owned().await;
-            let turn = turn.map_err(|e| CommandError::caused("no reader is left", e))?;
-            let (file, columns, looks) = (self.export.file(path).await?, Arc::clone(&columns), Arc::clone(&looks));
+            let permit = Arc::clone(&self.readers).acquire_owned().await;
+            let permit = permit.map_err(|e| CommandError::caused("no reader is left", e))?;
+            let file = self.export.file(path).await?;
+            let (columns, comparisons) = (Arc::clone(&columns), Arc::clone(&comparisons));
             let path = path.clone();
             reading.spawn_blocking(move || {
-                let part = Part::read(&file, &columns, &looks);
-                drop(turn);
+                let part = Part::read(&file, &columns, &comparisons);
+                drop(permit);
                 (path, part)
             });
         }
-        Ok((whole, unread))
+        Ok((whole, unreadable))
     }
 }
 
 impl Compared<'_> {
-    /// What the server is asked, once the files have been read.
+    /// Returns the question for the server. It depends on the files: the server counts distinct
+    /// values only if they were counted in the files.
     fn asked(&self, part: &Part) -> Asked<'_> {
-        let Self { at, column, look } = self;
-        let distinct = part.columns[*at].as_ref().is_some_and(Tally::is_counted);
-        Asked { column, form: look.form, list: look.list, distinct }
+        let Self { index, column, comparison } = self;
+        let distinct = part.columns[*index].as_ref().is_some_and(Tally::is_counted);
+        Asked { column, form: comparison.form, list: comparison.list, distinct }
     }
 }
 
-/// Where what the server says differs from what the files hold.
+/// Returns the differences between the measures of the server and those of the files.
 fn differences_of(columns: &[Column], part: &Part, compared: &[Compared<'_>], profile: &Profile) -> Vec<Difference> {
     let rows = (profile.rows != part.rows).then(|| Difference::from("rows of the database".to_owned()));
-    let of_columns = compared.iter().zip(&profile.columns).flat_map(|(Compared { at, .. }, measures)| {
-        let tally = part.columns[*at].iter();
-        let differ = tally.flat_map(|tally| tally.differences(part.rows, measures, profile.rows));
-        differ.map(|what| Difference::of_column(&columns[*at], what))
+    let of_columns = compared.iter().zip(&profile.columns).flat_map(|(Compared { index, .. }, measures)| {
+        let tally = part.columns[*index].iter();
+        let names = tally.flat_map(|tally| tally.differences(part.rows, measures, profile.rows));
+        names.map(|what| Difference::from_column(&columns[*index], what))
     });
     rows.into_iter().chain(of_columns).collect()
 }
 
-/// Where names, order and declared types of columns differ.
+/// Returns the differences in names, order and declared types of columns.
 fn described(columns: &[Column], listed: &[ListedColumn]) -> Vec<Difference> {
     let mut differences = Vec::new();
     for column in listed.iter().filter(|listed| !columns.iter().any(|column| column.column_name == listed.name)) {
@@ -283,7 +298,7 @@ fn described(columns: &[Column], listed: &[ListedColumn]) -> Vec<Difference> {
     }
     for column in columns {
         let Some(listed) = listed.iter().find(|listed| listed.name == column.column_name) else {
-            differences.push(Difference::of_column(column, "the database has no such column"));
+            differences.push(Difference::from_column(column, "the database has no such column"));
             continue;
         };
         let here = (
@@ -295,7 +310,7 @@ fn described(columns: &[Column], listed: &[ListedColumn]) -> Vec<Difference> {
         let there =
             (listed.original_type.as_str(), listed.char_max_length, listed.num_precision, listed.datetime_precision);
         if here != there {
-            differences.push(Difference::of_column(column, "declared type"));
+            differences.push(Difference::from_column(column, "declared type"));
         }
     }
     let order = columns.iter().map(|column| &column.column_name).eq(listed.iter().map(|listed| &listed.name));
@@ -305,10 +320,11 @@ fn described(columns: &[Column], listed: &[ListedColumn]) -> Vec<Difference> {
     differences
 }
 
-/// What the server refuses or can't compute is a difference, all else the end.
+/// Returns a difference if the server refuses a question or can't compute the answer. Every other
+/// error ends the comparison.
 fn unanswered(error: SourceError) -> Result<Difference, CommandError> {
-    if database::is_told(&error) {
-        return Ok(Difference { column: None, what: format!("the database can't be asked: {error}") });
+    if database::is_difference(&error) {
+        return Ok(Difference { column: None, what: format!("the database can't be queried: {error}") });
     }
     Err(error.into())
 }

@@ -1,5 +1,5 @@
-//! `aurora-export local` on a real server: every row, in Parquet's own types and in AWS's, and what can't be expressed
-//! reported.
+//! `aurora-export local` on a real server: it exports every row, in Parquet's native types and in
+//! AWS's, and reports values that can't be expressed.
 #![allow(clippy::unwrap_used)]
 
 mod server;
@@ -57,20 +57,20 @@ fn logical_types(file: &Path) -> Vec<Option<LogicalType>> {
 fn a_database_is_exported_without_a_stack() {
     let server = Server::start("local");
     server.execute("postgres", TABLES);
-    parquets_own_types(&server);
-    awss_types(&server);
+    native_types(&server);
+    aws_types(&server);
     parts_and_codecs(&server);
     superusers_are_refused(&server);
-    an_export_without_its_locks_is_no_success(&server);
+    an_export_that_loses_its_locks_fails(&server);
     a_server_without_a_database_postgres(&server);
 }
 
-fn parquets_own_types(server: &Server) {
+fn native_types(server: &Server) {
     let output = server.export("own", &["--types", "native", "--jobs", "3"]);
-    let said = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.starts_with("3 tables, 200,003 rows"), "{said}");
-    assert!(said.contains("not exported: postgres.public.endless"), "{said}");
+    assert!(text.starts_with("3 tables, 200,003 rows"), "{text}");
+    assert!(text.contains("not exported: postgres.public.endless"), "{text}");
     assert!(files_of(server, "own/postgres/public.endless/1").is_empty());
 
     let files = files_of(server, "own/postgres/public.native/1");
@@ -116,10 +116,10 @@ fn parquets_own_types(server: &Server) {
     assert!(info.contains("\"status\":\"COMPLETE\"") && info.contains("UNREPRESENTABLE_VALUE"), "{info}");
     let again = server.export("own", &[]);
     assert!(!again.status.success());
-    assert!(String::from_utf8_lossy(&again.stderr).contains("own exists already"));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("own already exists"));
 }
 
-fn awss_types(server: &Server) {
+fn aws_types(server: &Server) {
     let output = server.export("awss", &["--only", "postgres.public.native", "--only", "postgres.public.endless"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stdout.starts_with(b"2 tables, 1,004 rows"), "{}", String::from_utf8_lossy(&output.stdout));
@@ -143,8 +143,8 @@ fn parts_and_codecs(server: &Server) {
     let mut refused = Command::new(env!("CARGO_BIN_EXE_aurora-export"));
     let url = "postgres://me:confidential@db.example.com/shop?sslmode=require";
     let output = refused.args(["local", "--source", url, "--out", "nowhere"]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("sslmode") && !said.contains("confidential"), "{said}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("sslmode") && !text.contains("confidential"), "{text}");
 }
 
 fn superusers_are_refused(server: &Server) {
@@ -154,30 +154,30 @@ fn superusers_are_refused(server: &Server) {
     for (user, role) in [("me", "me"), ("files", "pg_write_server_files"), ("hidden", "me")] {
         let name = format!("as-{user}");
         let output = server.export_as(user, &name, &only);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains(&format!("the powers of {role},")), "{said}");
-        assert!(said.contains("--allow-superuser"), "{said}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(&format!("the powers of {role},")), "{text}");
+        assert!(text.contains("--allow-superuser"), "{text}");
         assert!(!server.dir.join("out").join(&name).exists());
     }
     let output = server.export_as("me", "as-me", &["--only", "postgres.other", "--allow-superuser"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The connection that holds the tables still is ended while others read.
-fn an_export_without_its_locks_is_no_success(server: &Server) {
+/// The test ends the connection that locks the tables while others read.
+fn an_export_that_loses_its_locks_fails(server: &Server) {
     let output = std::thread::scope(|scope| {
         let export = scope.spawn(|| server.export("unheld", &["--only", "postgres.public.many", "--jobs", "1"]));
-        let of_ours = "FROM pg_stat_activity WHERE usename = 'reader'";
-        while server.execute("postgres", &format!("SELECT count(*) {of_ours} AND query ~ '^COPY'")) == "0" {
+        let sessions = "FROM pg_stat_activity WHERE usename = 'reader'";
+        while server.execute("postgres", &format!("SELECT count(*) {sessions} AND query ~ '^COPY'")) == "0" {
             assert!(!export.is_finished(), "no table was seen being read");
         }
-        let end = format!("SELECT count(pg_terminate_backend(pid)) {of_ours} AND query !~ '^COPY'");
+        let end = format!("SELECT count(pg_terminate_backend(pid)) {sessions} AND query !~ '^COPY'");
         assert_ne!(server.execute("postgres", &end), "0");
         export.join().unwrap()
     });
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("locked the tables of database postgres has ended"), "{said}");
-    // What an export claims its directory with is there, and never became more.
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("locked the tables of database postgres has ended"), "{text}");
+    // The document that claimed the directory exists and was never replaced by a complete one.
     let info = fs::read_to_string(server.dir.join("out/unheld/export_info_unheld.json")).unwrap();
     assert!(!info.contains("COMPLETE"), "{info}");
 }
@@ -194,6 +194,6 @@ fn a_server_without_a_database_postgres(server: &Server) {
     }
     server.execute("shop", "REVOKE CONNECT ON DATABASE template1 FROM public");
     let output = server.export_as("reader", "none", &["--only", "nowhere"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("nowhere, postgres, template1"), "{said}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("nowhere, postgres, template1"), "{text}");
 }

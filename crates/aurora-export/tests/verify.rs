@@ -1,5 +1,5 @@
-//! `aurora-export verify` on a real server: an export of every type there is equals its database, and each way in which
-//! one can differ is found. Those of MySQL are in the tests of the whole stack.
+//! `aurora-export verify` on a real server. An export of every type equals its database, and every
+//! kind of difference is found. The end-to-end tests do the same for MySQL.
 #![allow(clippy::unwrap_used)]
 
 mod server;
@@ -14,7 +14,7 @@ const ROWS: &str = include_str!("../../../tests/e2e/rows.sql");
 const NATIVE: &str = include_str!("../../../tests/e2e/native.sql");
 const NAMES: &str = include_str!("../../../tests/e2e/names.sql");
 
-/// Small tables that are changed, one table at a time.
+/// Small tables. The tests change one table after another.
 const CHANGED: &str = "
     CREATE TABLE t (id int PRIMARY KEY, a float8, b float4, c text, d bytea, e boolean, f timestamptz, g numeric,
         h numeric(9,2), i int[], j uuid, k date, l time, m text[]);
@@ -26,29 +26,29 @@ fn verify(export: &Path, more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_aurora-export")).arg("verify").arg(export).args(more).output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn text_of(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Asserts that an export equals what it is compared with.
+/// Asserts that an export has no differences. Returns the output.
 fn equals(export: &Path, more: &[&str]) -> String {
     let output = verify(export, more);
-    let said = said(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(!said.contains("DIFFERS"), "{said}");
-    said
+    let text = text_of(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(!text.contains("DIFFERS"), "{text}");
+    text
 }
 
-/// Asserts that an export differs, in these words.
+/// Asserts that an export differs and that the output contains `words`.
 fn differs(export: &Path, more: &[&str], words: &str) {
     let output = verify(export, more);
-    let said = said(&output);
-    assert_eq!(output.status.code(), Some(1), "{words}: {said}");
-    assert!(said.lines().any(|line| line.starts_with("DIFFERS") && line.contains(words)), "{words}: {said}");
+    let text = text_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{words}: {text}");
+    assert!(text.lines().any(|line| line.starts_with("DIFFERS") && line.contains(words)), "{words}: {text}");
 }
 
 #[test]
-fn every_type_there_is_equals_its_database() {
+fn an_export_of_every_type_equals_its_database() {
     let server = Server::start("verify-types");
     for (database, sql) in [("rows", ROWS), ("native", NATIVE), ("names", NAMES), ("latin", "SELECT 1")] {
         let encoding = if database == "latin" { "LATIN1" } else { "UTF8" };
@@ -58,7 +58,7 @@ fn every_type_there_is_equals_its_database() {
         );
         server.execute(database, sql);
     }
-    // Bytes of this encoding are in another order than those of UTF-8.
+    // The order of characters differs between the bytes of this encoding and those of UTF-8.
     server.execute(
         "latin",
         "CREATE TABLE t AS SELECT convert_from(set_byte('x', 0, g), 'LATIN1') AS c FROM generate_series(160, 255) g",
@@ -67,11 +67,11 @@ fn every_type_there_is_equals_its_database() {
     for types in ["aurora", "native"] {
         let parts = ["rows", "native", "names", "latin"].map(|database| ["--only", database]);
         let output = server.export(types, &[parts.as_flattened(), &["--types", types]].concat());
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", text_of(&output));
         let export = server.dir.join("out").join(types);
         equals(&export, &[]);
-        let said = equals(&export, &["--source", &source]);
-        assert!(said.contains("ok rows.public.others: 3 rows, 1 files"), "{said}");
+        let text = equals(&export, &["--source", &source]);
+        assert!(text.contains("ok rows.public.others: 3 rows, 1 files"), "{text}");
         let json = verify(&export, &["--source", &source, "--output", "json", "--only", "native.public.scalars"]);
         let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
         assert_eq!((&json["equal"], json["tables"].as_array().unwrap().len()), (&true.into(), 1), "{json}");
@@ -79,12 +79,12 @@ fn every_type_there_is_equals_its_database() {
 }
 
 #[test]
-fn whatever_differs_is_found() {
+fn every_difference_is_found() {
     let server = Server::start("verify-changes");
     server.execute("postgres", CHANGED);
     for types in ["aurora", "native"] {
         let output = server.export(types, &["--types", types]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", text_of(&output));
         let export = server.dir.join("out").join(types);
         equals(&export, &["--source", &server.address("reader")]);
         changes_of_the_database(&server, &export);
@@ -92,11 +92,11 @@ fn whatever_differs_is_found() {
     changes_of_the_files(&server.dir.join("out/aurora"));
     let wrong = verify(&server.dir.join("out"), &[]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(said(&wrong).contains("this is no export's directory"), "{}", said(&wrong));
+    assert!(text_of(&wrong).contains("this is not the directory of an export"), "{}", text_of(&wrong));
     let wrong =
         verify(&server.dir.join("out/aurora"), &["--source", "postgres://me:confidential@localhost?sslmode=prefer"]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(!said(&wrong).contains("confidential"), "{}", said(&wrong));
+    assert!(!text_of(&wrong).contains("confidential"), "{}", text_of(&wrong));
 }
 
 fn changes_of_the_database(server: &Server, export: &Path) {
@@ -149,7 +149,7 @@ fn changes_of_the_database(server: &Server, export: &Path) {
         differs(export, &source, words);
         server.execute("postgres", back);
     }
-    // What has two columns change places is not told from the two.
+    // Every change is undone.
     equals(export, &source);
 }
 
@@ -170,13 +170,13 @@ fn changes_of_the_files(export: &Path) {
     equals(export, &[]);
 
     fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
-    differs(export, &[], "it is no whole Parquet file");
+    differs(export, &[], "it is not a complete Parquet file");
     let mut flipped = bytes.clone();
     flipped[40] ^= 0x10;
     fs::write(&file, &flipped).unwrap();
     differs(export, &[], "postgres.public.t");
     fs::write(&file, &others).unwrap();
-    differs(export, &[], "its columns are not those that are described");
+    differs(export, &[], "its columns differ from the metadata");
     back();
 
     for more in [
@@ -198,7 +198,7 @@ fn changes_of_the_files(export: &Path) {
     differs(export, &[], "_SUCCESS of directory 1 is missing");
     fs::write(&marker, "").unwrap();
 
-    // Another task's export may lie in this one's directory.
+    // The directory may contain the export of another task.
     fs::create_dir_all(export.join("other")).unwrap();
     fs::write(export.join("other/export_info_other.json"), "{}").unwrap();
     fs::write(export.join("other/anything"), "").unwrap();
@@ -209,8 +209,8 @@ fn changes_of_the_files(export: &Path) {
     let text = fs::read_to_string(&document).unwrap();
     for (from, to, words) in [
         ("\"exportedRows\":100", "\"exportedRows\":101", "1 files; rows"),
-        ("\"columnName\":\"c\"", "\"columnName\":\"z\"", "its columns are not those that are described"),
-        ("binary (UTF8)", "binary", "its columns are not those that are described"),
+        ("\"columnName\":\"c\"", "\"columnName\":\"z\"", "its columns differ from the metadata"),
+        ("binary (UTF8)", "binary", "its columns differ from the metadata"),
         ("\"status\":\"COMPLETE\"", "\"status\":\"FAILED\"", "is not complete"),
         ("postgres/public.twice", "postgres/public.t", "belongs to no table"),
     ] {
@@ -221,9 +221,9 @@ fn changes_of_the_files(export: &Path) {
     fs::remove_file(&document).unwrap();
     differs(export, &[], "belongs to no table");
     fs::write(document.with_file_name("export_tables_info_aurora_from_2_to_3.json"), &text).unwrap();
-    differs(export, &[], "doesn't describe the tables its name says");
+    differs(export, &[], "doesn't describe the tables in its name");
     fs::remove_file(document.with_file_name("export_tables_info_aurora_from_2_to_3.json")).unwrap();
-    // AWS's metadata says nothing of rows, files, bytes and paths.
+    // AWS's metadata has no numbers of rows, files and bytes, and no paths.
     let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
     for table in value["perTableStatus"].as_array_mut().unwrap() {
         let statistics = table["tableStatistics"].as_object_mut().unwrap();

@@ -1,5 +1,18 @@
-//! A clone as a database source: the login that RDS keeps in Secrets Manager, the certificate
-//! authority, and what a failure of the database means to the workflow.
+//! Makes a clone a database source: reads the login that RDS keeps in Secrets Manager and the
+//! certificate authority, and translates failures of the database into errors of the workflow.
+//!
+//! ```no_run
+//! # async fn example(
+//! #     secrets: &aws_sdk_secretsmanager::Client,
+//! #     clone: &export_task::task::CloneEndpoint,
+//! # ) -> Result<(), export_aws::StepError> {
+//! let source = clone_database::source(secrets, clone).await?;
+//! let mut connection = source.connect(None).await.map_err(clone_database::failed)?;
+//! let databases = connection.databases().await.map_err(clone_database::failed)?;
+//! # drop(databases);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::path::PathBuf;
 
@@ -17,7 +30,7 @@ struct Login {
     password: String,
 }
 
-/// Returns the clone as a source: its endpoint, its master login, verified TLS.
+/// Returns the clone as a source that logs in as the master user and verifies TLS.
 ///
 /// # Errors
 /// `ServiceUnavailable`, `InternalFailure`.
@@ -25,16 +38,17 @@ pub async fn source(secrets: &Client, clone: &CloneEndpoint) -> Result<Source, S
     let (Some(host), Some(port), Some(secret)) = (&clone.host, clone.port, &clone.secret_arn) else {
         return Err(StepError::internal("the clone has no endpoint yet"));
     };
-    let unknown = || StepError::internal("the clone has an engine that can't be read");
+    let unknown = || StepError::internal("the clone has an unknown engine");
     let engine = Engine::of_name(&clone.engine).ok_or_else(unknown)?;
     let login = login(secrets, secret).await?;
     let tls = tls(&certificate_authority()?).map_err(failed)?;
     let endpoint = Endpoint { host: host.clone(), port, user: login.username, password: login.password };
-    let known = clone.database.iter().cloned().collect();
-    Ok(Source::new(engine, endpoint, Some(tls)).knowing(known))
+    let databases = clone.database.iter().cloned().collect();
+    Ok(Source::new(engine, endpoint, Some(tls)).knowing(databases))
 }
 
-/// Translates a failure of the clone into the step's error, whose name decides about a retry.
+/// Translates a failure of the clone into an error of the workflow. The name of that error decides
+/// whether the workflow retries.
 pub fn failed(error: SourceError) -> StepError {
     use cluster_source::ErrorKind as Source;
     let kind = match error.kind() {

@@ -1,6 +1,6 @@
 //! Checks a finished export and writes the documents beside its data: `_SUCCESS` markers and
-//! `export_tables_info`. The caller writes `export_info` last, because its status tells readers that
-//! everything else is in place.
+//! `export_tables_info`. The caller writes `export_info` last, because its status tells readers
+//! that everything else is in place.
 
 use std::collections::HashSet;
 
@@ -26,7 +26,7 @@ pub enum CloseError {
     #[error(transparent)]
     Destination(#[from] DestinationError),
     /// A document could not be serialised.
-    #[error("a metadata document could not be made")]
+    #[error("a metadata document could not be serialised")]
     Document(#[from] serde_json::Error),
 }
 
@@ -95,7 +95,8 @@ async fn remove_stale(
     if let Some(missing) = tally.files.difference(&keys).next() {
         return Err(CloseError::MissingPart((*missing).to_owned()));
     }
-    // Other exports may write below the same prefix, so only keys that this export makes are removed.
+    // Other exports may write below the same prefix, so only keys that this export makes are
+    // removed.
     let parts = parts(path, summary);
     let stale = keys.difference(&tally.files).filter(|key| parts.contains(key)).map(|key| (*key).to_owned());
     let stale: Vec<String> = stale.collect();

@@ -113,7 +113,7 @@ pub(crate) async fn list(root: &Path, prefix: &str) -> Result<Vec<String>, Desti
     Ok(keys.filter(|key| completed_key(key).is_none()).collect())
 }
 
-/// Removes the unfinished files below `prefix` that `parts` names. Returns how many there were.
+/// Removes the unfinished files below `prefix` that `parts` names. Returns their number.
 pub(crate) async fn remove_partial(root: &Path, prefix: &str, parts: &Parts) -> Result<usize, DestinationError> {
     let mut removed = 0;
     for key in walk(root, prefix).await? {
@@ -146,7 +146,8 @@ async fn walk(root: &Path, prefix: &str) -> Result<Vec<String>, DestinationError
     Ok(keys)
 }
 
-/// Returns the key that an unfinished file would have got, or `None` for a complete file.
+/// Returns the key that an unfinished file gets when it is completed, or `None` for a complete
+/// file.
 fn completed_key(key: &str) -> Option<String> {
     let (directory, name) = key.rsplit_once('/')?;
     let name = name.strip_prefix(PARTIAL_PREFIX)?.strip_suffix(PARTIAL_SUFFIX)?;

@@ -17,7 +17,7 @@ pub enum DestinationError {
     /// succeed.
     #[error("{0}")]
     Throttled(#[source] Box<S3Failure>),
-    /// The bucket or the key refuses. A retry cannot succeed until somebody changes a policy.
+    /// The bucket or the KMS key refuses. A retry cannot succeed until somebody changes a policy.
     #[error("{0}")]
     Denied(#[source] Box<S3Failure>),
     /// S3 refused the request for another reason.
@@ -33,7 +33,7 @@ pub enum DestinationError {
         source: std::io::Error,
     },
     /// The runtime shut down while a part was uploaded.
-    #[error("the process ended before an upload did")]
+    #[error("the process ended before an upload finished")]
     Interrupted,
 }
 
@@ -47,7 +47,8 @@ impl DestinationError {
     }
 }
 
-/// A background task ends early only by a panic, which goes on in the caller, or with the runtime.
+/// A background task ends early for two reasons: a panic, which continues in the caller, or the end
+/// of the runtime.
 impl From<JoinError> for DestinationError {
     fn from(error: JoinError) -> Self {
         match error.try_into_panic() {
@@ -132,9 +133,9 @@ enum Class {
     Rejected,
 }
 
-/// Codes worth a retry although their status is a 4xx: throttling (also by KMS), an interrupted or
-/// damaged transfer, credentials that expired while a long file was written, an upload that somebody
-/// else aborted, and two conditional writes of one key at once.
+/// Codes of requests that are worth a retry although their status is 4xx: throttling (also by KMS),
+/// an interrupted or damaged transfer, credentials that expired while a long file was written, an
+/// upload that somebody else aborted, and two conditional writes of one key at once.
 const RETRYABLE: &[&str] = &[
     "BadDigest",
     "ConditionalRequestConflict",
@@ -153,7 +154,8 @@ const RETRYABLE: &[&str] = &[
     "XAmzContentSHA256Mismatch",
 ];
 
-/// Codes of refusals whose status is not 403. The last two mean that the bucket is in another Region.
+/// Codes of refusals whose status is not 403. The last two mean that the bucket is in another
+/// Region.
 const DENIED: &[&str] =
     &["AccessDenied", "AllAccessDisabled", "NoSuchBucket", "AuthorizationHeaderMalformed", "PermanentRedirect"];
 

@@ -75,11 +75,11 @@ impl Destination {
         }
     }
 
-    /// Writes the first object of an export's directory, unless there is one: of two exports that
-    /// begin at the same moment, one gets the directory.
+    /// Writes the first object of an export's directory, unless another export has done so. Of two
+    /// exports that begin at the same moment, exactly one gets the directory.
     ///
-    /// S3 keeps `owner` with the object. So a refusal can name the owner, and a repeated call by
-    /// the same owner succeeds.
+    /// S3 keeps `owner` with the object. So a refusal names the owner, and a repeated call by the
+    /// same owner succeeds. A directory keeps no owner: there, a repeated call is refused.
     ///
     /// # Errors
     /// [`DestinationError`].
@@ -123,8 +123,8 @@ impl Destination {
         }
     }
 
-    /// Removes the unfinished part files below `prefix` that `parts` names: workers that were
-    /// killed leave them. Returns how many there were.
+    /// Removes the unfinished part files below `prefix` that `parts` names. Killed workers leave
+    /// such files. Returns their number.
     ///
     /// # Errors
     /// [`DestinationError`].
@@ -149,7 +149,8 @@ impl Destination {
 
 /// An object that is being written. It appears under its key when [`File::complete`] returns.
 ///
-/// A dropped file is removed as far as possible; [`File::abort`] waits for it and reports a failure.
+/// A dropped file is removed as a best effort. [`File::abort`] waits for the removal and reports a
+/// failure.
 #[derive(Debug)]
 pub struct File(Open);
 

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use crate::error::DestinationError;
 use crate::s3::S3Destination;
 
-/// Size of the first parts in bytes. With [`PARTS_IN_FLIGHT`] and the part being filled, an open file
-/// takes 40 MiB of memory.
+/// Size of the first parts in bytes. With [`PARTS_IN_FLIGHT`] and the part being filled, an open
+/// file takes 40 MiB of memory.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Parts double in size after this many, so that the 10,000 parts S3 allows reach past the largest
@@ -42,8 +42,8 @@ impl MultipartObject {
     pub(crate) async fn write(&mut self, mut bytes: Bytes) -> Result<(), DestinationError> {
         while bytes.has_remaining() {
             let limit = part_bytes(self.upload.as_ref().map_or(1, |u| u.next_part));
-            // A full part is sent only when bytes for the next part arrive: so the last part is never
-            // empty, and an object of exactly one part needs no multipart upload.
+            // A full part is sent only when bytes for the next part arrive: so the last part is
+            // never empty, and an object of exactly one part needs no multipart upload.
             if self.buffer.len() == limit {
                 let upload = match &mut self.upload {
                     Some(upload) => upload,

@@ -1,6 +1,16 @@
-//! The export API on a loopback port. The AWS CLI and SDKs sign requests for the service `rds`, which nobody but AWS can
-//! verify; so this endpoint takes them on loopback only and hands them to the `export-api` function with the credentials of
-//! whoever runs it. IAM decides then, by `lambda:InvokeFunction`, and nothing is public.
+//! Serves the export API on a loopback port. The AWS CLI and SDKs sign requests for the service
+//! `rds`, and only AWS can verify these signatures. So this endpoint listens on loopback addresses
+//! only and passes each request to the `export-api` function with the credentials of the user who
+//! runs it. IAM then decides by `lambda:InvokeFunction`, and nothing is public.
+//!
+//! ```no_run
+//! # async fn example(client: aws_sdk_lambda::Client) -> std::io::Result<()> {
+//! use export_endpoint::{ExportApi, serve};
+//!
+//! let api = ExportApi::new(client, "aurora-export-export-api".to_owned());
+//! serve(([127, 0, 0, 1], 0).into(), api).await
+//! # }
+//! ```
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,37 +37,38 @@ pub struct ExportApi {
     function: String,
 }
 
-/// What a function behind HTTP answers, as far as `export-api` uses it.
+/// The response of a function behind HTTP, as far as `export-api` uses it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct FunctionResponse {
     status_code: u16,
     body: String,
 }
 
-/// Why a request got no answer of the API.
+/// The API gave no answer to a request.
 #[derive(Debug, thiserror::Error)]
-enum Unanswered {
+enum InvokeError {
     #[error("The export-api function can't be invoked: {0}")]
     Invoke(String),
     #[error("The export-api function failed: {0}")]
     Function(String),
-    #[error("The export-api function gave no HTTP answer: {0}")]
-    Shape(#[from] serde_json::Error),
+    #[error("The export-api function returned no HTTP response: {0}")]
+    Response(#[from] serde_json::Error),
 }
 
 impl ExportApi {
-    /// The function of that name, called with the client's credentials.
+    /// Returns the function named `function`, which is called with the credentials of `client`.
     pub fn new(client: Client, function: String) -> Self {
         Self { client, function }
     }
 
-    /// Hands one request's body over and returns the answer, always a document of the RDS Query protocol.
+    /// Passes the body of a request to the function. Returns its answer, which is always a document
+    /// of the RDS Query protocol.
     pub async fn answer(&self, body: &[u8]) -> Response<Body> {
         let (status, body) = match self.invoke(body).await {
             Ok(answer) => (StatusCode::from_u16(answer.status_code).unwrap_or(StatusCode::BAD_GATEWAY), answer.body),
             Err(error) => {
-                tracing::error!(%error, "no answer");
+                tracing::error!(%error, "the export API gave no answer");
                 let body = xml::error(Fault::Receiver, "ServiceUnavailable", &error.to_string(), "endpoint");
                 (StatusCode::SERVICE_UNAVAILABLE, body)
             }
@@ -65,7 +76,7 @@ impl ExportApi {
         document(status, body)
     }
 
-    async fn invoke(&self, body: &[u8]) -> Result<Answer, Unanswered> {
+    async fn invoke(&self, body: &[u8]) -> Result<FunctionResponse, InvokeError> {
         let event = json!({
             "version": "2.0",
             "requestContext": {"http": {"method": "POST", "path": "/"}},
@@ -73,30 +84,30 @@ impl ExportApi {
             "isBase64Encoded": true,
         });
         let call = self.client.invoke().function_name(&self.function).payload(Blob::new(event.to_string()));
-        let called = call.send().await.map_err(|e| Unanswered::Invoke(DisplayErrorContext(&e).to_string()))?;
+        let called = call.send().await.map_err(|e| InvokeError::Invoke(DisplayErrorContext(&e).to_string()))?;
         let payload = called.payload.map(Blob::into_inner).unwrap_or_default();
         if called.function_error.is_some() {
-            return Err(Unanswered::Function(String::from_utf8_lossy(&payload).into_owned()));
+            return Err(InvokeError::Function(String::from_utf8_lossy(&payload).into_owned()));
         }
         Ok(serde_json::from_slice(&payload)?)
     }
 }
 
-/// Whether a request comes from an AWS client rather than from a web page somebody has open: those can send forms to
-/// loopback ports, but neither sign them nor hide where they come from.
+/// Returns whether a request comes from an AWS client and not from an open web page. A web page can
+/// send forms to loopback ports, but it can neither sign them nor hide its origin.
 pub fn is_from_aws_client(headers: &HeaderMap) -> bool {
     let signed =
         headers.get(AUTHORIZATION).and_then(|a| a.to_str().ok()).is_some_and(|a| a.starts_with("AWS4-HMAC-SHA256 "));
     signed && !headers.contains_key(ORIGIN)
 }
 
-/// The answer to any other request.
+/// Returns the answer to a request that does not come from an AWS client.
 pub fn refusal() -> Response<Body> {
     let message = "Request is missing Authentication Token";
     document(StatusCode::FORBIDDEN, xml::error(Fault::Sender, "MissingAuthenticationToken", message, "endpoint"))
 }
 
-/// The answer to a body that no request of the API has.
+/// Returns the answer to a body that is larger than any request of the API.
 fn too_large() -> Response<Body> {
     let document = xml::error(Fault::Sender, "RequestEntityTooLarge", "The request body is too large.", "endpoint");
     self::document(StatusCode::PAYLOAD_TOO_LARGE, document)
@@ -109,10 +120,10 @@ fn document(status: StatusCode, body: String) -> Response<Body> {
     response
 }
 
-/// Serves the API on `listen` until the process ends; says on standard output where.
+/// Serves the API on `listen` until the process ends. Prints the address on standard output.
 ///
 /// # Errors
-/// When the address is not loopback or is taken.
+/// When the address is not a loopback address or is in use.
 pub async fn serve(listen: SocketAddr, api: ExportApi) -> std::io::Result<()> {
     if !listen.ip().is_loopback() {
         let message = "the endpoint checks no signatures, so it listens on loopback addresses only";
@@ -129,7 +140,8 @@ pub async fn serve(listen: SocketAddr, api: ExportApi) -> std::io::Result<()> {
     };
     let router = Router::new()
         .fallback(answer)
-        // The function answers for what is too large by AWS's rules; this only keeps memory bounded.
+        // The function itself refuses what is too large by AWS's rules. This limit only bounds
+        // memory.
         .layer(DefaultBodyLimit::max(rds_query::MAX_BODY + 1))
         .with_state(Arc::new(api));
     axum::serve(listener, router).await

@@ -1,4 +1,5 @@
-//! Encoding record batches into part files, in one thread, with each codec: `cargo bench --package parquet-sink`.
+//! Encodes record batches into part files in one thread, with each codec:
+//! `cargo bench --package parquet-sink`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -54,10 +55,11 @@ fn write(bencher: Bencher, compression: Compression) {
     std::fs::remove_dir_all(directory).unwrap();
 }
 
-/// Rows of a key, another table's key, a sum of money, a date, a text of few values and one of many.
+/// Returns rows of a key, another table's key, an amount of money, a date, a text of few values and
+/// a text of many values.
 fn batch(number: u32) -> RecordBatch {
     let rows = number * ROWS..(number + 1) * ROWS;
-    // Spreads the numbers; any odd constant would do.
+    // Spreads the numbers. Any odd constant has this effect.
     let random = |n: u32| n.wrapping_mul(2_654_435_761);
     let words = ["quickly ", "final ", "deposits ", "sleep ", "furiously "];
     let comment =

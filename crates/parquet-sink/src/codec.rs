@@ -8,30 +8,32 @@ use libdeflater::CompressionLvl;
 use parquet::basic::{self, GzipLevel, ZstdLevel};
 use parquet::errors::{ParquetError, Result};
 
-/// Level of gzip, on libdeflate's scale of 0 to 12: within two percent of the size of zlib's default in a quarter of its
-/// time.
+/// Level of gzip, on libdeflate's scale of 0 to 12. The result is within two percent of the size of
+/// zlib's default and takes a quarter of its time.
 pub const GZIP_LEVEL: i32 = 4;
 
-/// Level of gzip for pages that lose less than [`WORTH`] by it, as numbers without repetitions and indices of a dictionary do.
+/// Level of gzip for pages that [`GZIP_LEVEL`] makes smaller by less than [`WORTH`]: numbers
+/// without repetitions, and indices of a dictionary.
 pub const QUICK_GZIP_LEVEL: i32 = 1;
 
-/// The share of a page's size that makes [`GZIP_LEVEL`] worth its time.
+/// The share of a page's size that [`GZIP_LEVEL`] must save to be worth its time.
 const WORTH: f64 = 0.01;
 
 /// Level of Zstandard.
 pub const ZSTD_LEVEL: i32 = 1;
 
-/// A larger buffer, which one large value needs, is not kept: it becomes the result.
+/// Maximum size in bytes of a buffer that is kept for the next page. One large value can need a
+/// larger buffer, which becomes the result instead.
 const KEPT_BUFFER: usize = 4 << 20;
 
-/// Compresses with one codec on any number of threads, of which each takes one of the idle compressors: their state is
-/// larger than most pages.
+/// Compresses pages with one codec on any number of threads. Each thread takes an idle compressor
+/// and gives it back, because a compressor's state is larger than most pages.
 pub(crate) struct Codec {
     compression: Compression,
     idle: Mutex<Vec<Compressor>>,
 }
 
-/// How much time pages are worth.
+/// How much time the compression of a page is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effort {
     Quick,
@@ -40,7 +42,7 @@ pub(crate) enum Effort {
 
 struct Compressor {
     state: State,
-    /// As large as the largest result so far might have been.
+    /// Has room for the largest possible result of the pages so far.
     buffer: Vec<u8>,
 }
 
@@ -55,7 +57,7 @@ impl Codec {
         Self { compression, idle: Mutex::default() }
     }
 
-    /// The codec as a file's metadata names it.
+    /// Returns the codec's name in the file's metadata.
     pub(crate) fn named(&self) -> basic::Compression {
         match self.compression {
             Compression::Gzip => basic::Compression::GZIP(GzipLevel::default()),
@@ -64,8 +66,8 @@ impl Codec {
         }
     }
 
-    /// `page` in compressed form, and what pages like it are worth. A large one, of which there must not be two results in
-    /// memory, is not tried.
+    /// Compresses `page` and returns the effort that similar pages are worth. A large page is
+    /// compressed only once, because two results of it would take too much memory.
     pub(crate) fn try_both(&self, page: &[u8]) -> Result<(Bytes, Effort)> {
         let thorough = self.compress(page, Effort::Thorough)?;
         if self.compression != Compression::Gzip || page.len() > KEPT_BUFFER {
@@ -76,9 +78,9 @@ impl Codec {
         Ok((thorough, if worth { Effort::Thorough } else { Effort::Quick }))
     }
 
-    /// `page` in compressed form.
+    /// Compresses `page`.
     pub(crate) fn compress(&self, page: &[u8], effort: Effort) -> Result<Bytes> {
-        // A compressor is whole whenever it is in the list, whoever panicked while holding the lock.
+        // A panic while the lock is held leaves no compressor half-used in the list.
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut compressor = match idle {
             Some(compressor) => compressor,
@@ -102,8 +104,8 @@ impl Compressor {
     fn new(compression: Compression) -> Result<Self> {
         let state = match compression {
             Compression::Gzip => {
-                let of = |level| libdeflater::Compressor::new(CompressionLvl::new(level).unwrap_or_default());
-                State::Gzip { quick: of(QUICK_GZIP_LEVEL), thorough: of(GZIP_LEVEL) }
+                let compressor = |level| libdeflater::Compressor::new(CompressionLvl::new(level).unwrap_or_default());
+                State::Gzip { quick: compressor(QUICK_GZIP_LEVEL), thorough: compressor(GZIP_LEVEL) }
             }
             Compression::Zstd => State::Zstd(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
             Compression::Snappy => State::Snappy(Box::new(snap::raw::Encoder::new())),
@@ -111,7 +113,7 @@ impl Compressor {
         Ok(Self { state, buffer: Vec::new() })
     }
 
-    /// Size of the result, which is at the start of the buffer.
+    /// Writes the result to the start of the buffer and returns its size.
     fn compress(&mut self, page: &[u8], effort: Effort) -> Result<usize> {
         let most = match &mut self.state {
             State::Gzip { thorough, .. } => thorough.gzip_compress_bound(page.len()),
@@ -119,7 +121,7 @@ impl Compressor {
             State::Snappy(_) => snap::raw::max_compress_len(page.len()),
         };
         if self.buffer.len() < most {
-            // A new one takes no memory where nothing is written.
+            // A new zeroed buffer takes memory only where it is written.
             self.buffer = vec![0; most];
         }
         match &mut self.state {
@@ -141,7 +143,7 @@ fn external(error: impl std::error::Error + Send + Sync + 'static) -> ParquetErr
 mod tests {
     use super::*;
 
-    /// Bytes that nothing makes smaller.
+    /// Returns bytes that no codec makes smaller.
     fn noise(length: usize) -> Vec<u8> {
         let mut state = 1_u64;
         let next = |_| {
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_spent_on_what_gets_smaller_by_it() {
+    fn only_pages_that_get_smaller_are_worth_time() {
         let words = ["carefully", "final", "deposits", "sleep", "quickly", "bold", "requests", "above", "the", "even"];
         let text: Vec<u8> = noise(20_000).iter().flat_map(|n| words[usize::from(*n) % words.len()].bytes()).collect();
         let effort = |compression, page: &[u8]| Codec::new(compression).try_both(page).unwrap().1;
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_page_is_in_memory_compressed_only_once() {
+    fn a_large_page_is_compressed_only_once() {
         let (page, effort) = Codec::new(Compression::Gzip).try_both(&noise(KEPT_BUFFER + 1)).unwrap();
         assert_eq!(effort, Effort::Thorough);
         assert!(page.len() > KEPT_BUFFER);

@@ -1,4 +1,5 @@
-//! One file's bytes: batches in, pages out as row groups fill, the footer at the end. Does no input or output.
+//! Makes the bytes of one Parquet file from record batches, without any input or output. A call
+//! returns pages when a row group is full. The last call returns the footer.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,7 @@ use crate::{large, order, properties, schema};
 
 const MAGIC: &[u8] = b"PAR1";
 
-/// Encodes one file.
+/// Encodes one Parquet file.
 pub(crate) struct Encoder {
     schema: SchemaRef,
     parquet: SchemaDescPtr,
@@ -31,7 +32,7 @@ pub(crate) struct Encoder {
     threads: usize,
     open: Option<RowGroup>,
     closed: Vec<RowGroupMetaData>,
-    /// Bytes handed out.
+    /// Number of bytes returned so far.
     bytes: u64,
     rows: u64,
 }
@@ -44,12 +45,12 @@ struct RowGroup {
 struct Column {
     writer: ArrowColumnWriter,
     pages: SharedPages,
-    /// Of a column that the writer itself computes none for.
+    /// Set for a column whose statistics the parquet writer does not compute.
     statistics: Option<Statistics>,
 }
 
 impl Encoder {
-    /// A file of `schema`, encoded by up to `threads` threads at once.
+    /// Returns an encoder for a file of `schema`. Up to `threads` threads encode at once.
     pub(crate) fn new(schema: SchemaRef, codec: Arc<Codec>, threads: usize) -> Result<Self> {
         let parquet = schema::descriptor(&schema)?;
         Ok(Self {
@@ -65,12 +66,12 @@ impl Encoder {
         })
     }
 
-    /// Size of the file so far.
+    /// Returns the size of the file so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Encodes rows. Returns what to append to the file, which is nothing until a row group is full.
+    /// Encodes rows. Returns the bytes to append to the file: none until a row group is full.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<Vec<Bytes>> {
         let large = is_large(batch);
         let mut out = Vec::new();
@@ -93,7 +94,7 @@ impl Encoder {
         Ok(out)
     }
 
-    /// The rest of the file.
+    /// Returns the last bytes of the file, its size and its number of rows.
     pub(crate) fn finish(mut self) -> Result<(Vec<Bytes>, u64, u64)> {
         let mut out = Vec::new();
         if let Some(group) = self.open.take() {
@@ -113,7 +114,7 @@ impl Encoder {
         Ok((out, self.bytes, self.rows))
     }
 
-    /// Starts the file, if nothing of it was handed out yet.
+    /// Puts the magic number first if no bytes were returned yet.
     fn begin(&mut self, out: &mut Vec<Bytes>) {
         if self.bytes == 0 {
             self.bytes = MAGIC.len() as u64;
@@ -121,7 +122,7 @@ impl Encoder {
         }
     }
 
-    /// A row group, which may be for a large batch alone.
+    /// Returns an empty row group. A batch that is `large` gets a row group of its own.
     fn row_group(&self, large: Option<&RecordBatch>) -> Result<RowGroup> {
         let statistics: Vec<_> = match large {
             Some(batch) => batch.columns().iter().map(large::statistics).collect(),
@@ -135,7 +136,7 @@ impl Encoder {
             }
             None => Arc::clone(&self.properties),
         };
-        // Column writers are made for a file writer. What this one writes, the magic number, goes nowhere.
+        // Only a file writer can create column writers. This one writes the magic number to a sink.
         let file = SerializedFileWriter::new(io::sink(), self.parquet.root_schema_ptr(), properties)?;
         let stores = Stores::new(Arc::clone(&self.codec));
         let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&self.schema))
@@ -155,7 +156,7 @@ impl Encoder {
             let chunk = writer.close()?;
             let pages = std::mem::take(&mut *lock(&pages));
             let dictionary = pages.dictionary.iter().map(Bytes::len).sum::<usize>() as u64;
-            let at = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
+            let signed = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
             let metadata = chunk.close().metadata.clone();
             let statistics = statistics.or_else(|| metadata.statistics().cloned().map(order::statistics));
             let mut metadata = metadata.into_builder();
@@ -164,9 +165,9 @@ impl Encoder {
             }
             let metadata = metadata
                 .set_compression(self.codec.named())
-                .set_total_compressed_size(at(pages.bytes as u64))
-                .set_dictionary_page_offset((dictionary > 0).then_some(at(self.bytes)))
-                .set_data_page_offset(at(self.bytes + dictionary))
+                .set_total_compressed_size(signed(pages.bytes as u64))
+                .set_dictionary_page_offset((dictionary > 0).then_some(signed(self.bytes)))
+                .set_data_page_offset(signed(self.bytes + dictionary))
                 .build()?;
             uncompressed += metadata.uncompressed_size();
             columns.push(metadata);
@@ -187,7 +188,7 @@ impl Encoder {
 }
 
 impl RowGroup {
-    /// Encodes the columns, each on the next thread that is free.
+    /// Encodes the columns. Each goes to the next free thread.
     fn write(&mut self, schema: &SchemaRef, batch: &RecordBatch, threads: usize) -> Result<()> {
         self.rows += batch.num_rows();
         let threads = threads.min(self.columns.len());
@@ -205,13 +206,13 @@ impl RowGroup {
         }
         thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(encode)).collect();
-            let mine = encode();
+            let own = encode();
             let panicked = |panic| std::panic::resume_unwind(panic);
-            others.into_iter().map(|other| other.join().unwrap_or_else(panicked)).fold(mine, Result::and)
+            others.into_iter().map(|other| other.join().unwrap_or_else(panicked)).fold(own, Result::and)
         })
     }
 
-    /// Whether it is what readers like, or holds as much memory as it may.
+    /// Returns whether the row group has reached the size that suits readers or its memory limit.
     fn is_full(&self) -> bool {
         let compressed: usize = self.columns.iter().map(|column| lock(&column.pages).bytes).sum();
         let pending: usize = self.columns.iter().map(|column| column.writer.memory_size()).sum();
@@ -221,13 +222,14 @@ impl RowGroup {
     }
 }
 
-/// Whether a batch holds a value that is to be in memory as seldom as can be.
+/// Returns whether a batch holds a value so large that as few copies as possible must be in memory.
 pub(crate) fn is_large(batch: &RecordBatch) -> bool {
     let bytes = batch.columns().iter().filter_map(|column| column.to_data().get_slice_memory_size().ok());
     bytes.sum::<usize>() > properties::LARGE_BATCH
 }
 
-/// The one leaf a column has: there are lists, but no structs.
+/// Returns the leaf of a column. A column has exactly one, because exports have lists but no
+/// structs.
 fn leaf(field: &Field, values: &ArrayRef) -> Result<ArrowLeafColumn> {
     let mut leaves = compute_leaves(field, values)?;
     match (leaves.pop(), leaves.pop()) {

@@ -1,8 +1,10 @@
-//! Statistics of columns that hold large values, computed from the batch itself.
+//! Computes the statistics of columns that hold large values, from the batch itself.
 //!
-//! The writer keeps copies of the least and the greatest value it has seen, which is too much memory where one value may be
-//! hundreds of megabytes. But a row group without statistics misleads readers: DataFusion answers `min(id)` from the row groups
-//! that have them. So these columns get the writer's own kind of bounds: the first bytes of the value, rounded outwards.
+//! The parquet writer keeps copies of the smallest and the largest value. That takes too much
+//! memory where one value may have hundreds of megabytes. But a row group without statistics
+//! misleads readers: DataFusion answers `min(id)` from the row groups that have statistics. So
+//! these columns get bounds of the kind that the writer makes: the first bytes of the value,
+//! rounded outwards.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -12,15 +14,16 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use crate::properties::LARGE_COLUMN;
 
-/// A bound has at most this many bytes, like the writer's own.
+/// Maximum size of a bound in bytes. The parquet writer has the same limit.
 const BOUND_BYTES: usize = 64;
 
-/// The statistics of a column (of byte strings, or of lists of them) if it is a large one.
+/// Returns the statistics of a column of byte strings or lists of byte strings, if it is a large
+/// one.
 pub(crate) fn statistics(column: &ArrayRef) -> Option<Statistics> {
     let (values, absent) = match column.data_type() {
         DataType::List(_) => {
             let list = column.as_list::<i32>();
-            // In the file, a list that is NULL and one that is empty have a place without a value, too.
+            // In the file, a NULL list and an empty list each take a place without a value.
             let without_elements = (0..list.len()).filter(|&row| list.is_null(row) || list.value_length(row) == 0);
             (list.values(), without_elements.count())
         }
@@ -66,7 +69,7 @@ struct Bound {
     exact: bool,
 }
 
-/// At most [`BOUND_BYTES`] that are not above `value`; of text, whole characters.
+/// Returns a lower bound of `value` of at most [`BOUND_BYTES`]. A text is cut between characters.
 fn lower(value: &[u8], is_text: bool) -> Bound {
     let mut end = value.len().min(BOUND_BYTES);
     while is_text && value.get(end).is_some_and(|byte| is_continuation(*byte)) {
@@ -75,7 +78,7 @@ fn lower(value: &[u8], is_text: bool) -> Bound {
     Bound { bytes: value[..end].to_vec(), exact: end == value.len() }
 }
 
-/// The same for what is not below `value`; nothing where there is no such thing.
+/// Returns an upper bound of `value` of at most [`BOUND_BYTES`], or `None` if there is none.
 fn upper(value: &[u8], is_text: bool) -> Option<Bound> {
     let mut bound = lower(value, is_text);
     if bound.exact {
@@ -95,7 +98,7 @@ fn upper(value: &[u8], is_text: bool) -> Option<Bound> {
             '\u{D7FF}' => '\u{E000}',
             last => char::from_u32(u32::from(last) + 1)?,
         };
-        // Longer characters would make the bound longer than it may be.
+        // A longer character could make the bound longer than the limit.
         (next.len_utf8() == last.len_utf8()).then_some(next)
     };
     while let Some(last) = text.pop() {

@@ -1,37 +1,40 @@
-//! Floating-point columns as every reader knows them.
+//! Declares an order of floating-point columns that every reader knows.
 //!
-//! parquet's writer declares the IEEE 754 total order for them. That order is newer than many readers, some of which refuse a
-//! file that names it. So the footer says that their order is that of the type, and their statistics are what that asks for.
+//! The parquet writer declares the IEEE 754 total order for them. Many readers are older than that
+//! order, and some refuse a file that names it. So the footer declares the order that the type
+//! defines, and the statistics follow that order.
 
 use parquet::data_type::{DataType, DoubleType, FloatType};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::FOOTER_SIZE;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
-/// `TypeDefinedOrder` and `IEEE754TotalOrder` as the compact protocol writes a `ColumnOrder`: the field's number and type, an
-/// empty structure, the end of the union.
+/// `TypeDefinedOrder` as Thrift's compact protocol writes a `ColumnOrder`: the number and type of
+/// the field, an empty structure, and the end of the union.
 const TYPE_DEFINED: [u8; 3] = [0x1C, 0, 0];
+/// `IEEE754TotalOrder` in the same form.
 const TOTAL: [u8; 3] = [0x2C, 0, 0];
 
-/// Makes the order of all `columns` that of the type. They are the last field of the metadata.
+/// Declares the order that the type defines for all `columns`. The column orders are the last field
+/// of the metadata.
 ///
 /// # Errors
-/// When a footer is not as this version of parquet writes it.
+/// When the footer does not have the form that this version of parquet writes.
 pub(crate) fn declare(footer: &mut [u8], columns: usize) -> Result<()> {
     let end = footer.len().checked_sub(FOOTER_SIZE + 1);
     let start = end.and_then(|end| end.checked_sub(columns * TYPE_DEFINED.len()));
     let orders = start.zip(end).and_then(|(start, end)| footer.get_mut(start..end)).unwrap_or_default();
     for order in orders.chunks_exact_mut(TYPE_DEFINED.len()) {
         if order != TYPE_DEFINED && order != TOTAL {
-            return Err(ParquetError::General("a footer whose column orders are elsewhere".to_owned()));
+            return Err(ParquetError::General("the Parquet footer does not end with column orders".to_owned()));
         }
         order.copy_from_slice(&TYPE_DEFINED);
     }
     Ok(())
 }
 
-/// What the order of the type allows to be said: nothing of a column with a NaN, which has no place in it, and zeros of the
-/// sign that includes the other.
+/// Returns the statistics that the type's order allows. A column with a NaN gets no bounds, because
+/// NaN has no place in that order. A bound of zero gets the sign that includes the other zero.
 pub(crate) fn statistics(statistics: Statistics) -> Statistics {
     match statistics {
         Statistics::Float(values) => Statistics::Float(bounds::<FloatType>(&values, -0.0, 0.0)),
@@ -55,20 +58,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_include_both_zeros_and_say_nothing_beside_a_nan() {
-        let of = |min: f64, max: f64, nans| {
+    fn bounds_include_both_zeros_and_are_absent_beside_a_nan() {
+        let bounds = |min: f64, max: f64, nans| {
             let values = ValueStatistics::new(Some(min), Some(max), None, Some(1), false).with_nan_count(Some(nans));
             let Statistics::Double(values) = statistics(Statistics::Double(values)) else { unreachable!() };
             assert_eq!((values.null_count_opt(), values.nan_count_opt()), (Some(1), None));
             values.min_opt().zip(values.max_opt()).map(|(min, max)| (min.to_bits(), max.to_bits()))
         };
-        assert_eq!(of(0.0, -0.0, 0), Some(((-0.0_f64).to_bits(), 0.0_f64.to_bits())));
-        assert_eq!(of(-1.5, f64::INFINITY, 0), Some(((-1.5_f64).to_bits(), f64::INFINITY.to_bits())));
-        assert_eq!(of(-1.0, 1.0, 1), None);
+        assert_eq!(bounds(0.0, -0.0, 0), Some(((-0.0_f64).to_bits(), 0.0_f64.to_bits())));
+        assert_eq!(bounds(-1.5, f64::INFINITY, 0), Some(((-1.5_f64).to_bits(), f64::INFINITY.to_bits())));
+        assert_eq!(bounds(-1.0, 1.0, 1), None);
     }
 
     #[test]
-    fn what_is_no_list_of_orders_stays() {
+    fn a_footer_without_orders_is_an_error() {
         assert!(declare(&mut [7; 30], 1).is_err());
     }
 }

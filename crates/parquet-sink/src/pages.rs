@@ -1,7 +1,8 @@
-//! The pages of a column chunk: taken from the column's encoder as it makes them, compressed at once.
+//! Takes the pages of a column chunk from the column's encoder and compresses each at once.
 //!
-//! The encoder is told to compress nothing, so that its codecs, which are fixed, are not used; what it hands over is a page
-//! header and the page's bytes by turns. The header says how large the page is when compressed, and is written anew.
+//! The encoder's set of codecs is fixed, so it is set to compress nothing. It hands over a page
+//! header, then the bytes of the page. The header holds the compressed size of the page, so it is
+//! written again.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,50 +13,52 @@ use parquet::errors::{ParquetError, Result};
 
 use crate::codec::{Codec, Effort};
 
-/// The value of a page header's `type` for a dictionary (PageType of the format's Thrift definition).
+/// The `type` of a dictionary's page header (PageType in the format's Thrift definition).
 const DICTIONARY_PAGE: i64 = 2;
 
-/// What the page header of a data page has after its sizes: field 5, a structure.
+/// The byte after the sizes in a data page's header: field 5, a structure.
 const DATA_PAGE: u8 = 0x2C;
 
-/// An `i32` field that follows the one before it, in Thrift's compact protocol.
+/// The byte that begins an `i32` field in Thrift's compact protocol when its number is one more
+/// than that of the previous field.
 const NEXT_FIELD_I32: u8 = 0x15;
 
 /// Compressed pages of one column chunk.
 #[derive(Default)]
 pub(crate) struct Pages {
-    /// Header and bytes of the dictionary, which comes first in the file and last from the encoder.
+    /// Header and bytes of the dictionary. The encoder makes it last, and the file has it first.
     pub dictionary: Vec<Bytes>,
     /// Headers and bytes of the other pages.
     pub data: Vec<Bytes>,
-    /// Bytes of all pages.
+    /// Number of bytes of all pages and headers.
     pub bytes: usize,
-    /// A header whose page has not come yet.
+    /// A header whose page has not arrived yet.
     header: Option<Bytes>,
 }
 
 /// Shared between a column's encoder and whoever assembles the file.
 pub(crate) type SharedPages = Arc<Mutex<Pages>>;
 
-/// Nothing is ever half-done while the lock is held, so a panic elsewhere leaves the pages usable.
+/// Locks the pages. A panic of another thread leaves them usable, because no change is ever
+/// half-done while the lock is held.
 pub(crate) fn lock(pages: &SharedPages) -> MutexGuard<'_, Pages> {
     pages.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the stores of one row group's columns and keeps a handle on their pages, in the columns' order.
+/// Creates the page stores of one row group's columns and keeps their pages in the columns' order.
 pub(crate) struct Stores {
     codec: Arc<Codec>,
-    made: Mutex<Vec<SharedPages>>,
+    pages: Mutex<Vec<SharedPages>>,
 }
 
 impl Stores {
     pub(crate) fn new(codec: Arc<Codec>) -> Arc<Self> {
-        Arc::new(Self { codec, made: Mutex::default() })
+        Arc::new(Self { codec, pages: Mutex::default() })
     }
 
-    /// The pages of every column a store was made for.
+    /// Returns the pages of every column for which a store was created.
     pub(crate) fn pages(&self) -> Vec<SharedPages> {
-        std::mem::take(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.pages.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -68,7 +71,7 @@ impl fmt::Debug for Stores {
 impl PageStoreFactory for Stores {
     fn create(&self, _: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
         let pages = SharedPages::default();
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&pages));
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&pages));
         Ok(Box::new(Store { codec: Arc::clone(&self.codec), pages, tried: None }))
     }
 }
@@ -76,7 +79,7 @@ impl PageStoreFactory for Stores {
 struct Store {
     codec: Arc<Codec>,
     pages: SharedPages,
-    /// What pages of an encoding are worth, as the first of them showed.
+    /// An encoding and the effort that its pages are worth. The first page of the encoding decides.
     tried: Option<(i64, Effort)>,
 }
 
@@ -87,7 +90,7 @@ impl PageStore for Store {
             lock(&self.pages).header = Some(value);
             return Ok(PageKey::new(0));
         };
-        let malformed = || ParquetError::General("a page header that is not understood".into());
+        let malformed = || ParquetError::General("unknown form of page header".into());
         let header = Header::parse(&header).ok_or_else(malformed)?;
         let page = match (header.encoding(), self.tried) {
             (None, _) => self.codec.compress(&value, Effort::Thorough)?,
@@ -109,15 +112,16 @@ impl PageStore for Store {
     }
 
     fn take(&mut self, _: PageKey) -> Result<Bytes> {
-        Err(ParquetError::General("pages are taken from where they are shared".into()))
+        Err(ParquetError::General("the pages of this store are read elsewhere".into()))
     }
 }
 
-/// A page header up to its third field: `1: type, 2: uncompressed_page_size, 3: compressed_page_size`, all `i32`.
+/// A page header. Its first three fields are `i32`: `1: type, 2: uncompressed_page_size,
+/// 3: compressed_page_size`.
 struct Header<'a> {
     page_type: i64,
     uncompressed: i64,
-    /// Every field after those.
+    /// The bytes after these fields.
     rest: &'a [u8],
 }
 
@@ -129,7 +133,7 @@ impl<'a> Header<'a> {
         Some(Self { page_type, uncompressed, rest })
     }
 
-    /// The encoding of a data page's values.
+    /// Returns the encoding of a data page's values.
     fn encoding(&self) -> Option<i64> {
         let [DATA_PAGE, bytes @ ..] = self.rest else { return None };
         let (_values, bytes) = field(bytes)?;
@@ -152,7 +156,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The value of the next field, which is no negative number, and what follows it.
+/// Returns the value of the next field and the bytes after it. The value must not be negative.
 fn field(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let [NEXT_FIELD_I32, bytes @ ..] = bytes else { return None };
     let mut zigzag = 0;
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_refused() {
+    fn malformed_headers_are_refused() {
         for bytes in [&[][..], &[0x15], &[0x15, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00], &[0x25, 0x00], &[0x15, 0x01]] {
             assert!(Header::parse(bytes).is_none(), "{bytes:?}");
         }

@@ -1,4 +1,4 @@
-//! One part: batches in, finished files out, rolling at the target size.
+//! Writes the rows of one partition as part files and begins a new file at the target size.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use crate::encoder::{Encoder, is_large};
 use crate::error::SinkError;
 use crate::schema::optional;
 
-/// How a part is cut into files.
+/// How the rows of a partition are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// A file ends with the row group that brings it to this size.
+    /// A file ends with the row group that brings it to this size in bytes.
     pub target_file_bytes: u64,
-    /// Whether a part without rows leaves a file that holds only the schema.
+    /// Whether a partition without rows leaves a file that holds only the schema.
     pub write_empty: bool,
     /// How pages are compressed.
     pub compression: Compression,
-    /// How many threads encode and compress the columns of a batch.
+    /// Number of threads that encode and compress the columns of a batch.
     pub threads: usize,
 }
 
@@ -38,14 +38,18 @@ impl Default for Settings {
 
 type KeyOf = Box<dyn Fn(u32) -> String + Send + Sync>;
 
-/// Writes the rows of one part as one or more files.
+/// Writes the rows of one partition as one or more files.
 ///
-/// The first file is opened by the first batch. Batches are encoded on blocking threads and uploaded by tasks: while one
-/// is encoded, the caller reads the next (unless it holds a value so large that there should not be two of them), and an error
-/// is told by the call after. A failed write aborts the open file and leaves the writer unusable; finished files stay, and a
+/// The first batch opens the first file. Batches are encoded on blocking threads and uploaded by
+/// tasks. While a batch is encoded, the caller can read the next one, so the next call reports an
+/// error of this batch. A batch that holds a very large value is encoded before the call returns,
+/// because two such batches would take too much memory.
+///
+/// A failed write aborts the open file and makes the writer unusable. Finished files stay, and a
 /// retry overwrites them.
 ///
-/// A dropped writer removes its open file as far as it can; [`abort`](Self::abort) waits for it and says if it failed.
+/// A dropped writer removes its open file as a best effort. [`abort`](Self::abort) waits for the
+/// removal and reports a failure.
 pub struct PartWriter {
     destination: Destination,
     schema: SchemaRef,
@@ -54,26 +58,28 @@ pub struct PartWriter {
     codec: Arc<Codec>,
     open: Option<OpenFile>,
     finished: Vec<PartFile>,
-    /// Set while a write is running, so that it stays set when one fails or its future is dropped half-way; and in the end.
+    /// Set while a write is running. It stays set when the write fails, when its future is dropped
+    /// half-way, and after [`finish`](Self::finish).
     incomplete: bool,
 }
 
 struct OpenFile {
     key: String,
     file: File,
-    /// What the encoder does; `None` before the first batch and while the last is being finished.
+    /// `None` before the first batch and while the file is being closed.
     work: Option<Work>,
 }
 
 enum Work {
-    /// It is at work on a batch.
+    /// The encoder encodes a batch on another thread.
     Encoding(JoinHandle<(Encoder, Result<Vec<Bytes>, ParquetError>)>),
-    /// What it made of the last batch is handed on.
+    /// The pages of the last batch were written to the file.
     Done(Box<Encoder>),
 }
 
 impl PartWriter {
-    /// A part of `schema`, whose files are named by `key_of(file number)`, counted from 0.
+    /// Returns a writer for rows of `schema`. `key_of` returns the key of a file by its number,
+    /// from 0.
     pub fn new(
         destination: Destination,
         schema: SchemaRef,
@@ -92,7 +98,11 @@ impl PartWriter {
         }
     }
 
-    /// Adds rows. Returns when the batch before is encoded and no more than a few parts are waiting to be uploaded.
+    /// Adds rows. Returns when the previous batch is encoded and only a few upload parts are
+    /// waiting.
+    ///
+    /// # Errors
+    /// [`SinkError`], of this batch or of the previous one.
     pub async fn write(&mut self, batch: &RecordBatch) -> Result<(), SinkError> {
         if self.incomplete {
             return Err(SinkError::Incomplete);
@@ -104,7 +114,10 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Completes the last file and returns all of them in order. Takes no more rows after that.
+    /// Completes the last file and returns all files in order. The writer then takes no more rows.
+    ///
+    /// # Errors
+    /// [`SinkError`].
     pub async fn finish(&mut self) -> Result<Vec<PartFile>, SinkError> {
         if self.incomplete {
             return Err(SinkError::Incomplete);
@@ -115,7 +128,10 @@ impl PartWriter {
         Ok(std::mem::take(&mut self.finished))
     }
 
-    /// Gives the part up: the open file disappears, finished ones stay.
+    /// Removes the open file. Finished files stay.
+    ///
+    /// # Errors
+    /// [`SinkError`].
     pub async fn abort(mut self) -> Result<(), SinkError> {
         self.abort_open().await
     }
@@ -126,7 +142,7 @@ impl PartWriter {
         }
         let types = |schema: &SchemaRef| schema.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>();
         if types(batch.schema_ref()) != types(&self.schema) {
-            return Err(ParquetError::ArrowError("a batch of another schema".into()).into());
+            return Err(ParquetError::ArrowError("the batch has another schema".into()).into());
         }
         let mut encoder = match self.encoder().await? {
             Some(encoder) if encoder.bytes() < self.settings.target_file_bytes => encoder,
@@ -166,7 +182,7 @@ impl PartWriter {
         }
     }
 
-    /// The open file's encoder, once what it made of the last batch is handed on.
+    /// Waits for the open file's encoder, writes its pages to the file, and returns it.
     async fn encoder(&mut self) -> Result<Option<Encoder>, SinkError> {
         let Some(OpenFile { file, work, .. }) = &mut self.open else { return Ok(None) };
         match work.take() {
@@ -200,12 +216,13 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Aborts the open file if the result is an error, which stays the one that is reported.
+    /// Aborts the open file if `result` is an error. Returns `result`: a failure of the abort is
+    /// only logged, because the first error matters more.
     async fn settle(&mut self, result: Result<(), SinkError>) -> Result<(), SinkError> {
         if result.is_err()
             && let Err(error) = self.abort_open().await
         {
-            tracing::warn!(%error, "cannot abort a part file");
+            tracing::warn!(%error, "an unfinished part file could not be removed");
         }
         result
     }
@@ -219,7 +236,7 @@ impl PartWriter {
 }
 
 async fn append(file: &mut File, pages: Vec<Bytes>) -> Result<(), SinkError> {
-    // Page by page, so that each is freed as soon as it is copied.
+    // Writing one page at a time frees each page as soon as it is copied.
     for page in pages {
         file.write(page).await?;
     }

@@ -1,5 +1,6 @@
-//! The Parquet schema of a file: what the parquet crate makes of the Arrow schema, with the two annotations that Arrow has as
-//! extension types, of columns and of lists' elements.
+//! The Parquet schema of a file. The parquet crate converts the Arrow schema. This module adds the
+//! annotations UUID and JSON, which are extension types in Arrow, to columns and to elements of
+//! lists.
 
 use std::sync::Arc;
 
@@ -13,13 +14,14 @@ use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 /// Name of the root group in every file AWS exports.
 const SCHEMA_ROOT: &str = "spark_schema";
 
-/// The schema with every column OPTIONAL: Spark writes them so, whatever the database declares.
+/// Returns the schema with every column OPTIONAL. Spark writes columns this way, whatever the
+/// database declares.
 pub(crate) fn optional(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter();
     Arc::new(Schema::new(fields.map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>()))
 }
 
-/// The Parquet schema of `schema`.
+/// Returns the Parquet schema of `schema`.
 pub(crate) fn descriptor(schema: &Schema) -> Result<SchemaDescriptor> {
     let converted = ArrowSchemaConverter::new().schema_root(SCHEMA_ROOT).convert(schema)?;
     let columns = converted.root_schema().get_fields().iter().zip(schema.fields());

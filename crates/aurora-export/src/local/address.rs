@@ -1,4 +1,4 @@
-//! Where a local export reads from: `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`.
+//! The address of a source: `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use url::{Host, Url};
 
 use crate::error::CommandError;
 
-/// Where systems keep the certificate authorities they trust, in one file.
+/// Files in which systems keep the certificate authorities that they trust.
 const SYSTEM_AUTHORITIES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -20,46 +20,47 @@ const SYSTEM_AUTHORITIES: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-/// A server, and how it is reached.
+/// A server and the security of connections to it.
 #[derive(Clone, Debug)]
 pub struct Address {
-    /// The engine.
+    /// The database engine.
     pub engine: Engine,
-    /// Where it listens and who logs in.
+    /// Host, port and login.
     pub endpoint: Endpoint,
-    /// The one database to export; absent for all.
+    /// The only database to export. `None` for all databases.
     pub database: Option<String>,
     security: Security,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Security {
-    /// Unencrypted.
+    /// The connection is not encrypted.
     Plain,
-    /// Certificate and name verified, by the system's authorities or those in a file.
+    /// The certificate and the host name are verified, with the certificate authorities of a file
+    /// or of the system.
     Verified(Option<PathBuf>),
 }
 
-/// What is wrong with an address. Says nothing of its password.
+/// An address is not valid. No message holds the password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// It is no URL.
-    #[error("the source is no URL such as postgres://user@host:5432/database")]
+    /// The text is not a URL.
+    #[error("the source is not a URL such as postgres://user@host:5432/database")]
     Url,
-    /// Its scheme names no engine.
+    /// The scheme is not the name of an engine.
     #[error("the source must begin with postgres:// or mysql://, not {0}://")]
     Scheme(String),
     /// A part is missing.
-    #[error("the source names no {0}")]
+    #[error("the source has no {0}")]
     Missing(&'static str),
-    /// A parameter is not known.
-    #[error("the source's parameter {0} is not known: use sslmode and sslrootcert")]
+    /// A parameter is unknown.
+    #[error("unknown parameter {0} in the source: use sslmode and sslrootcert")]
     Parameter(String),
-    /// `sslmode` is not one of those that are safe to offer.
+    /// `sslmode` has a value that is not supported. Only the safe ones are.
     #[error("sslmode must be disable or verify-full, not {0}")]
     Mode(String),
     /// A part is not UTF-8.
-    #[error("the source holds what is no text")]
+    #[error("a part of the source is not UTF-8")]
     Encoding,
 }
 
@@ -92,7 +93,7 @@ impl FromStr for Address {
                 (other, _) => return Err(AddressError::Parameter(other.to_owned())),
             }
         }
-        // Only what never leaves the machine may go unencrypted without being asked for.
+        // Without sslmode, only traffic that never leaves the machine is unencrypted.
         let encrypted = mode.unwrap_or(authorities.is_some() || !is_loopback(&host));
         let database = decoded(url.path().trim_start_matches('/'))?;
         Ok(Self {
@@ -110,10 +111,11 @@ impl FromStr for Address {
 }
 
 impl Address {
-    /// What a command line is given, with the password from the environment if there is one.
+    /// Parses the argument of a command. A password in the environment replaces the one in the
+    /// text.
     ///
     /// # Errors
-    /// When it is no address.
+    /// When the text is not an address.
     pub fn with_password(text: &str) -> Result<Self, CommandError> {
         let mut address: Self = text.parse().map_err(|e: AddressError| CommandError::new(e.to_string()))?;
         if let Ok(password) = std::env::var("AURORA_EXPORT_PASSWORD") {
@@ -122,7 +124,7 @@ impl Address {
         Ok(address)
     }
 
-    /// The server, ready to connect to.
+    /// Returns the server as a source.
     ///
     /// # Errors
     /// When the certificate authorities can't be read.
@@ -131,15 +133,15 @@ impl Address {
             Security::Plain => None,
             Security::Verified(file) => Some(client(file.as_deref())?),
         };
-        let known = self.database.iter().cloned().collect();
-        Ok(Source::new(self.engine, self.endpoint.clone(), tls).knowing(known))
+        let databases = self.database.iter().cloned().collect();
+        Ok(Source::new(self.engine, self.endpoint.clone(), tls).knowing(databases))
     }
 }
 
 fn client(file: Option<&Path>) -> Result<ClientConfig, CommandError> {
     let system = || SYSTEM_AUTHORITIES.iter().map(Path::new).find(|path| path.exists());
-    let unknown = || CommandError::new("no certificate authorities found: name a file with sslrootcert");
-    let file = file.or_else(system).ok_or_else(unknown)?;
+    let missing = || CommandError::new("no certificate authorities found: name a file with sslrootcert");
+    let file = file.or_else(system).ok_or_else(missing)?;
     let pem = std::fs::read(file).map_err(|e| CommandError::caused(format!("{} can't be read", file.display()), e))?;
     Ok(tls(&pem)?)
 }
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_taken_apart() {
+    fn addresses_are_parsed() {
         let address: Address = "postgres://me%40home:p%2Fw@db.example.com:6000/my%20shop".parse().unwrap();
         assert_eq!((address.engine, address.endpoint.port), (Engine::Postgresql, 6000));
         assert_eq!((address.endpoint.user.as_str(), address.endpoint.password.as_str()), ("me@home", "p/w"));
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn invalid_addresses_are_refused() {
         for (text, error) in [
             ("shop", AddressError::Url),
             ("https://u@h", AddressError::Scheme("https".into())),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use partition_extractor::Watch;
 
-/// A line on the terminal, if standard error is one. Clones share it.
+/// A progress line on standard error, if that is a terminal. Clones share the line.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     bytes: ProgressBar,
@@ -14,7 +14,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Of an export of about `bytes`.
+    /// Returns the progress of an export of about `bytes`.
     pub fn new(bytes: u64) -> Self {
         let line = "{percent:>3} % of {total_bytes} {wide_bar} {msg} {elapsed_precise}, {eta} left";
         let style = ProgressStyle::with_template(line).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -23,7 +23,7 @@ impl Progress {
         Self { bytes: bar, rows: ProgressBar::hidden() }
     }
 
-    /// A partition of that many estimated bytes is finished.
+    /// Adds a finished partition, whose size was estimated as `bytes`.
     pub fn partition(&self, bytes: u64) {
         self.bytes.inc(bytes);
     }

@@ -1,4 +1,4 @@
-//! What an export says of itself, and whether its files are those it tells of.
+//! Reads the metadata of an export and checks whether its files match the metadata.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use super::export::Export;
 
 use crate::error::CommandError;
 
-/// What an export holds, as its metadata and its list of files have it.
+/// The contents of an export by its metadata and its list of files.
 #[derive(Default)]
 pub(super) struct Contents {
     pub export_only: Vec<String>,
     pub warning_message: String,
     pub tables: Vec<Table>,
-    /// Tables that were left out, with the reason.
+    /// Tables that the export left out, with the reasons.
     pub skipped: BTreeMap<String, String>,
-    /// What is wrong with the export as a whole.
+    /// Differences that belong to no table.
     pub differences: Vec<String>,
 }
 
@@ -25,14 +25,15 @@ pub(super) struct Contents {
 pub(super) struct Table {
     /// `database.schema.table`.
     pub target: String,
-    /// How many tables before have the same target: that of table `c` in schema `a.b` is that of `b.c` in `a`.
+    /// The number of earlier tables with the same target. Table `c` in schema `a.b` and table `b.c`
+    /// in schema `a` have the same one.
     pub namesakes: usize,
     pub columns: Vec<Column>,
-    /// Its part files with their sizes.
+    /// The part files with their sizes.
     pub files: Vec<(String, u64)>,
-    /// Rows by the metadata, which AWS's doesn't tell.
+    /// The number of rows in the metadata. AWS's metadata does not have it.
     pub rows: Option<u64>,
-    /// What is wrong with its files.
+    /// Differences between the files and the metadata.
     pub differences: Vec<String>,
 }
 
@@ -97,18 +98,18 @@ struct PartitioningInfo {
 }
 
 impl Contents {
-    /// Reads the metadata and gives each file to the table it belongs to.
+    /// Reads the metadata and assigns each file to its table.
     pub async fn read(export: &Export) -> Result<Self, CommandError> {
         let mut files = export.files().await?;
         let infos: Vec<String> = files.keys().filter(|path| is_export_info(path)).cloned().collect();
-        // The directory of another task may lie in this one.
+        // The directory may contain the directory of another task.
         for other in infos.iter().filter_map(|path| path.rsplit_once('/')) {
             let other = format!("{}/", other.0);
             files.retain(|path, _| !path.starts_with(&other));
         }
         let [info] = infos.iter().filter(|path| !path.contains('/')).collect::<Vec<_>>()[..] else {
             return Err(CommandError::new(
-                "this is no export's directory: it holds no export_info_<task>.json, or several",
+                "this is not the directory of an export: it must hold exactly one export_info_<task>.json",
             ));
         };
         files.remove(info);
@@ -123,14 +124,14 @@ impl Contents {
             contents.differences.push(format!("the export's status is {status}"));
         }
         if *info != format!("export_info_{task}.json") {
-            contents.differences.push(format!("{info} is another task's"));
+            contents.differences.push(format!("{info} belongs to another task"));
         }
         let tables = contents.documents(export, &task, &mut files).await?;
-        contents.account(tables, files);
+        contents.assign(tables, files);
         Ok(contents)
     }
 
-    /// The documents of tables, which number them without gaps.
+    /// Reads the documents that describe tables. They must number the tables without gaps.
     async fn documents(
         &mut self,
         export: &Export,
@@ -151,15 +152,15 @@ impl Contents {
             let TablesInfo { per_table_status } = document(export, &path).await?;
             if from != tables.len() + 1 || to + 1 != from + per_table_status.len() {
                 self.differences
-                    .push(format!("{path} doesn't describe the tables its name says, or one before is missing"));
+                    .push(format!("{path} doesn't describe the tables in its name, or an earlier document is missing"));
             }
             tables.extend(per_table_status);
         }
         Ok(tables)
     }
 
-    /// Gives each file to its table.
-    fn account(&mut self, tables: Vec<TableInfo>, mut files: BTreeMap<String, u64>) {
+    /// Assigns each file to its table.
+    fn assign(&mut self, tables: Vec<TableInfo>, mut files: BTreeMap<String, u64>) {
         let directories = directories(&files);
         let mut namesakes: BTreeMap<String, usize> = BTreeMap::new();
         for table in tables {
@@ -192,7 +193,7 @@ impl Contents {
 }
 
 impl Table {
-    /// Takes the table's files, in their directories, out of those of the export.
+    /// Moves the table's files from those of the export to the table.
     fn take(&mut self, path: &str, files: &mut BTreeMap<String, u64>) {
         let below = files.range(path.to_owned()..).take_while(|(name, _)| name.starts_with(path));
         let below: Vec<(String, u64)> = below.map(|(name, size)| (name.clone(), *size)).collect();
@@ -216,7 +217,7 @@ impl Table {
         self.differences.extend(unmarked.map(|(batch, _)| format!("_SUCCESS of directory {batch} is missing")));
     }
 
-    /// Compares numbers of files and bytes with those the metadata tells.
+    /// Compares the numbers of files and bytes with the metadata.
     fn check(&mut self, statistics: &Statistics) {
         let (count, bytes) = (self.files.len() as u64, self.bytes());
         if count == 0 || statistics.exported_files.is_some_and(|files| files != count) {
@@ -227,28 +228,28 @@ impl Table {
         }
         let partitions = statistics.partitioning_info.as_ref();
         if partitions.is_some_and(|p| p.number_of_partitions != p.number_of_completed_partitions) {
-            self.differences.push("partitions that are not complete".to_owned());
+            self.differences.push("incomplete partitions".to_owned());
         }
         if self.columns.is_empty() {
-            self.differences.push("no columns are described".to_owned());
+            self.differences.push("the metadata describes no columns".to_owned());
         }
     }
 
-    /// The size of its files together.
+    /// Returns the total size of the files.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|(_, size)| size).sum()
     }
 }
 
-/// The directories of tables by what could be their targets, for metadata that doesn't tell them. A name with characters
-/// that a path can't hold has none.
+/// Returns the directories of tables by their possible targets, for metadata without paths. A table
+/// whose name has characters that a path can't hold is not found this way.
 fn directories(files: &BTreeMap<String, u64>) -> BTreeMap<String, String> {
-    let of_file = |path: &String| {
+    let directory = |path: &String| {
         let (database, rest) = path.split_once('/')?;
         let (table, _) = rest.split_once('/')?;
         Some((format!("{database}.{table}"), format!("{database}/{table}")))
     };
-    files.keys().filter_map(of_file).collect()
+    files.keys().filter_map(directory).collect()
 }
 
 fn is_export_info(path: &str) -> bool {
@@ -258,5 +259,5 @@ fn is_export_info(path: &str) -> bool {
 
 async fn document<T: DeserializeOwned>(export: &Export, path: &str) -> Result<T, CommandError> {
     let bytes = export.bytes(path).await?;
-    serde_json::from_slice(&bytes).map_err(|e| CommandError::caused(format!("{path} is no metadata document"), e))
+    serde_json::from_slice(&bytes).map_err(|e| CommandError::caused(format!("{path} is not a metadata document"), e))
 }

@@ -1,4 +1,5 @@
-//! The database beside an export: its tables, and what the server says of them.
+//! The database that an export is compared with: its tables and the measures that the server
+//! computes.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +11,22 @@ use export_task::export_only::ExportOnly;
 use super::Compared;
 use super::contents::{Column, Contents};
 use super::report::Difference;
-use super::tally::Look;
+use super::tally::Comparison;
 
-/// A server, and the tables of it that an export should hold.
+/// A server and those of its tables that the export should hold.
 pub(super) struct Database {
     pub source: Source,
-    /// With their databases, by `database.schema.table` and how many before have the same: in the order of schemas and
-    /// names, which is that of the metadata.
+    /// Tables with their databases. The key is `database.schema.table` and the number of earlier
+    /// tables with the same one. Tables are in the order of schemas and names, like those of the
+    /// metadata.
     pub tables: BTreeMap<(String, usize), (String, ListedTable)>,
-    /// Databases that can't be read, which the export doesn't say of.
+    /// Databases that can't be read, unless the export reports them too.
     pub unreadable: Vec<String>,
 }
 
 impl Database {
-    /// Lists the tables that an export selects, of one database if the address names it.
+    /// Lists the tables that an export selects. If the address names a database, lists only its
+    /// tables.
     pub async fn list(source: Source, named: Option<&str>, contents: &Contents) -> Result<Self, SourceError> {
         let only: ExportOnly = contents.export_only.clone().into();
         let databases = source.connect(named).await?.databases().await?;
@@ -35,9 +38,9 @@ impl Database {
             }
             let tables = match listed.tables_of(&database).await {
                 Ok(tables) => tables,
-                Err(error) if is_told(&error) => {
-                    let told = format!("\"target\":{}", serde_json::Value::from(database.as_str()));
-                    if !contents.warning_message.contains(&told) {
+                Err(error) if is_difference(&error) => {
+                    let reported = format!("\"target\":{}", serde_json::Value::from(database.as_str()));
+                    if !contents.warning_message.contains(&reported) {
                         listed.unreadable.push(database);
                     }
                     continue;
@@ -55,7 +58,7 @@ impl Database {
         Ok(listed)
     }
 
-    /// A table with its database.
+    /// Returns a table with its database.
     pub fn table(&self, target: &str, namesakes: usize) -> Option<&(String, ListedTable)> {
         self.tables.get(&(target.to_owned(), namesakes))
     }
@@ -65,29 +68,31 @@ impl Database {
     }
 }
 
-/// Whether an error is a difference to tell, and no reason to stop.
-pub(super) fn is_told(error: &SourceError) -> bool {
+/// Returns whether an error is a difference to report, and not a reason to stop.
+pub(super) fn is_difference(error: &SourceError) -> bool {
     matches!(error.kind(), ErrorKind::AccessDenied | ErrorKind::Skip(_))
 }
 
-/// As many distinct values are counted of a column, or fewer where a table has many columns.
-const MOST_DISTINCT: usize = 100_000;
-/// As many are counted in all columns of a table, because they are in memory.
-const MOST_DISTINCT_OF_TABLE: usize = 6_400_000;
+/// Maximum number of distinct values that are counted in a column. It is lower in tables with many
+/// columns.
+const MAX_DISTINCT: usize = 100_000;
+/// Maximum number of distinct values in all columns of a table, because they are held in memory.
+const MAX_DISTINCT_OF_TABLE: usize = 6_400_000;
 
-/// Asks for tables one after another, over a connection that stays while the database is the same.
-pub(super) struct Asker {
+/// Profiles tables one after another. It keeps its connection as long as the database stays the
+/// same.
+pub(super) struct Profiler {
     source: Source,
     connection: Option<(String, Connection)>,
 }
 
-impl Asker {
+impl Profiler {
     pub fn new(source: Source) -> Self {
         Self { source, connection: None }
     }
 
-    /// The columns that both sides have and how they are compared. A type of the server's that can't have become that of
-    /// the files is a difference.
+    /// Returns the columns that both sides have and how they are compared. A type in the files that
+    /// the column's type on the server can't become is a difference.
     pub fn compared<'a>(
         &self,
         columns: &[Column],
@@ -95,23 +100,24 @@ impl Asker {
         differences: &mut Vec<Difference>,
     ) -> Vec<Compared<'a>> {
         let printed = self.source.engine() == Engine::Mysql;
-        let most = MOST_DISTINCT.min(MOST_DISTINCT_OF_TABLE / columns.len().max(1));
+        let max_distinct = MAX_DISTINCT.min(MAX_DISTINCT_OF_TABLE / columns.len().max(1));
         let mut compared = Vec::new();
-        for (at, column) in columns.iter().enumerate() {
+        for (index, column) in columns.iter().enumerate() {
             let Some(listed) = listed.iter().find(|listed| listed.name == column.column_name) else { continue };
-            let looked_at = spelled(&column.expected_exported_type)
+            let form = parse_type(&column.expected_exported_type)
                 .and_then(|(form, list)| Some((self.source.form(listed, form, list)?, list)));
-            match looked_at {
+            match form {
                 Some((form, list)) => {
-                    compared.push(Compared { at, column: listed, look: Look { form, list, printed, most } });
+                    let comparison = Comparison { form, list, printed, max_distinct };
+                    compared.push(Compared { index, column: listed, comparison });
                 }
-                None => differences.push(Difference::of_column(column, "type")),
+                None => differences.push(Difference::from_column(column, "type")),
             }
         }
         compared
     }
 
-    /// What the server says of a table.
+    /// Lets the server compute the measures of a table.
     pub async fn profile(
         &mut self,
         database: &str,
@@ -126,11 +132,12 @@ impl Asker {
     }
 }
 
-/// How values are compared whose type the metadata spells so, and whether they are in lists.
-fn spelled(exported: &str) -> Option<(Form, bool)> {
+/// Parses the metadata's name of a type. Returns how its values are compared and whether they are
+/// in lists.
+fn parse_type(exported: &str) -> Option<(Form, bool)> {
     let element = exported.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>'));
-    let spelled = element.unwrap_or(exported);
-    let (physical, annotation) = spelled.split_once(" (").unwrap_or((spelled, ""));
+    let name = element.unwrap_or(exported);
+    let (physical, annotation) = name.split_once(" (").unwrap_or((name, ""));
     let form = match (physical, annotation) {
         ("boolean", _) => Form::Boolean,
         ("float", _) => Form::Single,

@@ -1,4 +1,4 @@
-//! An export where it lies: a directory or a part of a bucket.
+//! Reads the files of an export from a directory or a bucket.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,20 +11,20 @@ use tokio::io::AsyncWriteExt;
 
 use crate::error::CommandError;
 
-/// Where an export is.
+/// The location of an export.
 #[derive(Clone)]
 pub(super) enum Export {
     Directory(PathBuf),
     S3 {
         client: Client,
         bucket: String,
-        /// With a slash at its end.
+        /// Ends with a slash.
         prefix: String,
     },
 }
 
 impl Export {
-    /// By its address: a directory, or `s3://bucket/prefix/task`.
+    /// Returns the export at an address: a directory, or `s3://bucket/prefix/task`.
     pub async fn open(address: &str) -> Self {
         match address.strip_prefix("s3://") {
             None => Self::Directory(PathBuf::from(address)),
@@ -37,7 +37,7 @@ impl Export {
         }
     }
 
-    /// Every file, by its path below the export's directory, with its size.
+    /// Returns the size of every file by its path below the export's directory.
     pub async fn files(&self) -> Result<BTreeMap<String, u64>, CommandError> {
         let mut files = BTreeMap::new();
         match self {
@@ -56,7 +56,7 @@ impl Export {
         Ok(files)
     }
 
-    /// A small file.
+    /// Returns the bytes of a small file.
     pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, CommandError> {
         match self {
             Self::Directory(root) => fs::read(root.join(path)).map_err(|e| unreadable(&path, e)),
@@ -69,7 +69,8 @@ impl Export {
         }
     }
 
-    /// A file to read any part of. An object becomes a file without a name first.
+    /// Returns a file that can be read at any offset. An object of S3 is first copied to a
+    /// temporary file.
     pub async fn file(&self, path: &str) -> Result<File, CommandError> {
         match self {
             Self::Directory(root) => File::open(root.join(path)).map_err(|e| unreadable(&path, e)),
@@ -89,8 +90,8 @@ impl Export {
     }
 }
 
-fn unreadable(what: &dyn std::fmt::Display, error: impl std::error::Error + Send + Sync + 'static) -> CommandError {
-    CommandError::caused(format!("{what} can't be read"), error)
+fn unreadable(path: &dyn std::fmt::Display, error: impl std::error::Error + Send + Sync + 'static) -> CommandError {
+    CommandError::caused(format!("{path} can't be read"), error)
 }
 
 fn walk(directory: &Path, below: &str, files: &mut BTreeMap<String, u64>) -> io::Result<()> {

@@ -2,23 +2,23 @@
 
 use bigdecimal::BigDecimal;
 
-/// A number in PostgreSQL's order: nothing is above NaN.
+/// A number in PostgreSQL's order, in which NaN is the largest value.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
 pub(super) enum Number {
-    Below,
+    NegativeInfinity,
     Finite(BigDecimal),
-    Above,
-    None,
+    Infinity,
+    NaN,
 }
 
 impl Number {
-    /// `None` for what is no number.
+    /// Parses a number. Returns `None` if the text is not a number.
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text {
-            "-Infinity" => Self::Below,
-            "Infinity" => Self::Above,
-            "NaN" => Self::None,
-            // An exponent would be a number of any length.
+            "-Infinity" => Self::NegativeInfinity,
+            "Infinity" => Self::Infinity,
+            "NaN" => Self::NaN,
+            // Exponents are refused, because they allow numbers of any length.
             _ if text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.')) => {
                 Self::Finite(text.parse().ok()?)
             }

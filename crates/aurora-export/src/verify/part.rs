@@ -1,4 +1,4 @@
-//! One part file, read to its last page.
+//! Reads one part file to its last page.
 
 use std::fs::File;
 
@@ -10,38 +10,43 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::{Type, TypePtr};
 
-use super::tally::{Look, Tally, UnknownType};
+use super::tally::{Comparison, Tally, UnknownType};
 
-/// The most rows, and about the most bytes, that are in memory at once.
+/// Maximum number of rows in memory at once.
 const BATCH_ROWS: usize = 1024;
+/// Approximate maximum number of bytes in memory at once.
 const BATCH_BYTES: usize = 64 << 20;
 
-/// Why a file is not right.
+/// A part file is damaged or does not match the metadata.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PartError {
-    #[error("its columns are not those that are described")]
+    #[error("its columns differ from the metadata")]
     Schema,
-    #[error("it holds other than the number of rows it says")]
+    #[error("its number of rows differs from its footer")]
     Rows,
-    #[error("it is no whole Parquet file")]
+    #[error("it is not a complete Parquet file")]
     Parquet(#[from] ParquetError),
-    #[error("it can't be read to its end")]
+    #[error("it can't be read to the end")]
     Arrow(#[from] ArrowError),
     #[error(transparent)]
     Type(#[from] UnknownType),
 }
 
-/// What a file holds.
+/// The measures of one file or of several.
 pub(super) struct Part {
     pub rows: u64,
-    /// Of each column that is looked at.
+    /// One tally for each column that is compared.
     pub columns: Vec<Option<Tally>>,
 }
 
 impl Part {
-    /// Reads a file whose columns have these names and types, which are spelled as in the metadata.
-    pub fn read(file: &File, columns: &[(String, String)], looks: &[Option<Look>]) -> Result<Self, PartError> {
-        // What else a writer says of types must not change how they are read.
+    /// Reads a file. `columns` holds the expected names and types, as in the metadata.
+    pub fn read(
+        file: &File,
+        columns: &[(String, String)],
+        comparisons: &[Option<Comparison>],
+    ) -> Result<Self, PartError> {
+        // The Arrow schema that some writers embed must not change how columns are read.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = ArrowReaderMetadata::load(file, options)?;
         let fields = metadata.metadata().file_metadata().schema_descr().root_schema().get_fields();
@@ -49,7 +54,8 @@ impl Part {
         if !found.eq(columns.iter().map(|column| Some(column.clone()))) {
             return Err(PartError::Schema);
         }
-        let mut part = Self { rows: 0, columns: looks.iter().map(|look| look.map(Tally::new)).collect() };
+        let mut part =
+            Self { rows: 0, columns: comparisons.iter().map(|comparison| comparison.map(Tally::new)).collect() };
         for (number, group) in metadata.metadata().row_groups().iter().enumerate() {
             let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(
                 file.try_clone().map_err(ParquetError::from)?,
@@ -78,7 +84,7 @@ impl Part {
         Ok(part)
     }
 
-    /// Adds what another file of the table holds.
+    /// Adds the measures of another file of the table.
     pub fn merge(&mut self, other: Self) {
         self.rows += other.rows;
         for (tally, other) in self.columns.iter_mut().zip(other.columns) {
@@ -89,20 +95,21 @@ impl Part {
     }
 }
 
-/// How many rows of a group to read at once.
+/// Returns the number of rows of a row group to read at once.
 fn batch_rows(group: &RowGroupMetaData) -> usize {
     let rows = usize::try_from(group.num_rows()).unwrap_or(1).max(1);
     let bytes = usize::try_from(group.total_byte_size()).unwrap_or(usize::MAX);
     (BATCH_BYTES / (bytes / rows).max(1)).clamp(1, BATCH_ROWS)
 }
 
-/// A column's type as the metadata spells it. Every column, and every element, may be NULL.
+/// Returns a column's type as the metadata spells it. Returns `None` if the column or the elements
+/// of its list can't be NULL, because exports have no such columns.
 fn column(field: &TypePtr) -> Option<String> {
     if field.get_basic_info().repetition() != Repetition::OPTIONAL {
         return None;
     }
     if field.is_primitive() {
-        return spelled(field);
+        return type_name(field);
     }
     let info = field.get_basic_info();
     let is_list = info.logical_type_ref() == Some(&LogicalType::List) || info.converted_type() == ConvertedType::LIST;
@@ -113,10 +120,10 @@ fn column(field: &TypePtr) -> Option<String> {
         return None;
     };
     let optional = element.is_primitive() && element.get_basic_info().repetition() == Repetition::OPTIONAL;
-    Some(format!("list<{}>", spelled(optional.then_some(element)?)?))
+    Some(format!("list<{}>", type_name(optional.then_some(element)?)?))
 }
 
-fn spelled(field: &Type) -> Option<String> {
+fn type_name(field: &Type) -> Option<String> {
     let Type::PrimitiveType { basic_info, physical_type, type_length, scale, precision } = field else { return None };
     let physical = match physical_type {
         Physical::BOOLEAN => "boolean".to_owned(),
@@ -137,8 +144,8 @@ fn spelled(field: &Type) -> Option<String> {
         (Some(LogicalType::Timestamp(TimestampType { unit: TimeUnit::MICROS, .. })), _)
         | (_, ConvertedType::TIMESTAMP_MICROS) => "TIMESTAMP_MICRO".to_owned(),
         (_, ConvertedType::DECIMAL) => format!("DECIMAL({precision},{scale})"),
-        // UTF8, JSON, DATE, INT_8 and the like.
         (_, ConvertedType::NONE) => return None,
+        // UTF8, JSON, DATE, INT_8 and similar ones.
         (_, converted) => converted.to_string(),
     };
     Some(format!("{physical} ({annotation})"))

@@ -1,10 +1,11 @@
-//! Floating-point numbers as MySQL and MariaDB print them, in the form that keeps all digits (see
+//! Prints floating-point numbers as MySQL and MariaDB do, in the form that keeps all digits (see
 //! `cluster_source::profile`).
 
 use std::fmt::Write;
 
-/// The most digits before the point that aren't all digits of the number.
-const ZEROS: usize = 15;
+/// Maximum number of digits before the point when some of them are zeros that only fill up the
+/// number. The server prints longer numbers with an exponent.
+const MAX_PADDED_DIGITS: usize = 15;
 
 /// Appends a number.
 pub(super) fn print(number: f64, out: &mut String) {
@@ -16,13 +17,14 @@ pub(super) fn print(number: f64, out: &mut String) {
         _ => ('0', size),
     };
     out.push(class);
-    // The fewest digits that give the number back. Where two numbers of so many digits are as close, Rust takes the upper
-    // one and the server the even one. Rust takes that too when it is told how many digits.
+    // The server prints the fewest digits that identify the number. When two numbers with that many
+    // digits are equally close, the server takes the even one. Rust takes the upper one, but the
+    // even one when the number of digits is given.
     let shortest = format!("{scaled:e}");
     let digits = shortest.split_once('e').map_or(0, |(digits, _)| digits.replace('.', "").len());
     let even = format!("{scaled:.*e}", digits.saturating_sub(1));
     let exponent = even.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0_usize);
-    if exponent >= ZEROS && digits <= exponent + 1 {
+    if exponent >= MAX_PADDED_DIGITS && digits <= exponent + 1 {
         out.push_str(&even);
     } else {
         // Writing to a String cannot fail.

@@ -1,4 +1,4 @@
-//! What a comparison came to.
+//! The result of a comparison, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -8,36 +8,36 @@ use serde::Serialize;
 
 use super::contents::Column;
 
-/// Everything there is to say of an export.
+/// The result for an export.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
-    /// Nothing differs.
+    /// Whether nothing differs.
     pub equal: bool,
-    /// A database was compared with.
+    /// Whether the export was compared with a database.
     pub with_database: bool,
     pub tables: Vec<Table>,
-    /// Tables that the export left out, with its reason.
+    /// Tables that the export left out, with the reasons it gives.
     pub skipped: BTreeMap<String, String>,
-    /// What differs beside tables.
+    /// Differences that belong to no table.
     pub differences: Vec<String>,
 }
 
-/// One table.
+/// The result for a table.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Table {
     pub target: String,
-    /// In the files.
+    /// Number of rows in the files.
     pub rows: u64,
     pub files: u64,
     pub bytes: u64,
     pub differences: Vec<Difference>,
-    /// Columns with more different values than are counted.
+    /// Columns with too many distinct values to count them.
     pub not_counted: Vec<String>,
 }
 
-/// What differs: of the table, or of one column.
+/// A difference of a table or of one column.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Difference {
@@ -47,8 +47,8 @@ pub(super) struct Difference {
 }
 
 impl Difference {
-    /// A difference of one column.
-    pub fn of_column(column: &Column, what: &str) -> Self {
+    /// Returns a difference of one column.
+    pub fn from_column(column: &Column, what: &str) -> Self {
         Self { column: Some(column.column_name.clone()), what: what.to_owned() }
     }
 }
@@ -65,7 +65,7 @@ impl Display for Report {
             writeln!(f, "{table}")?;
         }
         for difference in &self.differences {
-            writeln!(f, "DIFFERS {}", shown(difference))?;
+            writeln!(f, "DIFFERS {}", escape(difference))?;
         }
         let differ = self.tables.iter().filter(|table| !table.differences.is_empty()).count();
         let sum = |number: fn(&Table) -> u64| HumanCount(self.tables.iter().map(number).sum());
@@ -89,23 +89,23 @@ impl Display for Report {
 impl Display for Table {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let word = if self.differences.is_empty() { "ok" } else { "DIFFERS" };
-        write!(f, "{word} {}: {} rows, {} files", shown(&self.target), HumanCount(self.rows), self.files)?;
+        write!(f, "{word} {}: {} rows, {} files", escape(&self.target), HumanCount(self.rows), self.files)?;
         for Difference { column, what } in &self.differences {
             match column {
-                Some(column) => write!(f, "; column {}: {}", shown(column), shown(what))?,
-                None => write!(f, "; {}", shown(what))?,
+                Some(column) => write!(f, "; column {}: {}", escape(column), escape(what))?,
+                None => write!(f, "; {}", escape(what))?,
             }
         }
         if !self.not_counted.is_empty() {
-            let columns: Vec<String> = self.not_counted.iter().map(|column| shown(column)).collect();
+            let columns: Vec<String> = self.not_counted.iter().map(|column| escape(column)).collect();
             write!(f, " (too many distinct values to count: {})", columns.join(", "))?;
         }
         Ok(())
     }
 }
 
-/// A name without what could move the cursor or begin a line.
-fn shown(name: &str) -> String {
+/// Escapes control characters, which could move the cursor or begin a line.
+fn escape(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 

@@ -1,4 +1,5 @@
-//! What the files say of one column, computed from their values: the counterpart of what the server says.
+//! Computes the measures of a column from the values in the files. The server computes the same
+//! measures.
 
 use std::collections::HashSet;
 
@@ -17,34 +18,35 @@ use uuid::Uuid;
 use super::number::Number;
 use super::print::print;
 
-/// How the values of a column are looked at.
+/// How the values of a column are compared.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
+pub(super) struct Comparison {
     pub form: Form,
     pub list: bool,
-    /// Floating-point numbers are hashed as MySQL prints them.
+    /// Whether floating-point numbers are hashed as MySQL prints them.
     pub printed: bool,
-    /// As many different values are counted at most.
-    pub most: usize,
+    /// Maximum number of distinct values that are counted.
+    pub max_distinct: usize,
 }
 
-/// A type that no column of an export has.
+/// A column has a type that no export has.
 #[derive(Debug, thiserror::Error)]
-#[error("values of a type that exports don't have")]
+#[error("a column has a type that exports don't have")]
 pub(super) struct UnknownType;
 
-/// What there is to say of a column.
+/// The measures of a column.
 pub(super) struct Tally {
-    look: Look,
+    comparison: Comparison,
     values: u64,
     hash: u128,
-    /// The hashes of different values, absent when there are too many.
-    different: Option<HashSet<u64>>,
+    /// The hashes of distinct values. `None` when there are too many.
+    distinct: Option<HashSet<u64>>,
     least: Option<Bound>,
     greatest: Option<Bound>,
     sum: BigDecimal,
-    /// A text that must be a number is none.
-    is_no_number: bool,
+    /// Whether the column holds a text that should be a number and is not.
+    has_invalid_number: bool,
+    /// The canonical form of the current value.
     canonical: Vec<u8>,
 }
 
@@ -56,9 +58,9 @@ enum Bound {
     Bytes(Vec<u8>),
 }
 
-/// A value as it is in an array.
+/// A value of an array.
 enum Value<'a> {
-    /// With its digits after the point.
+    /// The unscaled value and the number of digits after the point.
     Integer(i128, i8),
     Single(f32),
     Double(f64),
@@ -67,16 +69,16 @@ enum Value<'a> {
 }
 
 impl Tally {
-    pub fn new(look: Look) -> Self {
+    pub fn new(comparison: Comparison) -> Self {
         Self {
-            look,
+            comparison,
             values: 0,
             hash: 0,
-            different: Some(HashSet::new()),
+            distinct: Some(HashSet::new()),
             least: None,
             greatest: None,
             sum: BigDecimal::default(),
-            is_no_number: false,
+            has_invalid_number: false,
             canonical: Vec::new(),
         }
     }
@@ -87,12 +89,12 @@ impl Tally {
         for row in (0..array.len()).filter(|row| array.is_valid(*row)) {
             self.values += 1;
             self.canonical.clear();
-            if self.look.list {
+            if self.comparison.list {
                 self.list(array, row)?;
             } else {
                 let value = value(array, row)?;
-                canonical(&value, self.look, &mut self.canonical);
-                if let (Value::Integer(number, scale), true) = (&value, self.look.form.has_sum()) {
+                canonical(&value, self.comparison, &mut self.canonical);
+                if let (Value::Integer(number, scale), true) = (&value, self.comparison.form.has_sum()) {
                     sum = sum.checked_add(*number).unwrap_or_else(|| {
                         self.sum += BigDecimal::new(sum.into(), i64::from(*scale));
                         *number
@@ -102,10 +104,10 @@ impl Tally {
             }
             let hash = hash(&self.canonical);
             self.hash += u128::from(hash);
-            if let Some(different) = &mut self.different {
-                different.insert(hash);
-                if different.len() > self.look.most {
-                    self.different = None;
+            if let Some(distinct) = &mut self.distinct {
+                distinct.insert(hash);
+                if distinct.len() > self.comparison.max_distinct {
+                    self.distinct = None;
                 }
             }
         }
@@ -127,7 +129,7 @@ impl Tally {
             }
             if elements.is_valid(at) {
                 element.clear();
-                canonical(&value(&elements, at)?, self.look, &mut element);
+                canonical(&value(&elements, at)?, self.comparison, &mut element);
                 self.canonical.extend(digits(&element).into_bytes());
             } else {
                 self.canonical.push(b'-');
@@ -136,13 +138,13 @@ impl Tally {
         Ok(())
     }
 
-    /// Widens the bounds to a value, whose canonical form is at hand.
+    /// Widens the bounds to a value, whose canonical form is in `self.canonical`.
     fn bound(&mut self, value: &Value<'_>) {
         let bytes = self.canonical.as_slice();
-        let bound = match (self.look.form, value) {
+        let bound = match (self.comparison.form, value) {
             (Form::ExactText, _) => {
                 let Some(number) = std::str::from_utf8(bytes).ok().and_then(Number::parse) else {
-                    self.is_no_number = true;
+                    self.has_invalid_number = true;
                     return;
                 };
                 if let Number::Finite(number) = &number {
@@ -155,8 +157,8 @@ impl Tally {
             (_, Value::Double(number)) => Bound::Float(*number),
             (_, Value::Bytes(_) | Value::Uuid(_)) => {
                 // Only a new bound is copied.
-                let outside = |bound: &Option<Bound>, is: fn(&[u8], &[u8]) -> bool| match bound {
-                    Some(Bound::Bytes(bound)) => is(bytes, bound),
+                let outside = |bound: &Option<Bound>, exceeds: fn(&[u8], &[u8]) -> bool| match bound {
+                    Some(Bound::Bytes(bound)) => exceeds(bytes, bound),
                     _ => true,
                 };
                 if outside(&self.least, |a, b| a < b) {
@@ -173,61 +175,70 @@ impl Tally {
 
     fn widen(&mut self, least: Option<Bound>, greatest: Option<Bound>) {
         if let Some(least) = least
-            && self.least.as_ref().is_none_or(|bound| least.is_before(bound))
+            && self.least.as_ref().is_none_or(|bound| least.is_below(bound))
         {
             self.least = Some(least);
         }
         if let Some(greatest) = greatest
-            && self.greatest.as_ref().is_none_or(|bound| bound.is_before(&greatest))
+            && self.greatest.as_ref().is_none_or(|bound| bound.is_below(&greatest))
         {
             self.greatest = Some(greatest);
         }
     }
 
-    /// Adds what is said of another part of the column.
+    /// Adds the measures of another part of the column.
     pub fn merge(&mut self, other: Self) {
         self.values += other.values;
         self.hash += other.hash;
-        self.different = match (self.different.take(), other.different) {
-            (Some(mut different), Some(others)) => {
-                different.extend(others);
-                Some(different).filter(|different| different.len() <= self.look.most)
+        self.distinct = match (self.distinct.take(), other.distinct) {
+            (Some(mut distinct), Some(others)) => {
+                distinct.extend(others);
+                Some(distinct).filter(|distinct| distinct.len() <= self.comparison.max_distinct)
             }
             _ => None,
         };
         self.widen(other.least, other.greatest);
         self.sum += other.sum;
-        self.is_no_number |= other.is_no_number;
+        self.has_invalid_number |= other.has_invalid_number;
     }
 
-    /// Whether different values were counted.
+    /// Returns whether the distinct values were counted.
     pub fn is_counted(&self) -> bool {
-        self.different.is_some()
+        self.distinct.is_some()
     }
 
-    /// What the server says otherwise, of a table of that many rows here and there.
+    /// Returns the names of the measures in which the server differs. `rows` is the number of rows
+    /// in the files, `server_rows` that of the server.
     pub fn differences(&self, rows: u64, measures: &Measures, server_rows: u64) -> Vec<&'static str> {
         let number = |text: &Option<String>| text.as_deref().map_or(Some(BigDecimal::default()), finite);
-        let different = self.different.as_ref().map(|different| different.len() as u64);
+        let distinct = self.distinct.as_ref().map(|distinct| distinct.len() as u64);
         let nulls = |rows: u64, values: u64| i128::from(rows) - i128::from(values);
         [
             ("NULLs", nulls(rows, self.values) == nulls(server_rows, measures.values)),
-            ("distinct values", different.is_none() || different == measures.distinct),
-            ("minimum", self.look.list || is(self.least.as_ref(), measures.least.as_deref(), self.look.form)),
-            ("maximum", self.look.list || is(self.greatest.as_ref(), measures.greatest.as_deref(), self.look.form)),
-            ("sum", !self.look.form.has_sum() || number(&measures.sum).is_some_and(|sum| sum == self.sum)),
+            ("distinct values", distinct.is_none() || distinct == measures.distinct),
+            (
+                "minimum",
+                self.comparison.list || is_equal(self.least.as_ref(), measures.least.as_deref(), self.comparison.form),
+            ),
+            (
+                "maximum",
+                self.comparison.list
+                    || is_equal(self.greatest.as_ref(), measures.greatest.as_deref(), self.comparison.form),
+            ),
+            ("sum", !self.comparison.form.has_sum() || number(&measures.sum).is_some_and(|sum| sum == self.sum)),
             ("hash", measures.hash.as_deref().unwrap_or("0") == self.hash.to_string()),
-            ("numbers", !self.is_no_number),
+            ("numbers", !self.has_invalid_number),
         ]
         .into_iter()
-        .filter_map(|(what, equal)| (!equal).then_some(what))
+        .filter_map(|(name, equal)| (!equal).then_some(name))
         .collect()
     }
 }
 
 impl Bound {
-    /// Whether it is the smaller one. NaN is above all numbers, and zeros of either sign are equal.
-    fn is_before(&self, other: &Self) -> bool {
+    /// Returns whether the bound is below `other`. NaN is above all numbers, and zeros of either
+    /// sign are equal.
+    fn is_below(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => a < b,
             (Self::Integer(a, _), Self::Integer(b, _)) => a < b,
@@ -245,8 +256,8 @@ fn finite(text: &str) -> Option<BigDecimal> {
     }
 }
 
-/// Whether a bound is the one the server gives.
-fn is(bound: Option<&Bound>, text: Option<&str>, form: Form) -> bool {
+/// Returns whether a bound equals the one that the server gives.
+fn is_equal(bound: Option<&Bound>, text: Option<&str>, form: Form) -> bool {
     let (bound, text) = match (bound, text) {
         (Some(bound), Some(text)) => (bound, text),
         (bound, text) => return bound.is_none() && text.is_none(),
@@ -265,18 +276,18 @@ fn is(bound: Option<&Bound>, text: Option<&str>, form: Form) -> bool {
     }
 }
 
-/// The SHA-256 of bytes in hexadecimal digits.
+/// Returns the SHA-256 of bytes in hexadecimal digits.
 fn digits(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The first fifteen hexadecimal digits of the SHA-256 of bytes, as a number.
+/// Returns the first fifteen hexadecimal digits of the SHA-256 of bytes as a number.
 fn hash(bytes: &[u8]) -> u64 {
     let digest = Sha256::digest(bytes);
     digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)) >> 4
 }
 
-/// A value that is not NULL.
+/// Returns the value in a row, which must not be NULL.
 fn value(array: &ArrayRef, row: usize) -> Result<Value<'_>, UnknownType> {
     macro_rules! integer {
         ($type:ty) => {
@@ -309,12 +320,12 @@ fn value(array: &ArrayRef, row: usize) -> Result<Value<'_>, UnknownType> {
 }
 
 /// Writes a value in its canonical form.
-fn canonical(value: &Value<'_>, look: Look, out: &mut Vec<u8>) {
+fn canonical(value: &Value<'_>, comparison: Comparison, out: &mut Vec<u8>) {
     match value {
-        Value::Integer(truth, _) if look.form == Form::Boolean => out.push(if *truth == 0 { b'f' } else { b't' }),
+        Value::Integer(truth, _) if comparison.form == Form::Boolean => out.push(if *truth == 0 { b'f' } else { b't' }),
         Value::Integer(number, scale) => decimal(*number, *scale, out),
-        Value::Single(number) if look.printed => printed(f64::from(*number), out),
-        Value::Double(number) if look.printed => printed(*number, out),
+        Value::Single(number) if comparison.printed => printed(f64::from(*number), out),
+        Value::Double(number) if comparison.printed => printed(*number, out),
         Value::Single(number) => out.extend(number.to_be_bytes()),
         Value::Double(number) => out.extend(number.to_be_bytes()),
         Value::Bytes(bytes) => out.extend(*bytes),
@@ -331,7 +342,7 @@ fn printed(number: f64, out: &mut Vec<u8>) {
     out.extend(text.into_bytes());
 }
 
-/// Writes a number whose last `scale` digits are after the point.
+/// Writes a number whose last `scale` digits stand after the point.
 fn decimal(number: i128, scale: i8, out: &mut Vec<u8>) {
     let scale = usize::from(scale.unsigned_abs());
     let digits = format!("{:0>1$}", number.unsigned_abs(), scale + 1);
@@ -355,18 +366,18 @@ mod tests {
     use super::*;
 
     fn tally(form: Form, arrays: &[ArrayRef]) -> Tally {
-        let look = Look { form, list: false, printed: false, most: 3 };
+        let comparison = Comparison { form, list: false, printed: false, max_distinct: 3 };
         let parts = arrays.iter().map(|array| {
-            let mut tally = Tally::new(look);
+            let mut tally = Tally::new(comparison);
             tally.add(array).unwrap();
             tally
         });
-        let mut whole = Tally::new(look);
+        let mut whole = Tally::new(comparison);
         parts.for_each(|part| whole.merge(part));
         whole
     }
 
-    fn said(values: u64, distinct: u64, least: &str, greatest: &str, sum: Option<&str>, hash: u64) -> Measures {
+    fn measures(values: u64, distinct: u64, least: &str, greatest: &str, sum: Option<&str>, hash: u64) -> Measures {
         Measures {
             values,
             distinct: Some(distinct),
@@ -382,10 +393,10 @@ mod tests {
         let arrays: [ArrayRef; 2] =
             [Arc::new(Int64Array::from(vec![Some(3), None])), Arc::new(Int64Array::from(vec![-5]))];
         let tally = tally(Form::Exact, &arrays);
-        let right = said(2, 2, "-5", "3", Some("-2"), hash(b"3") + hash(b"-5"));
+        let right = measures(2, 2, "-5", "3", Some("-2"), hash(b"3") + hash(b"-5"));
         assert_eq!(tally.differences(3, &right, 3), Vec::<&str>::new());
         assert_eq!(tally.differences(3, &right, 4), ["NULLs"]);
-        let wrong = said(1, 3, "-4", "2", Some("2"), 7);
+        let wrong = measures(1, 3, "-4", "2", Some("2"), 7);
         let all = ["NULLs", "distinct values", "minimum", "maximum", "sum", "hash"];
         assert_eq!(tally.differences(3, &wrong, 3), all);
         assert_eq!(tally.differences(3, &Measures::default(), 2), all);
@@ -398,24 +409,24 @@ mod tests {
         let tally = tally(Form::Exact, &[Arc::new(array)]);
         let sum = "3999999999999999999999999999999999999.96";
         let value = "999999999999999999999999999999999999.99";
-        let right = said(4, 1, value, value, Some(sum), hash(value.as_bytes()) * 4);
+        let right = measures(4, 1, value, value, Some(sum), hash(value.as_bytes()) * 4);
         assert_eq!(tally.differences(4, &right, 4), Vec::<&str>::new());
     }
 
     #[test]
-    fn numbers_that_are_text_may_be_none() {
+    fn numbers_may_be_text() {
         let array: ArrayRef = Arc::new(StringArray::from(vec!["1.50", "NaN", "-Infinity"]));
         let hash: u64 = [&b"1.50"[..], b"NaN", b"-Infinity"].iter().map(|value| hash(value)).sum();
-        let right = said(3, 3, "-Infinity", "NaN", Some("1.5"), hash);
+        let right = measures(3, 3, "-Infinity", "NaN", Some("1.5"), hash);
         assert_eq!(tally(Form::ExactText, &[Arc::clone(&array)]).differences(3, &right, 3), Vec::<&str>::new());
         let more: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
         assert!(tally(Form::ExactText, &[array, more]).differences(4, &right, 4).contains(&"numbers"));
     }
 
     #[test]
-    fn more_different_values_than_wanted_are_not_counted() {
+    fn too_many_distinct_values_are_not_counted() {
         let array: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c", "d"]));
-        let right = said(4, 9, &digits(b"a"), &digits(b"d"), None, 0);
+        let right = measures(4, 9, &digits(b"a"), &digits(b"d"), None, 0);
         let tally = tally(Form::Text, &[array]);
         assert!(!tally.is_counted());
         assert_eq!(tally.differences(4, &right, 4), ["hash"]);

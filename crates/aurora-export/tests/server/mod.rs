@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 const BIN: &str = "/usr/lib/postgresql/15/bin";
 
-/// A server in a directory of its own, stopped and removed at the end.
+/// A server with its own directory. It is stopped and removed when the value is dropped.
 pub struct Server {
     pub dir: PathBuf,
     pub port: u16,
@@ -19,9 +19,9 @@ impl Server {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let server = Self { dir, port };
         fs::create_dir(&server.dir).unwrap();
-        done(Command::new("chmod").arg("0777").arg(&server.dir));
+        run(Command::new("chmod").arg("0777").arg(&server.dir));
         let data = server.dir.join("data");
-        done(as_postgres("initdb").args(["--no-sync", "-U", "me", "--auth=trust", "-E", "UTF8", "-D"]).arg(&data));
+        run(as_postgres("initdb").args(["--no-sync", "-U", "me", "--auth=trust", "-E", "UTF8", "-D"]).arg(&data));
         let options = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c fsync=off",
             server.dir.display()
@@ -34,24 +34,24 @@ impl Server {
         server
     }
 
-    /// Where a user finds the database `postgres`.
+    /// Returns the URL of the database `postgres` for a user.
     pub fn address(&self, user: &str) -> String {
         format!("postgres://{user}@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Exports into the directory `out`, as a user who may read everything and nothing else.
+    /// Exports into the directory `out` as a user who may only read.
     pub fn export(&self, name: &str, more: &[&str]) -> Output {
         self.export_as("reader", name, more)
     }
 
-    /// The same as another user.
+    /// Exports as another user.
     pub fn export_as(&self, user: &str, name: &str, more: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aurora-export"));
         command.args(["local", "--source", &self.address(user), "--name", name, "--partition-mb", "1"]);
         command.arg("--out").arg(self.dir.join("out")).args(more).output().unwrap()
     }
 
-    /// What a statement says, in a database.
+    /// Executes a statement in a database and returns its output.
     pub fn execute(&self, database: &str, sql: &str) -> String {
         let mut psql = Command::new(format!("{BIN}/psql"));
         psql.args(["-qtAX", "--set=ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "me"]);
@@ -68,7 +68,7 @@ impl Drop for Server {
     }
 }
 
-/// The server refuses root.
+/// Returns a command that runs as `postgres`, because the server refuses root.
 fn as_postgres(program: &str) -> Command {
     let path = format!("{BIN}/{program}");
     let mut command = if fs::metadata("/proc/self").unwrap().uid() == 0 {
@@ -82,7 +82,7 @@ fn as_postgres(program: &str) -> Command {
     command
 }
 
-fn done(command: &mut Command) {
+fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -20,7 +20,8 @@ use export_destination::{Destination, S3Destination};
 /// The header that carries an object's owner.
 const OWNER: &str = "x-amz-meta-aurora-export-owner";
 
-/// Entries in one page of a listing. S3 returns up to 1,000. A small number makes tests cross pages.
+/// Entries in one page of a listing. S3 returns up to 1,000. A small number makes tests cross
+/// pages.
 const PAGE: usize = 2;
 
 pub const KEY_ID: &str = "arn:aws:kms:us-east-1:111122223333:key/k";
@@ -246,7 +247,8 @@ impl Bucket {
         let next = next.map(|(id, key)| {
             format!("<NextKeyMarker>{key}</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker>")
         });
-        let entries = page.iter().map(|(id, key)| format!("<Upload><Key>{key}</Key><UploadId>{id}</UploadId></Upload>"));
+        let entries =
+            page.iter().map(|(id, key)| format!("<Upload><Key>{key}</Key><UploadId>{id}</UploadId></Upload>"));
         document("ListMultipartUploadsResult", next, entries.collect())
     }
 }

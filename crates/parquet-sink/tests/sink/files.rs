@@ -1,4 +1,4 @@
-//! Files in a directory: their format, their names, and what is left when writing stops.
+//! Files in a directory: their format, their names, and what remains when writing stops.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::rows::{batch, footer, lists, noise, noise_schema, read, same_rows, sc
 
 const MIB: u64 = 1 << 20;
 
-/// A directory of the test's own, removed at its end.
+/// A directory for one test. It is removed when the test ends.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -41,7 +41,7 @@ impl Scratch {
         std::fs::read(self.0.join(key)).unwrap().into()
     }
 
-    /// Names in the part's directory, hidden ones too.
+    /// Returns the names in the partition's directory, with hidden ones.
     fn names(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.0.join("task/db/public.t/1")) else {
             return Vec::new();
@@ -137,7 +137,8 @@ async fn floats_have_the_order_every_reader_knows() {
     let files = writer.finish().await.unwrap();
     let file = scratch.read(&files[0].key);
     assert!(same_rows(&read(file.clone()), &[batch]));
-    // The end of the metadata: a list of four unions, each of whose first member is set; what follows is its length and PAR1.
+    // The metadata ends with a list of four unions whose first member is set. Its length and PAR1
+    // follow.
     let orders = [&[0x19, 0x4C][..], &[0x1C, 0, 0].repeat(4), &[0]].concat();
     assert!(file[..file.len() - 8].ends_with(&orders));
     let metadata = footer(file);
@@ -156,7 +157,7 @@ async fn lists_come_back_as_they_were() {
     let scratch = Scratch::new("lists");
     let settings = Settings { threads: 2, ..Settings::default() };
     let mut writer = scratch.writer(lists(0, 0).schema(), settings);
-    // Several pages, and batches that begin where no page does.
+    // Makes several pages, and batches that do not begin where a page begins.
     let batches: Vec<_> = (0..7).map(|n| lists(n * 8_001, (n + 1) * 8_001)).collect();
     for batch in &batches {
         writer.write(batch).await.unwrap();
@@ -173,10 +174,10 @@ async fn lists_have_three_levels_and_annotated_elements() {
         (DataType::Utf8, Some("arrow.json"), Some(LogicalType::Json)),
         (DataType::FixedSizeBinary(16), Some("arrow.uuid"), Some(LogicalType::Uuid)),
     ];
-    let list = |(of, extension, _): &(DataType, Option<&str>, _)| {
+    let list = |(kind, extension, _): &(DataType, Option<&str>, _)| {
         let metadata = extension.map(|name| (EXTENSION_TYPE_NAME_KEY.to_owned(), name.to_owned()));
         let element =
-            Field::new("element", of.clone(), true).with_metadata(metadata.into_iter().collect::<HashMap<_, _>>());
+            Field::new("element", kind.clone(), true).with_metadata(metadata.into_iter().collect::<HashMap<_, _>>());
         Field::new_list("v", element, true)
     };
     let schema = Arc::new(Schema::new(kinds.iter().map(list).collect::<Vec<_>>()));
@@ -204,7 +205,7 @@ async fn every_codec_gives_the_rows_back_whatever_the_number_of_threads() {
             let scratch = Scratch::new(&format!("{name}-{threads}"));
             let settings = Settings { compression, threads, ..Settings::default() };
             let mut writer = scratch.writer(schema(), settings);
-            // Ends dictionaries, and takes several pages and two row groups.
+            // Outgrows dictionaries and fills several pages and two row groups.
             let batches: Vec<_> = (0..140).map(|n| batch(n * 8_000, (n + 1) * 8_000)).collect();
             for batch in &batches {
                 writer.write(batch).await.unwrap();
@@ -343,7 +344,7 @@ async fn every_row_group_has_statistics_of_every_column() {
         Field::new("text", DataType::Utf8, true),
         Field::new_list("list", Field::new("element", DataType::Binary, true), true),
     ]));
-    // The second batch is a large one; its texts begin with more `é` than a bound has room for.
+    // The second batch is a large one. Its text begins with more `é` than fit into a bound.
     let batch = |from: i64, text: &str, bytes: &[u8]| {
         let mut list = ListBuilder::new(BinaryBuilder::new()).with_field(Field::new("element", DataType::Binary, true));
         list.append_value([Some(bytes), None, Some(b"z")]);
@@ -377,7 +378,7 @@ async fn every_row_group_has_statistics_of_every_column() {
     assert_eq!(bounds(0, 1), (some(b"a"), some(b"z"), Some(1)));
     let high = format!("{}ê", "é".repeat(31));
     assert_eq!(bounds(1, 1), (some(b"z"), some(high.as_bytes()), Some(1)));
-    // No bound is above so many of the highest byte.
+    // So many bytes of the highest value have no upper bound.
     assert_eq!(bounds(1, 2), (some(b"z"), None, Some(3)));
     assert_eq!(bounds(2, 2), (some(b"b"), some(b"z"), Some(3)));
 }

@@ -1,4 +1,4 @@
-//! Objects in S3: which requests are made, how they are encrypted, and what is left when one fails.
+//! Objects in S3: which requests are made, how they are encrypted, and what remains when one fails.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn a_small_file_is_one_encrypted_request() {
     assert!(same_rows(&read(object), &[batch(0, 1_000)]));
 }
 
-/// On one thread and on several: uploads must get on while rows are encoded, and never more than four at once.
+/// Uploads must continue while rows are encoded, and there are never more than four at once.
 async fn large_file() {
     let s3 = FakeS3::start().await;
     let mut writer = writer(&s3, noise_schema());
@@ -128,7 +128,7 @@ async fn an_aborted_upload_is_gone_when_abort_returns() {
     let s3 = FakeS3::start().await;
     let mut writer = writer(&s3, noise_schema());
     writer.write(&noise(34, 1)).await.unwrap();
-    // What a batch was encoded to is handed over when the next one comes.
+    // The next batch sends the encoded pages of the first one.
     writer.write(&noise(1, 2)).await.unwrap();
     assert_eq!(s3.open_uploads(), 1);
     writer.abort().await.unwrap();
@@ -140,7 +140,7 @@ async fn a_dropped_writer_aborts_its_upload_in_the_background() {
     let s3 = FakeS3::start().await;
     let mut writer = writer(&s3, noise_schema());
     writer.write(&noise(34, 1)).await.unwrap();
-    // What a batch was encoded to is handed over when the next one comes.
+    // The next batch sends the encoded pages of the first one.
     writer.write(&noise(1, 2)).await.unwrap();
     assert_eq!(s3.open_uploads(), 1);
     drop(writer);

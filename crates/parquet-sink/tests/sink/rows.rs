@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-/// A NOT NULL key, a smallint and a text that may be NULL.
+/// Returns the schema of a NOT NULL key, and of a smallint and a text that may be NULL.
 pub fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("id", DataType::Int64, false),
@@ -18,7 +18,7 @@ pub fn schema() -> SchemaRef {
     ]))
 }
 
-/// Rows `from..to` of [`schema`].
+/// Returns the rows `from..to` of [`schema`].
 pub fn batch(from: i64, to: i64) -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(from..to)),
@@ -28,12 +28,12 @@ pub fn batch(from: i64, to: i64) -> RecordBatch {
     RecordBatch::try_new(schema(), columns).unwrap()
 }
 
-/// One column of bytes that do not compress, so that sizes on disk are known.
+/// Returns the schema of one column of bytes that do not compress, so that sizes on disk are known.
 pub fn noise_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("noise", DataType::Binary, true)]))
 }
 
-/// `mib` MiB of noise, one KiB a row, different for every seed.
+/// Returns `mib` MiB of noise in rows of one KiB. Every seed gives other bytes.
 pub fn noise(mib: usize, seed: u64) -> RecordBatch {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let values = (0..mib * 1024).map(|_| {
@@ -49,7 +49,8 @@ pub fn noise(mib: usize, seed: u64) -> RecordBatch {
     RecordBatch::try_new(noise_schema(), vec![column]).unwrap()
 }
 
-/// A list of numbers and one of texts: of every four rows NULL, without elements, with NULL among the elements, long.
+/// Returns a list of numbers and a list of texts. Of every four rows, one is NULL, one is empty,
+/// one has a NULL element, and one is long.
 pub fn lists(from: i32, to: i32) -> RecordBatch {
     let numbers = Field::new("element", DataType::Int32, true);
     let texts = Field::new("element", DataType::Utf8, true);
@@ -68,13 +69,13 @@ pub fn lists(from: i32, to: i32) -> RecordBatch {
     RecordBatch::try_new(Arc::new(schema), vec![Arc::new(number.finish()), Arc::new(text.finish())]).unwrap()
 }
 
-/// All rows of a file.
+/// Returns all rows of a file.
 pub fn read(file: Bytes) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
     reader.build().unwrap().map(Result::unwrap).collect()
 }
 
-/// Whether both hold the same rows in the same order, however they are cut into batches.
+/// Returns whether both hold the same rows in the same order, however they are cut into batches.
 pub fn same_rows(left: &[RecordBatch], right: &[RecordBatch]) -> bool {
     fn next(batches: &mut Vec<RecordBatch>) -> Option<RecordBatch> {
         batches.retain(|b| b.num_rows() > 0);
@@ -97,7 +98,7 @@ pub fn same_rows(left: &[RecordBatch], right: &[RecordBatch]) -> bool {
     }
 }
 
-/// The file's footer.
+/// Returns the file's footer.
 pub fn footer(file: Bytes) -> parquet::file::metadata::ParquetMetaData {
     let reader = SerializedFileReader::new(file).unwrap();
     reader.metadata().clone()
