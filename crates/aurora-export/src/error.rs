@@ -56,3 +56,20 @@ impl CommandError {
         Self::Caused { message: message.into(), source: source.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use export_aws::error::chain;
+
+    use super::*;
+
+    #[test]
+    fn a_printed_error_repeats_nothing() {
+        let denied = || io::Error::other("permission denied");
+        let directory = DestinationError::Directory { path: "/out".into(), source: denied() };
+        assert_eq!(chain(&CommandError::from(directory)), "cannot use /out: permission denied");
+        assert_eq!(chain(&CommandError::caused("a can't be read", denied())), "a can't be read: permission denied");
+    }
+}

@@ -146,8 +146,8 @@ pub fn chain(error: &dyn Error) -> String {
     let mut next = error.source();
     while let Some(error) = next {
         let message = error.to_string();
-        // An error that wraps another may repeat its message.
-        if message != last {
+        // An error that wraps another may repeat its message, alone or after a context.
+        if !last.ends_with(&message) {
             text.push_str(": ");
             text.push_str(&message);
         }
