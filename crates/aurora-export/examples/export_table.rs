@@ -82,7 +82,7 @@ struct ReportRows;
 impl Watch for ReportRows {
     type Reason = Infallible;
 
-    fn batch(&self, rows: usize) {
+    fn record_batch(&self, rows: usize) {
         eprintln!("{rows} rows");
     }
 

@@ -191,7 +191,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     }
     task.task_start_time = Some(now_millis());
     task.planned_bytes = survey.bytes();
-    begin(&destination, &path, &task).await?;
+    claim(&destination, &path, &task).await?;
     let progress = Progress::new(task.planned_bytes);
     let results = extract(&arguments, &live, &survey, &destination, &path, &progress).await?;
     live.check().await?;
@@ -258,7 +258,7 @@ async fn refuse_existing(destination: &Destination, path: &TaskPath) -> Result<(
 
 /// Claims the directory for this export, because another export may have begun since
 /// [`refuse_existing`].
-async fn begin(destination: &Destination, path: &TaskPath, task: &ExportTask) -> Result<(), CommandError> {
+async fn claim(destination: &Destination, path: &TaskPath, task: &ExportTask) -> Result<(), CommandError> {
     let (owner, info) = (Uuid::new_v4().to_string(), metadata::export_info(task)?);
     match destination.claim(&path.export_info(), info.into(), &owner).await? {
         Claim::Own => Ok(()),

@@ -1,4 +1,4 @@
-//! What can fail, and the one classification of S3's errors.
+//! The errors of destinations, and the only classification of S3's errors.
 
 use std::error::Error;
 use std::fmt;
@@ -38,7 +38,7 @@ pub enum DestinationError {
 }
 
 impl DestinationError {
-    /// S3's or KMS's error code, such as `AccessDenied`, when the service answered with one.
+    /// Returns the error code of S3 or KMS, such as `AccessDenied`, if the service answered with one.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Throttled(f) | Self::Denied(f) | Self::Rejected(f) => f.code.as_deref(),

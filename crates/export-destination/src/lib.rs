@@ -2,10 +2,13 @@
 //!
 //! Both behave alike, and one suite of tests (`tests/destination/contract.rs`) checks that they do:
 //!
-//! * An object appears under its key only when it is complete.
+//! * An object appears under its key only when it is complete. An aborted object never appears.
 //! * Writing a key again replaces its object, so that a retry repairs what an earlier attempt left.
-//! * Of two exports that claim one directory at the same moment, exactly one gets it.
-//! * Removing what is not there succeeds.
+//! * Of two exports that claim one directory at the same moment, exactly one gets it. Only S3 keeps
+//!   the name of the owner.
+//! * A list holds every complete object below the prefix and nothing else.
+//! * Removing a missing object succeeds.
+//! * Aborting unfinished parts touches only those that the caller names.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), export_destination::DestinationError> {
@@ -24,7 +27,7 @@
 //!
 //! * [`Destination`]: the operations, for either kind.
 //! * [`closing`]: checks a finished export and writes the documents beside its data.
-//! * [`error`]: what can fail, and the one classification of S3's errors.
+//! * [`error`]: the errors, and the only classification of S3's errors.
 //! * `s3`: objects written in one request, listing and removal in a bucket.
 //! * `multipart`: one S3 object that is written while its size is still unknown.
 //! * `directory`: files in a local directory.

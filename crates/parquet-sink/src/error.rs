@@ -1,4 +1,4 @@
-//! What can fail while part files are written.
+//! The errors of writing part files.
 
 use export_destination::DestinationError;
 use parquet::errors::ParquetError;
@@ -9,14 +9,15 @@ pub enum SinkError {
     /// The destination failed.
     #[error(transparent)]
     Destination(#[from] DestinationError),
-    /// The batches do not fit the schema, or the encoder failed.
+    /// A batch does not have the schema of the files, or the encoder failed.
     #[error("cannot encode Parquet: {source}")]
     Parquet {
         /// The cause.
         #[from]
         source: ParquetError,
     },
-    /// The part was used again after a failed or interrupted write. Rows would be missing from it.
+    /// The writer was used again after a failed or interrupted write. Rows would be missing from the
+    /// files.
     #[error("the part is incomplete because an earlier write did not finish")]
     Incomplete,
 }

@@ -28,7 +28,7 @@
 //!
 //! * [`part`]: writes the batches of one partition and begins a new file at the target size.
 //! * [`properties`]: the Parquet settings and their reasons.
-//! * [`error`]: what can fail.
+//! * [`error`]: the errors.
 //! * `encoder`: makes the bytes of one file. `pages` collects the pages of a column chunk, `codec`
 //!   compresses them, and `order` declares the column order.
 //! * `large`: computes the statistics of columns that hold large values.

@@ -18,7 +18,7 @@
 //! impl Watch for NeverStops {
 //!     type Reason = std::convert::Infallible;
 //!
-//!     fn batch(&self, rows: usize) {
+//!     fn record_batch(&self, rows: usize) {
 //!         println!("{rows} rows");
 //!     }
 //!
@@ -57,7 +57,7 @@ pub trait Watch: Send + Sync {
     type Reason: Error + Send + Sync + 'static;
 
     /// Called after every record batch with its number of rows.
-    fn batch(&self, rows: usize);
+    fn record_batch(&self, rows: usize);
 
     /// Returns the reason as soon as the extraction must stop, whatever it is waiting for.
     fn stop(&self) -> impl Future<Output = Self::Reason> + Send;
@@ -257,7 +257,7 @@ async fn copy<W: Watch>(
         match batch {
             Ok(batch) => {
                 writer.write(&batch).await?;
-                watch.batch(batch.num_rows());
+                watch.record_batch(batch.num_rows());
             }
             Err(error) => return skip_or_fail::<W>(table, error).map(Read::Skip),
         }
@@ -307,7 +307,7 @@ mod tests {
     impl Watch for StopsSoon {
         type Reason = Canceled;
 
-        fn batch(&self, _: usize) {}
+        fn record_batch(&self, _: usize) {}
 
         async fn stop(&self) -> Canceled {
             tokio::time::sleep(Duration::from_millis(50)).await;

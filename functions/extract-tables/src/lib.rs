@@ -154,7 +154,7 @@ struct CancelCheck<'a> {
 impl Watch for CancelCheck<'_> {
     type Reason = StepError;
 
-    fn batch(&self, _: usize) {}
+    fn record_batch(&self, _: usize) {}
 
     async fn stop(&self) -> StepError {
         loop {

@@ -37,7 +37,7 @@ impl Progress {
 impl Watch for Progress {
     type Reason = Infallible;
 
-    fn batch(&self, rows: usize) {
+    fn record_batch(&self, rows: usize) {
         self.rows.inc(rows as u64);
         self.bytes.set_message(format!("{} rows", HumanCount(self.rows.position())));
     }
