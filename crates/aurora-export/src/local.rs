@@ -41,8 +41,8 @@ pub struct Arguments {
     /// postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE
     ///
     /// Without a database, all databases of the server are exported. TLS is verified with the
-    /// system's certificate authorities or those in sslrootcert. Loopback addresses and
-    /// sslmode=disable use no TLS. Set the password in the environment variable
+    /// system's certificate authorities or those in sslrootcert. sslmode=disable turns TLS off. For
+    /// loopback addresses it is off by default. Set the password in the environment variable
     /// AURORA_EXPORT_PASSWORD to keep it out of the list of processes.
     // Parsed later, because the argument parser prints the text with its error, and the text may
     // hold a password.
