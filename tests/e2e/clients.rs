@@ -32,8 +32,8 @@ fn the_cli_creates_a_cluster_exports_it_and_syncs_the_bucket() {
     cluster.sql("shop", SHOP);
 
     let request = cluster.request("cli-whole");
-    let events = Events::of(env, "cli-whole");
-    let task = Task::of(env, &request);
+    let events = Events::subscribe_to_end(env, "cli-whole");
+    let task = Task::from_request(env, &request);
     let required = [
         "rds",
         "start-export-task",
@@ -51,7 +51,7 @@ fn the_cli_creates_a_cluster_exports_it_and_syncs_the_bucket() {
     let started = env.cli(&required);
     assert_eq!(text(&started, "Status"), "STARTING");
     assert_eq!(text(&started, "SourceType"), "CLUSTER");
-    moves_to_the_end(&task.complete());
+    moves_to_the_end(&task.wait_until_complete());
     let described = env.cli(&["rds", "describe-export-tasks", "--export-task-identifier", "cli-whole"]);
     let described = &list(&described, "ExportTasks")[0];
     assert_eq!(text(described, "Status"), "COMPLETE");
@@ -64,22 +64,22 @@ fn the_cli_creates_a_cluster_exports_it_and_syncs_the_bucket() {
     assert_eq!(compare(&cluster, &directory, &[ITEMS, PLACES, COUNTS, UNWANTED]), 120_101);
     export_info(&task, &request, described);
     tables_info(&task, &[ITEMS, PLACES, COUNTS, UNWANTED]);
-    notification(&events.only(), &task, "RDS-EVENT-0236", "Export task completed.");
+    notification(&events.only_notification(), &task, "RDS-EVENT-0236", "Export task completed.");
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     drop(task);
 
     let mut part = cluster.request("cli-part");
     part["S3Prefix"] = json!("daily/2026");
     part["ExportOnly"] = json!(["shop.stock", "shop.public.items"]);
-    let task = Task::of(env, &part);
+    let task = Task::from_request(env, &part);
     let mut arguments = required.to_vec();
     arguments[3] = "cli-part";
     arguments.extend(["--s3-prefix", "daily/2026", "--export-only", "shop.stock", "shop.public.items"]);
     env.cli(&arguments);
-    let last = task.complete().last;
+    let last = task.wait_until_complete().last;
     assert_eq!(last["ExportOnly"], part["ExportOnly"]);
     assert_eq!(text(&last, "S3Prefix"), "daily/2026");
-    assert_eq!(task.equals(&cluster, &[ITEMS, PLACES, COUNTS]), 120_100);
+    assert_eq!(task.compare_with(&cluster, &[ITEMS, PLACES, COUNTS]), 120_100);
     export_info(&task, &part, &last);
 }
 
@@ -94,12 +94,12 @@ fn boto3_an_execution_and_an_invocation_take_the_same_document() {
     let t = ["shop", "public", "t"];
 
     let task = Task::start(&cluster, "by-boto3", json!({}));
-    task.complete();
-    assert_eq!(task.equals(&cluster, &[t]), 1000);
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(&cluster, &[t]), 1000);
     drop(task);
 
     let request = cluster.request("by-execution");
-    let task = Task::of(env, &request);
+    let task = Task::from_request(env, &request);
     let input = request.to_string();
     let machine = env.var("STATE_MACHINE_ARN");
     env.cli(&[
@@ -113,20 +113,20 @@ fn boto3_an_execution_and_an_invocation_take_the_same_document() {
         &input,
     ]);
     crate::harness::wait_for("admission", std::time::Duration::from_secs(10), || task.record());
-    task.complete();
-    assert_eq!(task.equals(&cluster, &[t]), 1000);
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(&cluster, &[t]), 1000);
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     drop(task);
 
     let request = cluster.request("by-invocation");
-    let task = Task::of(env, &request);
+    let task = Task::from_request(env, &request);
     let answer = env.scratch("by-invocation.json");
     let (payload, name) = (request.to_string(), function("export-api"));
     env.cli(&["lambda", "invoke", "--function-name", &name, "--payload", &payload, answer.to_str().unwrap()]);
     let answer: Value = serde_json::from_slice(&std::fs::read(answer).unwrap()).unwrap();
     assert_eq!(text(&answer, "Status"), "STARTING");
-    task.complete();
-    assert_eq!(task.equals(&cluster, &[t]), 1000);
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(&cluster, &[t]), 1000);
 }
 
 /// STARTING, IN_PROGRESS, COMPLETE, and a percentage that only grows and is seen on its way.

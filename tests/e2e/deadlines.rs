@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::aws::{list, text};
 use crate::harness::cluster::Cluster;
 use crate::harness::faulty;
-use crate::harness::setting::Timeout;
+use crate::harness::overrides::TimeoutOverride;
 use crate::harness::task::Task;
 
 /// Seconds an invocation may take: no more than a worker keeps back, so that each reads one partition and is continued.
@@ -20,10 +20,10 @@ const LONG: &str = "CREATE TABLE long (id int, part int, payload text) PARTITION
 fn a_table_far_longer_than_an_invocation_arrives_by_many_continuations() {
     let (env, _exclusive) = faulty();
     let cluster = Cluster::create(env, "continued", LONG);
-    let _short = Timeout::of(env, "extract-tables", TIMEOUT);
+    let _short = TimeoutOverride::apply(env, "extract-tables", TIMEOUT);
     let task = Task::start(&cluster, "continued", json!({}));
-    task.complete();
-    assert_eq!(task.equals(&cluster, &[["shop", "public", "long"]]), 120_000);
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(&cluster, &[["shop", "public", "long"]]), 120_000);
     assert_eq!(task.objects().iter().filter(|object| object.ends_with(".parquet")).count(), 100);
 
     // What an invocation finished is an object, named after its unit and where it began.

@@ -21,7 +21,7 @@ fn every_object_is_encrypted_with_the_tasks_key() {
     let (key, id) = (text(&created["KeyMetadata"], "Arn").to_owned(), text(&created["KeyMetadata"], "KeyId"));
     env.aws("kms", "create_alias", json!({"AliasName": "alias/keys", "TargetKeyId": id}));
     let task = Task::start(&cluster, "keys", json!({"KmsKeyId": "alias/keys", "S3Prefix": "encrypted"}));
-    task.complete();
+    task.wait_until_complete();
     let objects = task.objects();
     for ending in [".gz.parquet", "/_SUCCESS", "export_info_keys.json", "export_tables_info_keys_from_1_to_2.json"] {
         assert!(objects.iter().any(|object| object.ends_with(ending)), "{ending}: {objects:?}");
@@ -56,7 +56,7 @@ fn only_the_export_role_may_write_to_the_bucket() {
     let arn = env.role("powerless", &[]);
     let cluster = Cluster::create(env, "powerless", "CREATE TABLE t AS SELECT 1 AS a");
     let task = Task::start(&cluster, "powerless", json!({"IamRoleArn": arn}));
-    let cause = task.failed();
+    let cause = task.wait_until_failed();
     assert_eq!(
         cause,
         format!(
@@ -70,7 +70,7 @@ fn only_the_export_role_may_write_to_the_bucket() {
     // All but writing.
     let arn = env.role("read-only", &["s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject*", "s3:DeleteObject*"]);
     let task = Task::start(&cluster, "read-only", json!({"IamRoleArn": arn}));
-    let (cause, last) = (task.failed(), task.describe());
+    let (cause, last) = (task.wait_until_failed(), task.describe());
     let key = text(&last, "KmsKeyId");
     assert_eq!(
         cause,

@@ -11,7 +11,7 @@ use crate::harness::aws::{list, text};
 use crate::harness::bench::Bench;
 use crate::harness::cluster::{Cluster, run};
 use crate::harness::events::{Events, drain};
-use crate::harness::setting::Setting;
+use crate::harness::overrides::VariableOverride;
 use crate::harness::task::Task;
 use crate::harness::{Env, faulty, function, shared, wait_for};
 
@@ -38,9 +38,9 @@ fn topic_and_bus_hear_how_a_task_goes_and_ends() {
         "told",
         "CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 100) g; CREATE UNLOGGED TABLE u (a int)",
     );
-    let (events, queue) = (Events::all(env, "told"), bus(env, &cluster));
+    let (events, queue) = (Events::subscribe_to_all(env, "told"), bus(env, &cluster));
     let task = Task::start(&cluster, "told", json!({}));
-    let last = task.complete().last;
+    let last = task.wait_until_complete().last;
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     let messages = events.messages();
     for (start, count) in [
@@ -89,14 +89,14 @@ fn a_sixteenth_clone_is_a_copy_and_takes_longer_which_is_told() {
             "UseLatestRestorableTime": true});
         env.aws("rds", "restore_db_cluster_to_point_in_time", request);
     }
-    let events = Events::all(env, "prolific");
+    let events = Events::subscribe_to_all(env, "prolific");
     let task = Task::start(&cluster, "prolific", json!({}));
-    task.complete();
+    task.wait_until_complete();
     let messages = events.messages();
     let copying = "Export task prolific is at COPYING stage. The DB cluster prolific has reached its limit of clones, so it is copied \
         instead of cloned. Please expect a delay in export completion.";
     assert!(messages.contains(&copying.to_owned()), "{messages:?}");
-    assert_eq!(task.equals(&cluster, &[["shop", "public", "t"]]), 1);
+    assert_eq!(task.compare_with(&cluster, &[["shop", "public", "t"]]), 1);
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     for clone in &clones {
         wait_for("a clone's end", Duration::from_secs(60), || {
@@ -114,11 +114,11 @@ fn a_sixteenth_clone_is_a_copy_and_takes_longer_which_is_told() {
 fn an_end_nobody_could_be_told_of_keeps_no_clone_and_is_told_later() {
     let (env, _exclusive) = faulty();
     let cluster = Cluster::create(env, "untold", "CREATE TABLE t AS SELECT 1 AS a");
-    let events = Events::of(env, "untold");
+    let events = Events::subscribe_to_end(env, "untold");
     let nowhere = json!({"TOPIC_ARN": format!("{}-that-is-not", env.var("EXPORT_TOPIC_ARN"))});
-    let setting = Setting::of(env, "publish-event", &nowhere);
+    let setting = VariableOverride::apply(env, "publish-event", &nowhere);
     let task = Task::start(&cluster, "untold", json!({}));
-    task.complete();
+    task.wait_until_complete();
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     assert!(task.record().unwrap().get("PublishedAt").is_none());
 
@@ -140,7 +140,7 @@ fn an_end_nobody_could_be_told_of_keeps_no_clone_and_is_told_later() {
         env.aws("lambda", "invoke", json!({"FunctionName": function("delete-clone"), "Payload": "{}"}));
         task.record().unwrap().get("PublishedAt").map(drop)
     });
-    assert_eq!(events.only_id(), "RDS-EVENT-0236");
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0236");
     assert_eq!(open(&task), None);
 }
 
@@ -216,7 +216,7 @@ fn the_progress_of_long_extractions_is_told() {
 #[test]
 fn two_who_publish_at_once_publish_once() {
     let bench = Bench::new("events-once");
-    let events = Events::of(bench.env, "once");
+    let events = Events::subscribe_to_end(bench.env, "once");
     run(async {
         let task = bench.admit("once", "one", "1", 5).await.unwrap();
         bench.fail(&task, "InternalFailure", "{}").await.unwrap();
@@ -226,5 +226,5 @@ fn two_who_publish_at_once_publish_once() {
         // The other is told that somebody is at it.
         assert_ne!(one.unwrap(), other.unwrap());
     });
-    assert_eq!(events.only_id(), "RDS-EVENT-0234");
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0234");
 }

@@ -21,10 +21,10 @@ use crate::harness::{Env, faulty, shared};
 
 /// A task with these members fails for this reason, tells so, and leaves nothing.
 fn fails(env: &'static Env, cluster: &Cluster, id: &str, request: Value, cause: &str) {
-    let events = Events::of(env, id);
+    let events = Events::subscribe_to_end(env, id);
     let task = Task::execute(cluster, id, request);
-    assert_eq!(task.failed(), cause);
-    assert_eq!(events.only_id(), "RDS-EVENT-0234");
+    assert_eq!(task.wait_until_failed(), cause);
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0234");
     assert_eq!(task.leaves_nothing(), "FAILED");
 }
 
@@ -139,7 +139,7 @@ fn what_is_in_the_way_fails_the_task_and_stays() {
     }
 
     let task = Task::start(&cluster, "names-nothing", json!({"ExportOnly": ["shop.public.t", "shop.public.nowhere"]}));
-    let cause = task.failed();
+    let cause = task.wait_until_failed();
     assert!(cause.contains("shop.public.nowhere") && !cause.contains("shop.public.t,"), "{cause}");
     assert_eq!(task.leaves_nothing(), "FAILED");
 }

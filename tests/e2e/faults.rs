@@ -19,13 +19,13 @@ fn a_worker_killed_in_the_middle_of_an_upload_does_not_show() {
     let (env, _exclusive) = faulty();
     let cluster = Cluster::create(env, "killed", NOISE);
     let fault = Fault::inject(env, "extract-tables", Kind::Kill);
-    let events = Events::of(env, "killed");
+    let events = Events::subscribe_to_end(env, "killed");
     let task = Task::start(&cluster, "killed", json!({}));
-    task.complete();
+    task.wait_until_complete();
     assert!(fault.happened());
-    assert_eq!(task.equals(&cluster, &[["shop", "public", "noise"]]), 500);
+    assert_eq!(task.compare_with(&cluster, &[["shop", "public", "noise"]]), 500);
     assert_eq!(task.objects().iter().filter(|object| object.ends_with(".parquet")).count(), 1);
-    assert_eq!(events.only_id(), "RDS-EVENT-0236");
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0236");
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
 
@@ -49,16 +49,16 @@ fn every_step_may_throw_once() {
         "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS h FROM generate_series(1, 20000) g",
     );
     let faults = STEPS.map(|step| Fault::inject(env, step, Kind::Throw));
-    let events = Events::of(env, "throws");
+    let events = Events::subscribe_to_end(env, "throws");
     // By an execution: a call of the API would meet the fault of check-preconditions before the workflow does.
     let task = Task::execute(&cluster, "throws", json!({}));
-    task.complete();
-    assert_eq!(events.only_id(), "RDS-EVENT-0236");
+    task.wait_until_complete();
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0236");
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     for (step, fault) in STEPS.iter().zip(&faults) {
         assert!(fault.happened(), "{step}");
     }
-    assert_eq!(task.equals(&cluster, &[["shop", "public", "t"]]), 20_000);
+    assert_eq!(task.compare_with(&cluster, &[["shop", "public", "t"]]), 20_000);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_password_that_rds_has_changed_is_read_again() {
     let cluster = Cluster::create(env, "rotated", "CREATE TABLE t AS SELECT 1 AS a");
     let faults = ["plan-export", "extract-tables"].map(|step| Fault::inject(env, step, Kind::Refuse));
     let task = Task::start(&cluster, "rotated", json!({}));
-    task.complete();
+    task.wait_until_complete();
     assert!(faults.iter().all(Fault::happened));
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
@@ -78,10 +78,10 @@ fn every_step_of_the_way_out_may_throw_once() {
     let cluster = Cluster::create(env, "throws-out", "CREATE TABLE t AS SELECT 1 AS a");
     let steps = ["finish-export", "publish-event", "delete-clone"];
     let faults = steps.map(|step| Fault::inject(env, step, Kind::Throw));
-    let events = Events::of(env, "throws-out");
+    let events = Events::subscribe_to_end(env, "throws-out");
     let task = Task::start(&cluster, "throws-out", json!({"ExportOnly": ["shop.nothing"]}));
-    assert!(task.failed().contains("shop.nothing"));
-    assert_eq!(events.only_id(), "RDS-EVENT-0234");
+    assert!(task.wait_until_failed().contains("shop.nothing"));
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0234");
     assert_eq!(task.leaves_nothing(), "FAILED");
     assert!(faults.iter().all(Fault::happened));
 }
@@ -94,9 +94,9 @@ fn the_janitor_ends_and_cleans_up_what_a_stopped_execution_left() {
         "stopped",
         "CREATE TABLE large AS SELECT g AS id, repeat(md5(g::text), 8) AS filler FROM generate_series(1, 150000) g",
     );
-    let events = Events::of(env, "stopped");
+    let events = Events::subscribe_to_end(env, "stopped");
     let task = Task::start(&cluster, "stopped", json!({}));
-    task.extracting(1);
+    task.wait_until_extracting(1);
     let arn = task.record().unwrap()["ExecutionArn"]["S"].clone();
     env.aws("stepfunctions", "stop_execution", json!({"executionArn": arn}));
     // The template's rule has the janitor end the task.
@@ -108,12 +108,12 @@ fn the_janitor_ends_and_cleans_up_what_a_stopped_execution_left() {
         assert!(swept.get("FunctionError").is_none(), "{swept}");
         task.record().unwrap().get("CleanedUpAt").map(drop)
     });
-    assert_eq!(task.failed(), "An unknown internal error occurred.");
-    assert_eq!(events.only_id(), "RDS-EVENT-0234");
+    assert_eq!(task.wait_until_failed(), "An unknown internal error occurred.");
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0234");
     assert_eq!(task.leaves_nothing(), "ABORTED");
     drop(task);
     let task = Task::start(&cluster, "after-stopped", json!({"ExportOnly": ["shop.public.large"]}));
-    task.complete();
+    task.wait_until_complete();
 }
 
 #[test]
@@ -136,11 +136,11 @@ fn an_execution_stopped_early_leaves_nothing_either() {
             sweep();
             task.record().unwrap().get("CleanedUpAt").map(drop)
         });
-        assert_eq!(task.failed(), "An unknown internal error occurred.");
+        assert_eq!(task.wait_until_failed(), "An unknown internal error occurred.");
         assert_eq!(task.execution_status(), "ABORTED");
         // A step that was under way may have made more after that; the next sweeps find it.
         std::thread::sleep(Duration::from_secs(2));
         sweep();
-        task.is_cleaned_up();
+        task.assert_cleaned_up();
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::harness::aws::{list, text};
 use crate::harness::cluster::{Cluster, run};
-use crate::harness::setting::Setting;
+use crate::harness::overrides::VariableOverride;
 use crate::harness::task::{Task, reasons};
 use crate::harness::wire::{Endpoint, element, form};
 use crate::harness::{Env, faulty, shared};
@@ -210,8 +210,8 @@ fn fifty_racing_starts_admit_exactly_what_the_limits_allow() {
             let id = text(request, "ExportTaskIdentifier");
             let asked = json!({"ExportTaskIdentifier": id});
             if env.try_aws("rds", "describe_export_tasks", asked).is_ok() {
-                let task = Task::of(env, request);
-                task.watch();
+                let task = Task::from_request(env, request);
+                task.wait_until_ended();
                 task.leaves_nothing();
             }
         }
@@ -228,7 +228,7 @@ fn fifty_racing_starts_admit_exactly_what_the_limits_allow() {
     ended(&one);
 
     let two = json!({"MAX_CONCURRENT_TASKS": "2"});
-    let _limits = ["export-api", "validate-request"].map(|function| Setting::of(env, function, &two));
+    let _limits = ["export-api", "validate-request"].map(|function| VariableOverride::apply(env, function, &two));
     let many: Vec<Value> = (0..50).map(|n| clusters[n % 3].request(&format!("limit-{n}"))).collect();
     let counts = race(env, &endpoint, &many);
     assert_eq!(counts["STARTING"], 2, "{counts:?}");
@@ -268,7 +268,7 @@ const CATALOGUE: &str = "
 fn what_users_left_in_a_database_does_not_run() {
     let cluster = Cluster::create(shared(), "trapped", CATALOGUE);
     let task = Task::start(&cluster, "trapped", json!({}));
-    let watched = task.complete();
+    let watched = task.wait_until_complete();
     assert_eq!(watched.skipped(), reasons(&[("shop.x.computed", "UNTRUSTED_CODE")]));
     let warning = text(&watched.last, "WarningMessage");
     assert!(
@@ -278,5 +278,5 @@ fn what_users_left_in_a_database_does_not_run() {
     let tables = [["shop", "public", "secret"], ["shop", "x", "printed"]];
     // Whoever compares the other table plans a query of it.
     cluster.sql("shop", "DROP INDEX x.planned_expr_idx; DROP STATISTICS x.s; DROP TABLE x.computed");
-    assert_eq!(task.equals(&cluster, &[&tables[..], &[["shop", "x", "planned"]]].concat()), 2001);
+    assert_eq!(task.compare_with(&cluster, &[&tables[..], &[["shop", "x", "planned"]]].concat()), 2001);
 }

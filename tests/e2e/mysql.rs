@@ -77,8 +77,8 @@ fn every_type_and_table_arrives(server: &str, own: &str) {
         UPDATE uneven SET t = repeat('ä', 2000000) WHERE id = 5000;";
     cluster.mysql("shop", &format!("{own}\n{uneven}\n{}", floats()));
     let task = Task::start(&cluster, server, json!({}));
-    let watched = task.complete();
-    assert!(task.equals(&cluster, &named(&TABLES)) > 70_000);
+    let watched = task.wait_until_complete();
+    assert!(task.compare_with(&cluster, &named(&TABLES)) > 70_000);
     the_comparison_notices_a_difference(&cluster, &task);
 
     assert_eq!(watched.skipped(), reasons(&SKIPPED));
@@ -102,20 +102,23 @@ fn every_type_and_table_arrives(server: &str, own: &str) {
     // A zero date is text, but no DATE of Parquet's.
     let native = format!("{server}-native");
     let task = Task::execute(&cluster, &native, json!({"Options": {"Types": "native"}}));
-    let watched = task.complete();
+    let watched = task.wait_until_complete();
     let dated: Vec<[&str; 2]> = TABLES.into_iter().filter(|table| *table != ["shop", "times"]).collect();
-    assert!(task.equals(&cluster, &named(&dated)) > 70_000);
+    assert!(task.compare_with(&cluster, &named(&dated)) > 70_000);
     assert_eq!(watched.skipped(), reasons(&[&SKIPPED[..], &[("shop.shop.times", "INVALID_DATETIME")]].concat()));
     drop(task);
 
     let only = format!("{server}-only");
     let task = Task::start(&cluster, &only, json!({"ExportOnly": ["second", "shop.numbers", "shop.in_csv"]}));
-    task.complete();
-    assert_eq!(task.equals(&cluster, &named(&[["second", "numbers"], ["shop", "numbers"], ["shop", "in_csv"]])), 515);
+    task.wait_until_complete();
+    assert_eq!(
+        task.compare_with(&cluster, &named(&[["second", "numbers"], ["shop", "numbers"], ["shop", "in_csv"]])),
+        515
+    );
     drop(task);
     let wrong = format!("{server}-wrong");
     let refused = Task::start(&cluster, &wrong, json!({"ExportOnly": ["second", "shop.shop.numbers", "third"]}));
-    let cause = refused.failed();
+    let cause = refused.wait_until_failed();
     assert!(cause.contains("shop.shop.numbers") && cause.contains("third"), "{cause}");
 }
 
@@ -226,7 +229,7 @@ fn the_copy_is_one_point_in_time_while_others_write() {
         });
         thread::sleep(Duration::from_millis(500));
         let task = Task::start(&cluster, "busy-mysql", json!({}));
-        task.complete();
+        task.wait_until_complete();
         stop.store(true, Ordering::Relaxed);
         writer.join().unwrap();
         let query = "WITH moved AS (SELECT payer AS id, -1 AS n FROM 'shop/shop.transfers/*/*.parquet'
@@ -252,8 +255,8 @@ fn names_in_lower_case_are_exported_as_they_are_kept() {
     let cluster = Cluster::create_mysql(env, "folded", json!({"DBClusterParameterGroupName": "folded"}));
     cluster.mysql("shop", "CREATE TABLE Orders (ID int PRIMARY KEY); INSERT INTO ORDERS VALUES (1), (2)");
     let task = Task::start(&cluster, "folded", json!({"ExportOnly": ["shop.orders"]}));
-    task.complete();
-    assert_eq!(task.equals(&cluster, &[["shop", "shop", "orders"]]), 2);
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(&cluster, &[["shop", "shop", "orders"]]), 2);
 }
 
 #[test]
@@ -267,9 +270,9 @@ fn clusters_of_unsupported_engine_modes_are_refused() {
     ] {
         control(env, "clusters/modes", &json!({"EngineMode": mode}));
         let task = Task::start(&cluster, &format!("mode-{mode}"), json!({}));
-        let cause = task.failed();
+        let cause = task.wait_until_failed();
         assert!(cause.contains(words), "{cause}");
     }
     control(env, "clusters/modes", &json!({"EngineMode": "global"}));
-    Task::start(&cluster, "mode-global", json!({})).complete();
+    Task::start(&cluster, "mode-global", json!({})).wait_until_complete();
 }

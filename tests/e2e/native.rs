@@ -14,12 +14,12 @@ const TABLES: [&str; 4] = ["scalars", "lists", "long_lists", "vectors"];
 fn every_value_of_postgresql_arrives_in_a_type_of_parquets_own() {
     let cluster = Cluster::create(shared(), "native", include_str!("native.sql"));
     let task = Task::execute(&cluster, "native", json!({"Options": {"Types": "native"}}));
-    let watched = task.complete();
+    let watched = task.wait_until_complete();
     // Read from where it lies.
     let export = format!("s3://{}/{}", task.bucket, task.path);
     let tables = TABLES.map(|name| ["shop", "public", name]);
     assert!(compare(&cluster, Path::new(&export), &tables) > 50_000);
-    assert!(task.equals(&cluster, &tables) > 50_000);
+    assert!(task.compare_with(&cluster, &tables) > 50_000);
     let unrepresentable = ["matrix", "shifted", "endless", "midnight", "nan"].map(|name| format!("shop.public.{name}"));
     let skipped = unrepresentable.each_ref().map(|target| (target.as_str(), "UNREPRESENTABLE_VALUE"));
     assert_eq!(watched.skipped(), reasons(&skipped));

@@ -62,9 +62,9 @@ fn an_export_below_another_is_left_alone() {
     let env = shared();
     let cluster = Cluster::create(env, "nested", TABLE);
     let outer = Task::start(&cluster, "outer", json!({}));
-    outer.complete();
+    outer.wait_until_complete();
     let inner = Task::start(&cluster, "inner", json!({"S3Prefix": "outer"}));
-    inner.complete();
+    inner.wait_until_complete();
     let inner_objects = inner.objects();
 
     // As if the end of the outer one came only now: with files of its own that a killed worker left.
@@ -108,7 +108,7 @@ fn what_the_database_counts_is_what_the_files_hold_or_the_table_is_left_out() {
     let env = shared();
     let cluster = Cluster::create(env, "counted", TABLE);
     let task = Task::start(&cluster, "counted", json!({}));
-    task.complete();
+    task.wait_until_complete();
     let work_bucket = env.output("WorkBucketName");
     let results = |task: &str| {
         let request = json!({"Bucket": work_bucket, "Prefix": format!("{task}/results/")});
@@ -148,7 +148,7 @@ fn what_the_database_counts_is_what_the_files_hold_or_the_table_is_left_out() {
     drop(task);
 
     let task = Task::execute(&cluster, "uncounted", json!({"Options": {"Verify": "none"}}));
-    task.complete();
+    task.wait_until_complete();
     assert_eq!(results("uncounted").iter().filter_map(counts).count(), 0);
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }

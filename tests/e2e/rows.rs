@@ -19,7 +19,7 @@ const ODD: &str = "semi;colon'quote\"";
 fn a_cluster_without_tables_is_a_complete_export() {
     let cluster = Cluster::create(shared(), "void", "SELECT 1");
     let task = Task::start(&cluster, "void", json!({}));
-    task.complete();
+    task.wait_until_complete();
     assert_eq!(task.objects(), ["void/export_info_void.json"]);
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
@@ -37,12 +37,12 @@ fn every_type_and_every_kind_of_table_of_the_newest_postgresql_arrives_row_for_r
 
 fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
     let env = shared();
-    let cluster = Cluster::create_version(env, id, version, include_str!("rows.sql"));
+    let cluster = Cluster::create_with(env, id, version, include_str!("rows.sql"));
     cluster.sql("shop", "CREATE DATABASE \"Second Shop\"");
     cluster
         .sql("Second Shop", "CREATE TABLE numbers AS SELECT g AS id, 'second' AS what FROM generate_series(1, 10) g");
     let task = Task::start(&cluster, id, json!({}));
-    let watched = task.complete();
+    let watched = task.wait_until_complete();
 
     let mut tables: Vec<[&str; 3]> = [
         "numbers",
@@ -69,7 +69,7 @@ fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
         ["shop", "twin", "numbers"],
         ["Second Shop", "public", "numbers"],
     ]);
-    assert!(task.equals(&cluster, &tables) > 100_000);
+    assert!(task.compare_with(&cluster, &tables) > 100_000);
     let looked_up = env.python("lookup.py", &[env.scratch(id).to_str().unwrap()]).unwrap();
     assert!(looked_up["lookedUp"].as_u64().unwrap() >= 10, "{looked_up}");
 
@@ -107,7 +107,7 @@ fn every_name_and_shape_of_table_arrives_in_a_directory_of_its_own() {
     let env = shared();
     let cluster = Cluster::create(env, "names", include_str!("names.sql"));
     let task = Task::start(&cluster, "names", json!({"S3Prefix": "odd names/100%"}));
-    let last = task.complete().last;
+    let last = task.wait_until_complete().last;
     assert!(last.get("WarningMessage").is_none(), "{last}");
     let names = run(async {
         let client = connect(cluster.port, "shop").await;
@@ -123,7 +123,7 @@ fn every_name_and_shape_of_table_arrives_in_a_directory_of_its_own() {
     });
     assert_eq!(names.len(), 27);
     let tables: Vec<[&str; 3]> = names.iter().map(|[schema, name]| ["shop", schema, name]).collect();
-    assert_eq!(task.equals(&cluster, &tables), 197);
+    assert_eq!(task.compare_with(&cluster, &tables), 197);
     assert!(task.objects().iter().all(|key| key.starts_with("odd_names/100%/names/")));
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
@@ -139,9 +139,9 @@ fn the_comparison_notices_the_smallest_difference() {
          CREATE TABLE twice AS SELECT 1 AS a FROM generate_series(1, 2)",
     );
     let task = Task::start(&cluster, "differences", json!({}));
-    task.complete();
+    task.wait_until_complete();
     let tables = [["shop", "public", "t"], ["shop", "public", "twice"]];
-    assert_eq!(task.equals(&cluster, &tables), 1002);
+    assert_eq!(task.compare_with(&cluster, &tables), 1002);
     let directory = env.scratch("differences");
     for (change, back) in [
         ("UPDATE t SET a = '-0' WHERE id = 7", "UPDATE t SET a = 0 WHERE id = 7"),
@@ -207,7 +207,7 @@ fn an_export_is_one_point_in_time_of_a_busy_cluster() {
         wait_for("transfers", Duration::from_secs(20), || (committed.load(Ordering::Relaxed) > 100).then_some(()));
         let before = committed.load(Ordering::Relaxed);
         let task = Task::start(&cluster, "bank", json!({}));
-        task.complete();
+        task.wait_until_complete();
         (before, committed.load(Ordering::Relaxed), task)
     });
     assert!(after - before >= 200, "only {} transfers during the export", after - before);

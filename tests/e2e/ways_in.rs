@@ -33,7 +33,7 @@ fn document(cluster: &Cluster, id: &str) -> Value {
 fn place(cluster: &Cluster, prefix: &str) -> Task {
     let mut request = cluster.request("any");
     request["S3Prefix"] = json!(prefix);
-    Task::of(cluster.env, &request)
+    Task::from_request(cluster.env, &request)
 }
 
 /// Waits for the task that somebody else starts, whose identifier begins with `prefix`, and for its end.
@@ -46,8 +46,8 @@ fn completes(cluster: &Cluster, mut task: Task, prefix: &str) {
     });
     task.path = task.path.replace("any/", &format!("{id}/"));
     task.id = id;
-    task.complete();
-    assert_eq!(task.equals(cluster, &[T]), 10);
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(cluster, &[T]), 10);
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
 
@@ -105,14 +105,14 @@ fn invocations_and_executions_take_the_documents_and_answer_with_the_apis_codes(
         (answer.get("FunctionError").is_some(), payload)
     };
     let request = document(&cluster, "invoked");
-    let task = Task::of(env, &request);
+    let task = Task::from_request(env, &request);
     let (failed, started) = invoke(&request);
     assert!(!failed, "{started}");
     assert_eq!(text(&started, "Status"), "STARTING");
     let describe = serde_json::from_str(&example("describe-export-tasks.json")).unwrap();
     let (failed, page) = invoke(&describe);
     assert!(!failed && page["ExportTasks"].to_string().contains("\"invoked\""), "{page}");
-    task.complete();
+    task.wait_until_complete();
     let mut cancel: Value = serde_json::from_str(&example("cancel-export-task.json")).unwrap();
     cancel["ExportTaskIdentifier"] = json!("invoked");
     for (payload, code) in [
@@ -168,15 +168,15 @@ fn invocations_and_executions_take_the_documents_and_answer_with_the_apis_codes(
     let refused = nest(&request);
     assert_eq!((text(&refused, "status"), text(&refused, "error")), ("FAILED", "ExportTaskAlreadyExists"), "{refused}");
     let nested = document(&cluster, "nested");
-    let task = Task::of(env, &nested);
+    let task = Task::from_request(env, &nested);
     let done = nest(&nested);
     assert_eq!(text(&done, "status"), "SUCCEEDED", "{done}");
     assert_eq!(text(&task.describe(), "Status"), "COMPLETE");
     drop(task);
     let mut wrong = document(&cluster, "nested-wrong");
     wrong["ExportOnly"] = json!(["shop.public.nothing"]);
-    let task = Task::of(env, &wrong);
+    let task = Task::from_request(env, &wrong);
     let failed = nest(&wrong);
     assert_eq!((text(&failed, "status"), text(&failed, "error")), ("FAILED", "InvalidExportOnly"), "{failed}");
-    assert_eq!(text(&failed, "cause"), task.failed());
+    assert_eq!(text(&failed, "cause"), task.wait_until_failed());
 }

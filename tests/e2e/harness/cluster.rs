@@ -27,11 +27,11 @@ pub struct Cluster {
 impl Cluster {
     /// A new cluster with a database `shop`, loaded by `sql`.
     pub fn create(env: &'static Env, id: &str, sql: &str) -> Self {
-        Self::create_version(env, id, json!({}), sql)
+        Self::create_with(env, id, json!({}), sql)
     }
 
     /// As [`create`](Self::create), with `more` in the request.
-    pub fn create_version(env: &'static Env, id: &str, more: Value, sql: &str) -> Self {
+    pub fn create_with(env: &'static Env, id: &str, more: Value, sql: &str) -> Self {
         let cluster = Self::request_new(env, id, "aurora-postgresql", more);
         cluster.sql("shop", sql);
         cluster

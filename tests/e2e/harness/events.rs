@@ -18,12 +18,12 @@ pub struct Events {
 
 impl Events {
     /// Subscribes to the end of a task; to be called before it ends.
-    pub fn of(env: &'static Env, task: &str) -> Self {
+    pub fn subscribe_to_end(env: &'static Env, task: &str) -> Self {
         Self::with(env, task, json!({"ExportTaskIdentifier": [task], "EventID": ENDS}))
     }
 
     /// Subscribes to everything about a task; to be called before it starts.
-    pub fn all(env: &'static Env, task: &str) -> Self {
+    pub fn subscribe_to_all(env: &'static Env, task: &str) -> Self {
         Self::with(env, task, json!({"ExportTaskIdentifier": [task]}))
     }
 
@@ -48,15 +48,15 @@ impl Events {
     }
 
     /// The notification of the one event there is: waits for it, then for a moment more in which no other may come.
-    pub fn only(&self) -> Value {
+    pub fn only_notification(&self) -> Value {
         let mut heard = self.hear();
         assert_eq!(heard.len(), 1, "{heard:#?}");
         heard.remove(0)
     }
 
     /// The id of the one event there is, by which subscribers filter.
-    pub fn only_id(&self) -> String {
-        id(&self.only())
+    pub fn only_event_id(&self) -> String {
+        id(&self.only_notification())
     }
 
     /// The messages of all events, in no order: waits for one, then until no other comes.

@@ -14,12 +14,12 @@ impl Task {
     /// slot, no grant, no unfinished upload. Returns how the execution ended.
     pub fn leaves_nothing(&self) -> String {
         let ended = self.execution_status();
-        self.is_cleaned_up();
+        self.assert_cleaned_up();
         ended
     }
 
     /// As [`leaves_nothing`](Self::leaves_nothing), right now.
-    pub fn is_cleaned_up(&self) {
+    pub fn assert_cleaned_up(&self) {
         let (env, id) = (self.env, &self.id);
         let record = self.record().unwrap();
         assert!(record.get("CleanedUpAt").is_some(), "{id} is not cleaned up: {record}");

@@ -9,7 +9,7 @@ pub mod cluster;
 pub mod events;
 pub mod fault;
 pub mod leftovers;
-pub mod setting;
+pub mod overrides;
 pub mod task;
 pub mod wire;
 

@@ -47,7 +47,7 @@ pub fn reasons(skipped: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 impl Task {
     /// A task that somebody is about to start with `request`, once the account has room for it.
-    pub fn of(env: &'static Env, request: &Value) -> Self {
+    pub fn from_request(env: &'static Env, request: &Value) -> Self {
         env.take_slot();
         let id = text(request, "ExportTaskIdentifier").to_owned();
         let path = match request["S3Prefix"].as_str() {
@@ -68,7 +68,7 @@ impl Task {
     pub fn try_start(cluster: &Cluster, id: &str, more: Value) -> Result<Self, AwsError> {
         let mut request = cluster.request(id);
         request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
-        let task = Self::of(cluster.env, &request);
+        let task = Self::from_request(cluster.env, &request);
         cluster.env.try_aws("rds", "start_export_task", request)?;
         Ok(task)
     }
@@ -77,7 +77,7 @@ impl Task {
     pub fn execute(cluster: &Cluster, id: &str, more: Value) -> Self {
         let mut request = cluster.request(id);
         request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
-        let task = Self::of(cluster.env, &request);
+        let task = Self::from_request(cluster.env, &request);
         let machine = cluster.env.var("STATE_MACHINE_ARN");
         let start = json!({"stateMachineArn": machine, "input": request.to_string()});
         cluster.env.aws("stepfunctions", "start_execution", start);
@@ -92,7 +92,7 @@ impl Task {
     }
 
     /// Watches until the task has ended.
-    pub fn watch(&self) -> Watched {
+    pub fn wait_until_ended(&self) -> Watched {
         let deadline = Instant::now() + PATIENCE;
         let mut seen: Vec<(String, i64)> = Vec::new();
         loop {
@@ -110,21 +110,21 @@ impl Task {
     }
 
     /// Watches until the task has ended with every row exported.
-    pub fn complete(&self) -> Watched {
-        let watched = self.watch();
+    pub fn wait_until_complete(&self) -> Watched {
+        let watched = self.wait_until_ended();
         assert_eq!(text(&watched.last, "Status"), "COMPLETE", "{}", watched.last);
         watched
     }
 
     /// Watches until the task has failed, and says why it did.
-    pub fn failed(&self) -> String {
-        let last = self.watch().last;
+    pub fn wait_until_failed(&self) -> String {
+        let last = self.wait_until_ended().last;
         assert_eq!(text(&last, "Status"), "FAILED", "{last}");
         text(&last, "FailureCause").to_owned()
     }
 
     /// Waits until a task has begun to extract, with this much done.
-    pub fn extracting(&self, percent: i64) {
+    pub fn wait_until_extracting(&self, percent: i64) {
         wait_for("an export under way", PATIENCE, || {
             let now = self.describe();
             let status = text(&now, "Status");
@@ -174,7 +174,7 @@ impl Task {
     }
 
     /// Reads the export back and compares it with the database: the tables are these, and equal. Returns the number of rows.
-    pub fn equals(&self, cluster: &Cluster, tables: &[[&str; 3]]) -> u64 {
+    pub fn compare_with(&self, cluster: &Cluster, tables: &[[&str; 3]]) -> u64 {
         compare(cluster, &self.download(), tables)
     }
 }
