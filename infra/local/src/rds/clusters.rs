@@ -62,7 +62,7 @@ pub(crate) async fn create(control: &Arc<ControlPlane>, request: &Request, id: &
         let created = control.at_least_delay(cluster.server.create(master, &control.authority)).await;
         control.settle(&cluster.id, created, "failed");
     });
-    respond(control, request, id, &name)
+    xml::cluster_response(request, id, &name, &control.registry(), &control.names)
 }
 
 /// Registers a new cluster with a resource id, an ARN and a server of its own.
@@ -151,7 +151,7 @@ pub(crate) fn delete(control: &Arc<ControlPlane>, request: &Request, id: &str) -
         }
         registry.cluster(&name)?.status = "deleting".to_owned();
         let cluster = registry.cluster(&name)?.clone();
-        (cluster, respond_with(control, request, id, &registry, &name)?)
+        (cluster, xml::cluster_response(request, id, &name, &registry, &control.names)?)
     };
     control.spawn(|control| async move {
         if let (Some(secret), Some(client)) = (&cluster.secret, &control.secrets)
@@ -171,22 +171,4 @@ pub(crate) fn delete(control: &Arc<ControlPlane>, request: &Request, id: &str) -
         control.registry().clusters.remove(&cluster.id);
     });
     Ok(body)
-}
-
-/// The response of every action that gives back one cluster.
-pub(crate) fn respond(control: &ControlPlane, request: &Request, id: &str, name: &str) -> Result<String, ApiError> {
-    respond_with(control, request, id, &control.registry(), name)
-}
-
-fn respond_with(
-    control: &ControlPlane,
-    request: &Request,
-    id: &str,
-    registry: &Registry,
-    name: &str,
-) -> Result<String, ApiError> {
-    let cluster = registry.clusters.get(name).ok_or_else(|| ApiError::no_cluster(name))?;
-    Ok(response(request.action(), id, |result| {
-        result.child("DBCluster", |out| xml::cluster(out, cluster, registry, &control.names));
-    }))
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rds_query::Request;
 
 use super::cluster::Cluster;
-use super::clusters::respond;
 use super::control::ControlPlane;
 use super::error::ApiError;
 use super::secrets::{self, MasterSecret};
 use super::validate::{boolean, optional, password, required};
+use super::xml;
 
 /// `ModifyDBCluster`. Everything applies at once, as passwords do on RDS.
 pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
@@ -38,8 +38,7 @@ pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &
         }
         let new = given.is_some() || (stays_managed && cluster.secret.is_none());
         if !new {
-            drop(registry);
-            return respond(control, request, id, &name);
+            return xml::cluster_response(request, id, &name, &registry, &control.names);
         }
         cluster.status = "resetting-master-credentials".to_owned();
         cluster.clone()
@@ -62,7 +61,7 @@ pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &
         let done = control.at_least_delay(set).await;
         control.settle(&cluster.id, done, "inaccessible-encryption-credentials");
     });
-    respond(control, request, id, &name)
+    xml::cluster_response(request, id, &name, &control.registry(), &control.names)
 }
 
 /// Puts a new password into Secrets Manager; the secret becomes active when the cluster has it.

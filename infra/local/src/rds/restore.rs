@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use rds_query::Request;
 
 use super::cluster::{CLONE_LIMIT, Cluster, Settings};
-use super::clusters::{insert, respond};
+use super::clusters::insert;
 use super::control::ControlPlane;
 use super::error::ApiError;
 use super::validate::{boolean, new_identifier, optional, required};
+use super::xml;
 
 /// `RestoreDBClusterToPointInTime`.
 pub(crate) fn restore(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
@@ -71,5 +72,5 @@ pub(crate) fn restore(control: &Arc<ControlPlane>, request: &Request, id: &str) 
         let copied = control.at_least_delay(source.server.clone_to(&cluster.server)).await;
         control.settle(&cluster.id, copied, "cloning-failed");
     });
-    respond(control, request, id, &name)
+    xml::cluster_response(request, id, &name, &control.registry(), &control.names)
 }
