@@ -98,10 +98,10 @@ pub fn run(checkout: &Path, options: &Options) -> Result<()> {
     let peers = Peers::install(checkout, &scratch, &sources.join("requirements.txt"))?;
     let bench = Bench { options, sources, scratch, release: checkout.join("target/release"), peers };
     if options.rounds > 0 {
-        crate::say("building the release binary");
+        crate::say("building the release binaries");
         let mut build = local_stack::cargo::command();
-        let what = ["--package", "aurora-export", "--bin", "aurora-export", "--example", "encode"];
-        done(build.current_dir(checkout).args(["build", "--release"]).args(what))?;
+        let binaries = ["--package", "aurora-export", "--package", "measure", "--bin", "aurora-export", "--bin", "encode"];
+        done(build.current_dir(checkout).args(["build", "--release"]).args(binaries))?;
     }
     // What fails on one server is told when the others have had their turn.
     let failures = if options.rounds > 0 { bench.measure()? } else { Vec::new() };
@@ -154,7 +154,7 @@ impl Bench<'_> {
         compare.args(["--client", &serde_json::to_string(&server.client)?]);
         compare.args(["--scale", &self.options.scale.to_string(), "--rounds", &self.options.rounds.to_string()]);
         compare.arg("--binary").arg(self.release.join("aurora-export"));
-        compare.arg("--encode").arg(self.release.join("examples/encode"));
+        compare.arg("--encode").arg(self.release.join("encode"));
         compare.arg("--pg2parquet").arg(&self.peers.pg2parquet).args(["--jars", &self.peers.jars]);
         compare.args(["--missing", &serde_json::to_string(&self.peers.missing)?]);
         compare.arg("--scratch").arg(&self.scratch).arg("--results");
