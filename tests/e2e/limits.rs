@@ -1,4 +1,4 @@
-//! What is too large, with lower limits than AWS's, and exports of parts of a cluster.
+//! Values and rows that exceed limits, which are lower here than on AWS, and exports of parts of a cluster.
 
 use serde_json::{Value, json};
 
@@ -33,9 +33,9 @@ fn a_value_that_is_too_large_fails_the_export_and_names_its_column() {
 }
 
 #[test]
-fn a_row_that_is_too_large_leaves_its_table_out_and_nothing_of_it_behind() {
+fn a_row_that_is_too_large_leaves_out_its_table_and_removes_its_files() {
     let (env, _exclusive) = faulty();
-    // Whatever comes first is written before the row is met: another partition, and rows of the same.
+    // The worker writes other partitions, and other rows of the same partition, before it reaches the row.
     let cluster = Cluster::create(
         env,
         "large-row",
@@ -100,7 +100,7 @@ fn a_partial_export_is_the_union_of_what_it_names() {
             tables.iter().map(|name| name.split('.').collect::<Vec<_>>().try_into().unwrap()).collect();
         assert_eq!(task.compare_with(&cluster, &tables), tables.len() as u64, "{id}");
     }
-    // A table that is skipped is one that exists.
+    // ExportOnly may name a table that is skipped, because the table exists.
     let task = Task::start(&cluster, "skipped", json!({"ExportOnly": ["shop.public.unlogged", "shop.public.tt"]}));
     assert!(text(&task.wait_until_complete().last, "WarningMessage").contains("UNLOGGED_TABLE"));
     drop(task);
@@ -127,7 +127,7 @@ fn a_partial_export_is_the_union_of_what_it_names() {
         let error = refused.err().unwrap();
         assert_eq!(error.code, "InvalidExportOnly", "{error}");
     }
-    // As long as it may be.
+    // This is the largest list that is allowed.
     long.truncate(3938);
     let task = Task::start(&cluster, "long", json!({"ExportOnly": long}));
     let cause = task.wait_until_failed();

@@ -1,4 +1,4 @@
-//! Exports in types of Parquet's own. Those of Aurora MySQL are in `mysql`.
+//! Exports of Aurora PostgreSQL with Parquet's native types. `mysql` tests those of Aurora MySQL.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use crate::harness::task::{Task, compare, reasons};
 const TABLES: [&str; 4] = ["scalars", "lists", "long_lists", "vectors"];
 
 #[test]
-fn every_value_of_postgresql_arrives_in_a_type_of_parquets_own() {
+fn every_value_of_postgresql_is_exported_in_a_native_type() {
     let cluster = Cluster::create(shared(), "native", include_str!("native.sql"));
     let task = Task::execute(&cluster, "native", json!({"Options": {"Types": "native"}}));
     let watched = task.wait_until_complete();
-    // Read from where it lies.
+    // The first comparison reads the export from S3, the second a local copy.
     let export = format!("s3://{}/{}", task.bucket, task.path);
     let tables = TABLES.map(|name| ["shop", "public", name]);
     assert!(compare(&cluster, Path::new(&export), &tables) > 50_000);

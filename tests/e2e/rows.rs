@@ -1,4 +1,4 @@
-//! Every row arrives, whatever it holds and wherever it is, as of one point in time.
+//! Every row of Aurora PostgreSQL is exported, with every type, in every kind of table, as of one point in time.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
@@ -13,6 +13,7 @@ use crate::harness::shared;
 use crate::harness::task::{Task, reasons, try_compare};
 use crate::harness::wait_for;
 
+/// A table name with special characters.
 const ODD: &str = "semi;colon'quote\"";
 
 #[test]
@@ -25,17 +26,17 @@ fn a_cluster_without_tables_is_a_complete_export() {
 }
 
 #[test]
-fn every_type_and_every_kind_of_table_arrives_row_for_row() {
-    every_type_and_every_kind_of_table_arrives("types", json!({}));
+fn every_type_and_every_kind_of_table_is_exported_row_for_row() {
+    export_every_type_and_every_kind_of_table("types", json!({}));
 }
 
 #[test]
-fn every_type_and_every_kind_of_table_of_the_newest_postgresql_arrives_row_for_row() {
-    NEWEST.ensure(&|what| eprintln!("{what}")).unwrap();
-    every_type_and_every_kind_of_table_arrives("newest-types", json!({"EngineVersion": "18"}));
+fn every_type_and_every_kind_of_table_of_the_newest_postgresql_is_exported_row_for_row() {
+    NEWEST.ensure(&|message| eprintln!("{message}")).unwrap();
+    export_every_type_and_every_kind_of_table("newest-types", json!({"EngineVersion": "18"}));
 }
 
-fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
+fn export_every_type_and_every_kind_of_table(id: &str, version: Value) {
     let env = shared();
     let cluster = Cluster::create_with(env, id, version, include_str!("rows.sql"));
     cluster.sql("shop", "CREATE DATABASE \"Second Shop\"");
@@ -73,11 +74,11 @@ fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
     let looked_up = env.python("lookup.py", &[env.scratch(id).to_str().unwrap()]).unwrap();
     assert!(looked_up["lookedUp"].as_u64().unwrap() >= 10, "{looked_up}");
 
-    // Partitions are batches of their root.
+    // The partitions of a partitioned table are batches in the directory of that table.
     let objects = task.objects();
     let batches = objects.iter().filter(|key| key.contains("/public.parted/") && key.ends_with("/_SUCCESS")).count();
     assert_eq!(batches, 4, "{objects:#?}");
-    // A table without rows is a file with a schema.
+    // A table without rows has one file, which has the schema.
     let empty = objects.iter().filter(|key| key.contains("/public.nothing/") && key.ends_with(".parquet")).count();
     assert_eq!(empty, 1);
 
@@ -103,7 +104,7 @@ fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
 }
 
 #[test]
-fn every_name_and_shape_of_table_arrives_in_a_directory_of_its_own() {
+fn every_table_name_and_shape_is_exported_to_its_own_directory() {
     let env = shared();
     let cluster = Cluster::create(env, "names", include_str!("names.sql"));
     let task = Task::start(&cluster, "names", json!({"S3Prefix": "odd names/100%"}));
@@ -180,20 +181,20 @@ fn an_export_is_one_point_in_time_of_a_busy_cluster() {
              CREATE TABLE weight AS SELECT g AS id, repeat(md5(g::text), 8) AS filler FROM generate_series(1, 100000) g"
         ),
     );
-    let (over, committed, port) = (AtomicBool::new(false), AtomicI64::new(0), cluster.port);
+    let (stop, committed, port) = (AtomicBool::new(false), AtomicI64::new(0), cluster.port);
     let (before, after, task) = thread::scope(|scope| {
         let busy = || {
             run(async {
                 let client = connect(port, "shop").await;
-                // Two rows of one table and a row of another, in one transaction.
+                // One transaction changes two rows of one table and adds a row to another.
                 let transfer = "DO $$ DECLARE a int := 1 + floor(random() * 2000); b int := 1 + a % 2000; n bigint := ceil(random() * 100); BEGIN
                     UPDATE accounts SET balance = balance - n WHERE id = a;
                     INSERT INTO transfers (payer, payee, amount, filler) VALUES (a, b, n, repeat('f', 200));
                     UPDATE accounts SET balance = balance + n WHERE id = b; END $$";
-                while !over.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     match client.batch_execute(transfer).await {
                         Ok(()) => committed.fetch_add(1, Ordering::Relaxed),
-                        // Two writers may meet crosswise.
+                        // The two writers may deadlock.
                         Err(error) => panic_unless_deadlock(&error),
                     };
                     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -202,8 +203,8 @@ fn an_export_is_one_point_in_time_of_a_busy_cluster() {
         };
         scope.spawn(busy);
         scope.spawn(busy);
-        // Whatever fails below, the writers must end, or the scope would not.
-        let _end = SetOnDrop(&over);
+        // The writers must end even if an assertion below fails. Otherwise the scope would wait for ever.
+        let _end = SetOnDrop(&stop);
         wait_for("transfers", Duration::from_secs(20), || (committed.load(Ordering::Relaxed) > 100).then_some(()));
         let before = committed.load(Ordering::Relaxed);
         let task = Task::start(&cluster, "bank", json!({}));
@@ -213,14 +214,14 @@ fn an_export_is_one_point_in_time_of_a_busy_cluster() {
     assert!(after - before >= 200, "only {} transfers during the export", after - before);
 
     let directory = task.download();
-    let torn = format!(
+    let query = format!(
         "WITH accounts AS (FROM 'shop/public.accounts/*/*.parquet'), transfers AS (FROM 'shop/public.transfers/*/*.parquet')
          SELECT (SELECT count(*) FROM accounts)::int, (SELECT sum(balance) FROM accounts)::int, (SELECT count(*) FROM transfers)::int,
            (SELECT count(*) FROM accounts a WHERE balance <> {BALANCE}
               - (SELECT coalesce(sum(amount), 0) FROM transfers WHERE payer = a.id)
               + (SELECT coalesce(sum(amount), 0) FROM transfers WHERE payee = a.id))::int"
     );
-    let answer = env.python("query.py", &[directory.to_str().unwrap(), &torn]).unwrap();
+    let answer = env.python("query.py", &[directory.to_str().unwrap(), &query]).unwrap();
     let [accounts, sum, transfers, wrong] = [0, 1, 2, 3].map(|i| answer[0][i].as_i64().unwrap());
     assert_eq!((accounts, sum, wrong), (ACCOUNTS, ACCOUNTS * BALANCE, 0));
     assert!((before..after).contains(&transfers), "{before} <= {transfers} < {after}");
