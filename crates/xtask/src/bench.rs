@@ -100,7 +100,8 @@ pub fn run(checkout: &Path, options: &Options) -> Result<()> {
     if options.rounds > 0 {
         crate::say("building the release binaries");
         let mut build = local_stack::cargo::command();
-        let binaries = ["--package", "aurora-export", "--package", "measure", "--bin", "aurora-export", "--bin", "encode"];
+        let binaries =
+            ["--package", "aurora-export", "--package", "measure", "--bin", "aurora-export", "--bin", "encode"];
         done(build.current_dir(checkout).args(["build", "--release"]).args(binaries))?;
     }
     // What fails on one server is told when the others have had their turn.

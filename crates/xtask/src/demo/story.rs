@@ -102,7 +102,7 @@ pub fn farewell(layout: &Layout, engine: Engine, screen: Screen, took: Duration)
     line(&format!("  {} -c '{look}' \\\n      {orders}", path(&python)));
     line("A stack of your own, to create clusters, load and export them:");
     line("  cargo xtask up");
-    line(&format!("  source {}", path(&Layout::of(&layout.checkout).env_file())));
+    line(&format!("  source {}", path(&Layout::from_checkout(&layout.checkout).env_file())));
     line("  aws rds create-db-cluster …          as above; docs/architecture.md says how it works");
     line("  cargo xtask down");
 }

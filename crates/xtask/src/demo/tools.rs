@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
-use local_stack::deploy::forget_account;
+use local_stack::deploy::remove_aws_variables;
 use local_stack::{Layout, Stack};
 use serde_json::Value;
 use tokio::process::Command;
@@ -51,7 +51,7 @@ impl Tools {
 
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        forget_account(command.as_std_mut());
+        remove_aws_variables(command.as_std_mut());
         command.envs(&self.env);
         // Its own group: Ctrl-C is for the demo, which ends it.
         command.process_group(0).kill_on_drop(true).stdin(Stdio::null());

@@ -1,4 +1,4 @@
-//! `ModifyDBCluster`: passwords and deletion protection.
+//! `ModifyDBCluster`. It can change passwords and deletion protection.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::secrets::{self, MasterSecret};
 use super::validate::{boolean, optional, password, required};
 use super::xml;
 
-/// `ModifyDBCluster`. Everything applies at once, as passwords do on RDS.
+/// Handles `ModifyDBCluster`. All changes apply immediately, as password changes do on RDS.
 pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = control.names.id("cluster", required(request, "DBClusterIdentifier")?);
     let protection = boolean(request, "DeletionProtection")?;
@@ -44,15 +44,15 @@ pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &
         cluster.clone()
     };
     let new = given.map_or_else(secrets::random_password, str::to_owned);
-    let kept = match (given, &cluster.secret, &control.secrets) {
-        (None, ..) => keep_password(control, request, &cluster, &new).await,
+    let stored = match (given, &cluster.secret, &control.secrets) {
+        (None, ..) => store_password(control, request, &cluster, &new).await,
         (Some(_), Some(secret), Some(client)) => {
             let deleted = secrets::delete(client, &secret.arn).await;
             deleted.map(|()| control.update(&name, |cluster| cluster.secret = None))
         }
         (Some(_), ..) => Ok(()),
     };
-    if let Err(error) = kept {
+    if let Err(error) = stored {
         control.update(&name, |cluster| cluster.status = "available".to_owned());
         return Err(error);
     }
@@ -64,15 +64,15 @@ pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &
     xml::cluster_response(request, id, &name, &control.registry(), &control.names)
 }
 
-/// Puts a new password into Secrets Manager; the secret becomes active when the cluster has it.
-pub(crate) async fn keep_password(
+/// Stores a new password in Secrets Manager. The secret becomes active when the server has the password.
+pub(crate) async fn store_password(
     control: &ControlPlane,
     request: &Request,
     cluster: &Cluster,
     password: &str,
 ) -> Result<(), ApiError> {
     let Some(client) = &control.secrets else {
-        return Err(ApiError::combination("ManageMasterUserPassword needs Secrets Manager, which is not running."));
+        return Err(ApiError::combination("ManageMasterUserPassword requires Secrets Manager, which is not running."));
     };
     let key = optional(request, "MasterUserSecretKmsKeyId");
     let owner = (cluster.arn.as_str(), cluster.resource_id.as_str());
@@ -83,7 +83,7 @@ pub(crate) async fn keep_password(
     Ok(())
 }
 
-/// Both kinds of password at once.
+/// Returns the error for a request with both a password and a managed password.
 pub(crate) fn both_passwords() -> ApiError {
     ApiError::combination(
         "You can't specify MasterUserPassword for a DB cluster whose master password is managed in Secrets Manager.",

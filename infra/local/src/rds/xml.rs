@@ -1,4 +1,4 @@
-//! Clusters, instances and tags as the RDS model spells them.
+//! Writes clusters, instances and tags in the XML of the RDS API.
 
 use rds_query::Request;
 use rds_query::xml::{Element, response};
@@ -7,7 +7,7 @@ use super::cluster::{Cluster, Instance, Names, Registry};
 use super::engine::license;
 use super::error::ApiError;
 
-/// The address of every server.
+/// The endpoint address of every server.
 const ADDRESS: &str = "127.0.0.1";
 
 /// Returns the response of an action whose result is one cluster.
@@ -151,7 +151,7 @@ fn security_groups(out: &mut Element<'_>, groups: &[String]) {
     });
 }
 
-/// Times have milliseconds and `Z`.
+/// Formats a time with milliseconds and `Z`.
 fn time(at: jiff::Timestamp) -> String {
     format!("{at:.3}")
 }
