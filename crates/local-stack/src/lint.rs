@@ -1,4 +1,4 @@
-//! Checks of the template and the workflow definition.
+//! Checks the template and the workflow definition.
 
 use std::fs;
 use std::process::Command;
@@ -8,11 +8,11 @@ use crate::layout::Layout;
 use crate::venv::lock;
 use crate::{prerequisites, process, venv};
 
-/// Runs every check offline, and prints what was checked.
+/// Runs every check without AWS and prints what was checked.
 ///
 /// # Errors
 ///
-/// With the findings, when there are any; or when a linter cannot be installed.
+/// Returns the findings as an error. Fails also if a linter cannot be installed.
 pub fn run(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     let venv = venv::ensure(layout, &prerequisites::python(progress)?, progress)?;
     let target = layout.checkout.join("target/local/lint");
@@ -25,7 +25,8 @@ pub fn run(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     Ok(())
 }
 
-/// asl-validator knows what cfn-lint does not: transitions to states that are missing, states that are never reached.
+/// Checks the workflow with asl-validator. It finds transitions to missing states and unreachable states, which cfn-lint
+/// does not find.
 fn validate_definition(layout: &Layout, progress: &dyn Fn(&str)) -> Result<String> {
     let npm = prerequisites::npm(progress)?;
     let target = layout.checkout.join("target/local/lint");

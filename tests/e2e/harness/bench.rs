@@ -1,4 +1,4 @@
-//! The handlers without a runtime: a task table of their own and clients of the stack.
+//! Dependencies for calling the functions' handlers in this process.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Env, function, shared};
 
-/// A task table and clients for it.
+/// A task table of one test, and clients of the stack. A limit or a lock of one test never affects another.
 pub struct Bench {
     pub env: &'static Env,
     pub aws: SdkConfig,
@@ -40,7 +40,7 @@ impl Bench {
         Publisher::new(&self.aws, self.env.var("EXPORT_TOPIC_ARN").to_owned())
     }
 
-    /// check-preconditions.
+    /// Returns the dependencies of check-preconditions.
     pub fn preconditions(&self) -> check_preconditions::Deps {
         check_preconditions::Deps {
             store: self.store.clone(),
@@ -51,7 +51,7 @@ impl Bench {
         }
     }
 
-    /// clone-cluster, whose calls last this long.
+    /// Returns the dependencies of clone-cluster. One call polls for `hold`.
     pub fn cloning(&self, hold: Duration) -> clone_cluster::Deps {
         clone_cluster::Deps {
             store: self.store.clone(),
@@ -63,7 +63,7 @@ impl Bench {
         }
     }
 
-    /// publish-event.
+    /// Returns the dependencies of publish-event.
     pub fn publishing(&self) -> publish_event::Deps {
         publish_event::Deps {
             store: self.store.clone(),
@@ -73,7 +73,7 @@ impl Bench {
         }
     }
 
-    /// delete-clone.
+    /// Returns the dependencies of delete-clone.
     pub fn deleting(&self) -> delete_clone::Deps {
         delete_clone::Deps {
             store: self.store.clone(),
@@ -86,7 +86,7 @@ impl Bench {
         }
     }
 
-    /// S3 as the test itself.
+    /// Returns an S3 client with the test's own credentials.
     pub fn s3_client(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.aws).force_path_style(true);
         aws_sdk_s3::Client::from_conf(config.build())
@@ -102,7 +102,7 @@ impl Bench {
         })
     }
 
-    /// Calls validate-request.
+    /// Calls validate-request, which admits the task.
     pub async fn admit(&self, task: &str, cluster: &str, execution: &str, limit: u32) -> Result<TaskRef, StepError> {
         let deps = validate_request::Deps { store: self.store.clone(), limit };
         let request = self.request(task, cluster);
@@ -110,7 +110,7 @@ impl Bench {
         validate_request::handle(&deps, input).await
     }
 
-    /// Calls finish-export for a workflow that failed.
+    /// Calls finish-export as a failed workflow does.
     pub async fn fail(&self, task: &TaskRef, error: &str, cause: &str) -> Result<finish_export::Output, StepError> {
         let deps = finish_export::Deps {
             store: self.store.clone(),
@@ -123,7 +123,7 @@ impl Bench {
     }
 }
 
-/// The name of an error.
+/// Returns the name of the error that a handler returned.
 pub fn code<T: std::fmt::Debug>(result: Result<T, StepError>) -> &'static str {
     result.unwrap_err().kind.name()
 }

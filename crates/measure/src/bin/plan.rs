@@ -1,13 +1,15 @@
-//! How long planning takes, and what memory: what the plan-export function does, but for writing to the work bucket.
+//! Measures the time and memory of planning. It does what the plan-export function does, except that it does not write
+//! to the work bucket.
 //!
-//! `plan HOST PORT USER` plans an export of a PostgreSQL server that trusts its user. A server of many tables:
+//! `plan HOST PORT USER` plans an export of a PostgreSQL server that accepts the user without a password. These
+//! statements create many tables:
 //!
 //! ```sql
 //! DO $$ BEGIN FOR i IN 1..50000 LOOP
 //!     EXECUTE format('CREATE TABLE customer_%s (id bigint PRIMARY KEY, tenant int NOT NULL, name varchar(200), email text,
 //!         balance numeric(12,2), created timestamptz, updated timestamptz, active boolean, tags text[], data jsonb)', i);
 //!     EXECUTE format('INSERT INTO customer_%s SELECT g, 1, ''name'', ''mail'' FROM generate_series(1, 10) g', i);
-//!     IF i % 500 = 0 THEN COMMIT; END IF;  -- each table is a lock
+//!     IF i % 500 = 0 THEN COMMIT; END IF;  -- each new table holds a lock
 //! END LOOP; END $$
 //! ```
 
@@ -21,8 +23,9 @@ use export_task::export_only::ExportOnly;
 use export_task::options::Options;
 use export_task::plan::lines;
 
-/// The template's defaults.
+/// The default of `TargetPartitionMb` in the template.
 const SMALLEST_UNIT: u64 = 64 << 20;
+/// The default of `MaxWorkers` in the template.
 const WORKERS: u32 = 200;
 
 #[tokio::main]
@@ -45,9 +48,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The largest resident size this process has had.
+/// Returns the peak resident size of this process.
 fn peak_kib() -> Result<u64, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
-    peak.ok_or_else(|| "the system doesn't tell".into())
+    peak.ok_or_else(|| "/proc/self/status has no VmHWM".into())
 }

@@ -1,44 +1,42 @@
-//! Functions with another environment, or less time.
+//! Temporary changes to the configuration of a deployed function.
 
 use serde_json::{Value, json};
 
 use super::{Env, function};
 
-/// Other values of a function's variables, until this is dropped.
-pub struct Setting {
+/// Changed environment variables of a function. Dropping this restores the old ones.
+pub struct VariableOverride {
     env: &'static Env,
     function: String,
     before: Value,
 }
 
-impl Setting {
-    /// Puts the values in place.
-    pub fn of(env: &'static Env, name: &str, values: &Value) -> Self {
+impl VariableOverride {
+    pub fn apply(env: &'static Env, name: &str, values: &Value) -> Self {
         let function = function(name);
         let before = env.set_variables(&function, values);
         Self { env, function, before }
     }
 }
 
-impl Drop for Setting {
+impl Drop for VariableOverride {
     fn drop(&mut self) {
         self.env.replace_variables(&self.function, &self.before);
     }
 }
 
-/// Another time a function's invocations may take, until this is dropped.
-pub struct Timeout {
+/// A changed timeout of a function. Dropping this restores the old one.
+pub struct TimeoutOverride {
     env: &'static Env,
     function: String,
     before: Value,
 }
 
-impl Timeout {
-    /// Seconds.
-    pub fn of(env: &'static Env, name: &str, seconds: u64) -> Self {
+impl TimeoutOverride {
+    pub fn apply(env: &'static Env, name: &str, seconds: u64) -> Self {
         let function = function(name);
-        let known = env.aws("lambda", "get_function_configuration", json!({"FunctionName": function}));
-        let timeout = Self { env, function, before: known["Timeout"].clone() };
+        let configuration = env.aws("lambda", "get_function_configuration", json!({"FunctionName": function}));
+        let timeout = Self { env, function, before: configuration["Timeout"].clone() };
         timeout.set(&json!(seconds));
         timeout
     }
@@ -49,7 +47,7 @@ impl Timeout {
     }
 }
 
-impl Drop for Timeout {
+impl Drop for TimeoutOverride {
     fn drop(&mut self) {
         self.set(&self.before);
     }

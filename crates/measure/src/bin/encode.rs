@@ -1,7 +1,8 @@
-//! How long it takes to encode rows that are in memory already, in one thread: what `cargo xtask bench` holds against whole exports.
+//! Measures how long it takes to encode rows that are already in memory, with one thread. `cargo xtask bench` compares
+//! this time with the time of whole exports.
 //!
-//! `encode DIRECTORY FILE…` reads Parquet files, writes their rows to the directory as an export would, and prints the seconds
-//! and the processor seconds of the writing.
+//! `encode DIRECTORY FILE…` reads Parquet files and writes their rows to the directory as an export does. It prints the
+//! elapsed seconds and the CPU seconds of the writing.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -13,7 +14,7 @@ use export_destination::Destination;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet_sink::{PartWriter, Settings};
 
-/// Ticks of the system's clock of processor time in a second, on every Linux.
+/// The unit of CPU times in `/proc`, in ticks per second. It is the same on every Linux.
 const TICKS: f64 = 100.0;
 
 #[tokio::main]
@@ -26,21 +27,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
         batches.extend(reader.collect::<Result<Vec<_>, _>>()?);
     }
     let schema = batches.first().ok_or("no rows")?.schema();
-    let (began, used) = (Instant::now(), processor_seconds()?);
+    let (began, cpu_before) = (Instant::now(), cpu_seconds()?);
     let destination = Destination::Directory(directory);
     let mut part = PartWriter::new(destination, schema, |number| format!("{number}.parquet"), Settings::default());
     for batch in &batches {
         part.write(batch).await?;
     }
     part.finish().await?;
-    println!("{} {}", began.elapsed().as_secs_f64(), processor_seconds()? - used);
+    println!("{} {}", began.elapsed().as_secs_f64(), cpu_seconds()? - cpu_before);
     Ok(())
 }
 
-/// What this process has used so far.
-fn processor_seconds() -> Result<f64, Box<dyn Error>> {
+/// Returns the CPU seconds that this process has used so far.
+fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
     let stat = fs::read_to_string("/proc/self/stat")?;
-    // After the name, which may hold anything: the state is the first field, user and system time are the twelfth and thirteenth.
+    // The process name may contain any character, so the fields are counted from its end. The state is then the first
+    // field; user time and system time are the twelfth and thirteenth.
     let fields = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?.1.split_whitespace();
     let times = fields.skip(11).take(2).map(str::parse::<f64>);
     Ok(times.sum::<Result<f64, _>>()? / TICKS)
