@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use export_aws::work_bucket::WorkBucket;
 use export_task::plan::{Plan, PlanSummary, PlannedTable};
 use export_task::table::Table;
 use serde_json::{Value, json};
@@ -137,7 +136,7 @@ fn an_end_nobody_could_be_told_of_keeps_no_clone_and_is_told_later() {
     // Mended: the janitor tells it, without anybody's help.
     drop(setting);
     wait_for("the janitor's work", Duration::from_secs(60), || {
-        env.aws("lambda", "invoke", json!({"FunctionName": function("delete-clone"), "Payload": "{}"}));
+        env.aws("lambda", "invoke", json!({"FunctionName": function("janitor"), "Payload": "{}"}));
         task.record().unwrap().get("PublishedAt").map(drop)
     });
     assert_eq!(events.only_id(), "RDS-EVENT-0236");
@@ -190,7 +189,7 @@ fn the_progress_of_long_extractions_is_told() {
             tables: vec![PlannedTable { table, batches: vec![(1, 1)], counted: vec![], bytes: 1 }],
             ..PlanSummary::default()
         };
-        let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), "progress");
+        let work = deps.work_bucket.for_task("progress");
         let plan = |attempt: &str| Plan {
             items_key: work.items_key(attempt),
             results_prefix: work.map_results_prefix(),

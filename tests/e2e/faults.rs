@@ -103,7 +103,7 @@ fn the_janitor_ends_and_cleans_up_what_a_stopped_execution_left() {
     wait_for("the rule", Duration::from_secs(40), || task.record().unwrap().get("PublishedAt").map(drop));
     // One step a sweep, as the template's schedule does every quarter of an hour.
     wait_for("the janitor's work", Duration::from_secs(40), || {
-        let name = function("delete-clone");
+        let name = function("janitor");
         let swept = env.aws("lambda", "invoke", json!({"FunctionName": name, "Payload": "{}"}));
         assert!(swept.get("FunctionError").is_none(), "{swept}");
         task.record().unwrap().get("CleanedUpAt").map(drop)
@@ -129,7 +129,7 @@ fn an_execution_stopped_early_leaves_nothing_either() {
         let arn = task.record().unwrap()["ExecutionArn"]["S"].clone();
         env.aws("stepfunctions", "stop_execution", json!({"executionArn": arn}));
         let sweep = || {
-            let swept = env.aws("lambda", "invoke", json!({"FunctionName": function("delete-clone"), "Payload": "{}"}));
+            let swept = env.aws("lambda", "invoke", json!({"FunctionName": function("janitor"), "Payload": "{}"}));
             assert!(swept.get("FunctionError").is_none(), "{swept}");
         };
         wait_for("the janitor's work", Duration::from_secs(60), || {

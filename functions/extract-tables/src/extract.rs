@@ -212,7 +212,7 @@ async fn abort(writer: PartWriter) {
 fn skip_or_fail(table: &Table, error: SourceError) -> Result<SkippedTable, StepError> {
     match error.skips(table) {
         Some(skipped) => Ok(skipped),
-        None => Err(StepError::from(error).about(&table.target())),
+        None => Err(StepError::from(error).context(&table.target())),
     }
 }
 

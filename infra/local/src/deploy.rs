@@ -17,7 +17,7 @@ use crate::{cargo, process};
 pub const STACK: &str = "aurora-export";
 
 /// The functions, each a crate and a binary of this name.
-pub const FUNCTIONS: [&str; 9] = [
+pub const FUNCTIONS: [&str; 10] = [
     "export-api",
     "validate-request",
     "check-preconditions",
@@ -27,6 +27,7 @@ pub const FUNCTIONS: [&str; 9] = [
     "finish-export",
     "publish-event",
     "delete-clone",
+    "janitor",
 ];
 
 /// Smaller than on AWS, so that the databases of one machine are cut into partitions too.
