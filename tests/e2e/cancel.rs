@@ -69,10 +69,7 @@ fn a_task_is_canceled_while_its_clone_is_created() {
 
         control(bench.env, &format!("clusters/{clone}"), &json!({"Status": "available"}));
         bench.fail(&input().task, "ExportCanceled", "{}").await.unwrap();
-        let deps = bench.deleting();
-        while delete_clone::handle(&deps, json!({"Task": input().task})).await.unwrap().status != "deleted" {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        bench.delete_clone(&task).await;
     });
 }
 
@@ -86,8 +83,7 @@ fn a_task_is_canceled_while_its_export_is_planned() {
         let deps = plan_export::Deps {
             store: bench.store.clone(),
             secrets: aws_sdk_secretsmanager::Client::from_conf(secrets),
-            s3: aws_sdk_s3::Client::new(&bench.aws),
-            work_bucket: bench.env.output("WorkBucketName").to_owned(),
+            work_bucket: bench.work_bucket(),
             target_bytes: 1 << 20,
             max_workers: 4,
         };
@@ -114,8 +110,7 @@ fn a_task_is_canceled_while_its_export_is_finished() {
         let silent = Silent::new().await;
         let deps = finish_export::Deps {
             store: bench.store.clone(),
-            s3: aws_sdk_s3::Client::new(&bench.aws),
-            work_bucket: "any".into(),
+            work_bucket: bench.work_bucket(),
             aws: bench.aws.to_builder().endpoint_url(&silent.endpoint).build(),
         };
         let input = json!({"Task": task, "Outcome": "COMPLETE"});

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use export_aws::work_bucket::WorkBucket;
 use export_task::plan::{Plan, PlanSummary, PlannedTable};
 use export_task::table::Table;
 use serde_json::{Value, json};
@@ -142,7 +141,7 @@ fn an_end_that_cannot_be_published_keeps_no_clone_and_is_published_later() {
     // Once the topic exists again, the janitor publishes the end.
     drop(setting);
     wait_for("the janitor's work", Duration::from_secs(60), || {
-        env.aws("lambda", "invoke", json!({"FunctionName": function("delete-clone"), "Payload": "{}"}));
+        env.aws("lambda", "invoke", json!({"FunctionName": function("janitor"), "Payload": "{}"}));
         task.record().unwrap().get("PublishedAt").map(drop)
     });
     assert_eq!(events.only_event_id(), "RDS-EVENT-0236");
@@ -195,7 +194,7 @@ fn the_progress_of_long_extractions_is_published() {
             tables: vec![PlannedTable { table, batches: vec![(1, 1)], counted: vec![], bytes: 1 }],
             ..PlanSummary::default()
         };
-        let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), "progress");
+        let work = deps.work_bucket.for_task("progress");
         let plan = |attempt: &str| Plan {
             items_key: work.items_key(attempt),
             results_prefix: work.map_results_prefix(),

@@ -106,7 +106,7 @@ fn the_janitor_ends_and_cleans_up_the_task_of_a_stopped_execution() {
     });
     // The template's schedule invokes the janitor every 15 minutes. Each invocation does one step of the cleanup.
     wait_for("the janitor to clean up", Duration::from_secs(40), || {
-        let name = function("delete-clone");
+        let name = function("janitor");
         let swept = env.aws("lambda", "invoke", json!({"FunctionName": name, "Payload": "{}"}));
         assert!(swept.get("FunctionError").is_none(), "{swept}");
         task.record().unwrap().get("CleanedUpAt").map(drop)
@@ -132,7 +132,7 @@ fn an_execution_that_is_stopped_early_leaves_nothing() {
         let arn = task.record().unwrap()["ExecutionArn"]["S"].clone();
         env.aws("stepfunctions", "stop_execution", json!({"executionArn": arn}));
         let sweep = || {
-            let swept = env.aws("lambda", "invoke", json!({"FunctionName": function("delete-clone"), "Payload": "{}"}));
+            let swept = env.aws("lambda", "invoke", json!({"FunctionName": function("janitor"), "Payload": "{}"}));
             assert!(swept.get("FunctionError").is_none(), "{swept}");
         };
         wait_for("the janitor to clean up", Duration::from_secs(60), || {

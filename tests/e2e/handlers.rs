@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use export_aws::ErrorKind;
+use export_aws::function::Function;
 use export_aws::task_store::Ending;
 use export_task::filter::Describe;
 use export_task::request::StartExportTask;
@@ -118,8 +119,7 @@ fn every_handler_returns_export_canceled_for_a_canceled_task() {
 
         let (store, aws) = (bench.store.clone(), bench.aws.clone());
         let secrets = aws_sdk_secretsmanager::Client::new(&aws);
-        let s3 = aws_sdk_s3::Client::new(&aws);
-        let work_bucket = bench.env.output("WorkBucketName").to_owned();
+        let work_bucket = bench.work_bucket();
         let clone = CloneEndpoint {
             status: "available".into(),
             host: None,
@@ -142,7 +142,6 @@ fn every_handler_returns_export_canceled_for_a_canceled_task() {
         let deps = plan_export::Deps {
             store: store.clone(),
             secrets: secrets.clone(),
-            s3: s3.clone(),
             work_bucket: work_bucket.clone(),
             target_bytes: 1 << 20,
             max_workers: 4,
@@ -151,7 +150,7 @@ fn every_handler_returns_export_canceled_for_a_canceled_task() {
         assert_eq!(code(planned), "ExportCanceled");
 
         let options = cluster_source::BatchOptions::default();
-        let deps = extract_tables::Deps { store: store.clone(), secrets, s3, work_bucket, aws, options, threads: 2 };
+        let deps = extract_tables::Deps { store: store.clone(), secrets, work_bucket, aws, options, threads: 2 };
         let unit =
             json!({"Task": task, "Clone": clone, "Unit": {"Attempt": "first", "Unit": 0, "Offset": 0, "Length": 1}});
         let deadline = SystemTime::now() + Duration::from_secs(60);
@@ -191,7 +190,7 @@ fn the_end_is_published_once_and_a_clone_that_was_never_created_counts_as_delete
         let publish = || {
             publish_event::handle(
                 &deps,
-                publish_event::Input { task: Some(task.clone()), what: publish_event::What::End },
+                publish_event::Input { task: Some(task.clone()), milestone: publish_event::Milestone::End },
             )
         };
         assert_eq!(code(publish().await), "InternalFailure");
@@ -201,10 +200,8 @@ fn the_end_is_published_once_and_a_clone_that_was_never_created_counts_as_delete
         assert_eq!(publish().await.unwrap().event_ids, ["RDS-EVENT-0234"]);
         assert_eq!(bench.store.get("published").await.unwrap().published_at, at);
 
-        let deps = bench.deleting();
-        assert_eq!(delete_clone::handle(&deps, json!({"Task": task})).await.unwrap().status, "deleted");
+        bench.delete_clone(&task).await;
         assert!(bench.store.get("published").await.unwrap().cleaned_up_at.is_some());
-        assert_eq!(delete_clone::handle(&deps, json!({"source": "aws.events"})).await.unwrap().status, "swept");
     });
 }
 
@@ -221,9 +218,7 @@ fn a_clone_may_have_the_serverless_instance_class() {
         // The export connects to the cluster's own database first, because not every server has one called postgres.
         assert_eq!(clone.database.as_deref(), Some("shop"));
         bench.fail(&task, "States.Aborted", "{}").await.unwrap();
-        while delete_clone::handle(&bench.deleting(), json!({"Task": task})).await.unwrap().status != "deleted" {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        bench.delete_clone(&task).await;
     });
 }
 
@@ -237,8 +232,10 @@ fn export_api_answers_http_with_documents_and_invocations_with_errors() {
         state_machine_arn: format!("arn:aws:states:{}:111122223333:stateMachine:none", bench.env.var("AWS_REGION")),
         limit: 5,
         rds: bench.rds(),
-        lambda: aws_sdk_lambda::Client::new(&bench.aws),
-        check_function: crate::harness::function("check-preconditions"),
+        check_preconditions: Function::new(
+            aws_sdk_lambda::Client::new(&bench.aws),
+            crate::harness::function("check-preconditions"),
+        ),
     };
     run(async {
         let body = "Action=DescribeExportTasks&ExportTaskIdentifier=nobody";
@@ -314,10 +311,13 @@ fn a_grant_created_after_a_stop_is_found_and_revoked() {
         let execution = format!("arn:aws:states:{region}:111122223333:execution:none:granted");
         let task = bench.store.admit(&ExportTask::new(request, execution, 0), 5).await.unwrap();
         let reference = export_task::task::TaskRef::from(&task);
-        let (deps, kms) = (bench.deleting(), aws_sdk_kms::Client::new(&bench.aws));
+        let kms = aws_sdk_kms::Client::new(&bench.aws);
         bench.fail(&reference, "States.Aborted", "{}").await.unwrap();
+        let record = bench.store.get("granted").await.unwrap();
+        assert!(bench.publisher().publish_end(&bench.store, &record).await.unwrap());
+        // The janitor calls delete-clone for the tasks that are unfinished.
         assert_eq!(bench.store.unfinished().await.unwrap().len(), 1);
-        delete_clone::handle(&deps, json!({})).await.unwrap();
+        bench.delete_clone(&reference).await;
         assert!(bench.store.unfinished().await.unwrap().is_empty());
 
         // The function that was running creates a grant. It is killed before or just after it notes the grant.
@@ -327,8 +327,8 @@ fn a_grant_created_after_a_stop_is_found_and_revoked() {
             if noted {
                 bench.store.set_key("granted", &key, Some(&grant)).await.unwrap();
             }
-            assert_eq!(grants(), 1);
-            delete_clone::handle(&deps, json!({})).await.unwrap();
+            assert_eq!((grants(), bench.store.unfinished().await.unwrap().len()), (1, 1));
+            bench.delete_clone(&reference).await;
             assert_eq!(grants(), 0);
             assert!(bench.store.unfinished().await.unwrap().is_empty());
         }

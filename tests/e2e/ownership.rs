@@ -52,7 +52,7 @@ fn one_of_two_stacks_owns_a_shared_directory_and_the_other_names_the_owner() {
 
         for (bench, task) in stacks.iter().zip(&admitted) {
             bench.fail(task, "States.Aborted", "{}").await.unwrap();
-            while delete_clone::handle(&bench.deleting(), json!({"Task": task})).await.unwrap().status != "deleted" {}
+            bench.delete_clone(task).await;
         }
     });
 }

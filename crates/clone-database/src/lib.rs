@@ -64,7 +64,7 @@ async fn login(secrets: &Client, secret_arn: &str) -> Result<Login, StepError> {
 /// Reads the PEM bundle that verifies clones' certificates.
 fn certificate_authority() -> Result<Vec<u8>, StepError> {
     let path = config::optional(config::DATABASE_CA_FILE).map_or_else(
-        || PathBuf::from(std::env::var_os("LAMBDA_TASK_ROOT").unwrap_or_default()).join("rds-ca.pem"),
+        || PathBuf::from(config::optional(config::LAMBDA_TASK_ROOT).unwrap_or_default()).join("rds-ca.pem"),
         PathBuf::from,
     );
     std::fs::read(&path).map_err(|e| {

@@ -17,7 +17,7 @@ use crate::{cargo, process};
 pub const STACK: &str = "aurora-export";
 
 /// The functions. Each is a crate and a binary of this name.
-pub const FUNCTIONS: [&str; 9] = [
+pub const FUNCTIONS: [&str; 10] = [
     "export-api",
     "validate-request",
     "check-preconditions",
@@ -27,6 +27,7 @@ pub const FUNCTIONS: [&str; 9] = [
     "finish-export",
     "publish-event",
     "delete-clone",
+    "janitor",
 ];
 
 /// The partition size of the local stack. It is smaller than on AWS, so that small databases have several partitions.

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use delete_clone::Deletion;
 use export_aws::StepError;
 use export_aws::publish::Publisher;
 use export_aws::task_store::TaskStore;
+use export_aws::work_bucket::StackWorkBucket;
 use export_task::task::TaskRef;
 use serde_json::{Value, json};
 
-use super::{Env, function, shared};
+use super::{Env, shared};
 
 /// A task table of one test, and clients of the stack. A limit or a lock of one test never affects another.
 pub struct Bench {
@@ -51,15 +53,15 @@ impl Bench {
         }
     }
 
-    /// Returns the dependencies of clone-cluster. One call polls for `hold`.
-    pub fn cloning(&self, hold: Duration) -> clone_cluster::Deps {
+    /// Returns the dependencies of clone-cluster. One call polls for at most `max_poll_time`.
+    pub fn cloning(&self, max_poll_time: Duration) -> clone_cluster::Deps {
         clone_cluster::Deps {
             store: self.store.clone(),
             rds: self.rds(),
             instance_class: "db.r6g.large".into(),
             security_group: None,
             publisher: self.publisher(),
-            hold,
+            max_poll_time,
         }
     }
 
@@ -68,22 +70,32 @@ impl Bench {
         publish_event::Deps {
             store: self.store.clone(),
             publisher: self.publisher(),
-            s3: self.s3_client(),
-            work_bucket: self.env.output("WorkBucketName").to_owned(),
+            work_bucket: self.work_bucket(),
         }
     }
 
     /// Returns the dependencies of delete-clone.
-    pub fn deleting(&self) -> delete_clone::Deps {
+    fn deleting(&self) -> delete_clone::Deps {
         delete_clone::Deps {
             store: self.store.clone(),
             rds: self.rds(),
             kms: aws_sdk_kms::Client::new(&self.aws),
-            step_functions: aws_sdk_sfn::Client::new(&self.aws),
-            publisher: self.publisher(),
-            lambda: aws_sdk_lambda::Client::new(&self.aws),
-            finish_function: function("finish-export"),
         }
+    }
+
+    /// Calls delete-clone until the clone is gone.
+    pub async fn delete_clone(&self, task: &TaskRef) {
+        loop {
+            let input = delete_clone::Input { task: task.clone() };
+            match delete_clone::handle(&self.deleting(), input).await.unwrap().status {
+                Deletion::Deleting => tokio::time::sleep(Duration::from_millis(100)).await,
+                Deletion::Deleted => return,
+            }
+        }
+    }
+
+    pub fn work_bucket(&self) -> StackWorkBucket {
+        StackWorkBucket::new(self.s3_client(), self.env.output("WorkBucketName").to_owned())
     }
 
     /// Returns an S3 client with the test's own credentials.
@@ -114,8 +126,7 @@ impl Bench {
     pub async fn fail(&self, task: &TaskRef, error: &str, cause: &str) -> Result<finish_export::Output, StepError> {
         let deps = finish_export::Deps {
             store: self.store.clone(),
-            s3: self.s3_client(),
-            work_bucket: self.env.output("WorkBucketName").to_owned(),
+            work_bucket: self.work_bucket(),
             aws: self.aws.clone(),
         };
         let input = json!({"Task": task, "Outcome": "FAILED", "Error": {"Error": error, "Cause": cause}});
