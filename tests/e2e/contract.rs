@@ -211,7 +211,9 @@ fn tasks_are_selected_by_filters_and_paged() {
         (task.planned_bytes, task.finished_bytes, task.extracted_bytes) = (100, if began { 50 } else { 0 }, 3 << 30);
         // Noted by a worker, and the task's only once it has failed.
         task.failure_cause = (task.status != Status::Complete).then(|| "because".into());
-        task.warning_message = (task.status == Status::Complete).then(|| "{}".into());
+        if task.status == Status::Complete {
+            task.warnings.unreadable_databases.push("other".into());
+        }
         put_record(env, &task);
     }
     let describe = |request: Value| -> Vec<Value> {

@@ -138,7 +138,7 @@ fn what_the_database_counts_is_what_the_files_hold_or_the_table_is_left_out() {
             .await
             .unwrap()
     });
-    let warning: Value = serde_json::from_str(&closed.warning.unwrap()).unwrap();
+    let warning: Value = serde_json::from_str(&closed.warnings.to_message().unwrap()).unwrap();
     let left_out = &warning["skippedTables"][0];
     assert_eq!((&left_out["target"], &left_out["reason"]), (&json!("shop.public.t"), &json!("ROW_COUNT_DIFFERS")));
     let message = text(left_out, "message");

@@ -24,7 +24,7 @@ use export_task::plan::Results;
 use export_task::request::{self, ExportRequest};
 use export_task::tally::{Tally, tally};
 use export_task::task::{ExportTask, Status};
-use export_task::warning;
+use export_task::warning::Warnings;
 use extract_tables::extract::Extractor;
 use indicatif::{HumanBytes, HumanCount};
 use parquet_sink::{Claim, Destination, S3Destination};
@@ -191,7 +191,7 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
     task.status = Status::Complete;
     task.extracted_bytes = tally.source_bytes;
     task.task_end_time = Some(now_millis());
-    task.warning_message = warning::message(&tally.skipped, &summary.unreadable_databases, &tally.uncounted);
+    task.warnings = Warnings::new(&tally.skipped, &summary.unreadable_databases, &tally.uncounted);
     let written = || results.partitions.iter().flat_map(|r| &r.files);
     // Of tables that were found impossible half-way.
     for stale in written().filter(|file| !tally.files.contains(file.key.as_str())) {
@@ -209,7 +209,7 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
         path.base(),
     );
     for skipped in &tally.skipped {
-        println!("not exported: {} ({})", skipped.target, skipped.message);
+        println!("not exported: {} ({})", skipped.table, skipped.message);
     }
     for database in &summary.unreadable_databases {
         println!("not exported: {database} (the user may not connect to it)");

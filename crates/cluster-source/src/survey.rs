@@ -103,8 +103,7 @@ impl Survey {
     /// The entries of a partial export that name nothing, neither exported nor skipped.
     pub fn unmatched<'a>(&self, only: &'a ExportOnly) -> Vec<&'a str> {
         let exported = self.tables.iter().map(|t| [t.database.as_str(), &t.schema, &t.name]);
-        // A skipped table's names hold no dots when a partial export can name it.
-        let skipped = self.skipped.iter().filter_map(|s| s.target.split('.').collect::<Vec<_>>().try_into().ok());
+        let skipped = self.skipped.iter().map(|s| [s.table.database.as_str(), &s.table.schema, &s.table.name]);
         // What a database holds that can't be read is unknown. It is reported, so naming a part of it is no mistake.
         let unreadable = |name: &&str| {
             let database = name.split('.').next();

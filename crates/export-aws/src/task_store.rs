@@ -162,9 +162,12 @@ fn read(item: Item) -> Result<ExportTask, StepError> {
         .map_err(|e| StepError::caused(crate::ErrorKind::InternalFailure, "a task record can't be read", e))
 }
 
+fn unwritable(error: serde_dynamo::Error) -> StepError {
+    StepError::caused(crate::ErrorKind::InternalFailure, "a task record can't be written", error)
+}
+
 fn write(task: &ExportTask) -> Result<Item, StepError> {
-    let mut item: Item = serde_dynamo::to_item(task)
-        .map_err(|e| StepError::caused(crate::ErrorKind::InternalFailure, "a task record can't be written", e))?;
+    let mut item: Item = serde_dynamo::to_item(task).map_err(unwritable)?;
     item.extend(key(TASK, &task.request.export_task_identifier));
     Ok(item)
 }

@@ -22,9 +22,6 @@ pub const BUS_EVENT: &str = "RDS DB Cluster Event";
 /// The `detail-type` of a change of a task's status; its detail is the task as `DescribeExportTasks` shows it.
 pub const BUS_STATE_CHANGE: &str = "Export Task State Change";
 
-/// The most a detail may hold: a bus takes 256 KB with everything around it.
-const DETAIL_BYTES: usize = 240 * 1024;
-
 /// An event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
@@ -74,7 +71,7 @@ pub fn planned(task: &ExportTask, plan: &PlanSummary, at: i64) -> Vec<Event> {
     let alone = |t: &&PlannedTable| {
         t.bytes >= limits::SINGLE_THREADED_BYTES && t.batches.iter().map(|(_, count)| count).sum::<u32>() == 1
     };
-    let slow = plan.tables.iter().filter(alone).take(limits::EVENTS_OF_A_KIND).map(|t| {
+    let slow = plan.tables.iter().filter(alone).take(limits::TABLE_EVENTS_PER_KIND).map(|t| {
         let message = format!(
             "Export task {}: Table {} will be exported in a slower single-threaded mode. Please expect a delay in export completion.",
             name(task),
@@ -101,7 +98,7 @@ pub fn progress(task: &ExportTask, plan: &PlanSummary, results: &[PartitionResul
             continue;
         }
         under_way += 1;
-        if at - since > limits::LONG_TABLE_MILLIS && long.len() < limits::EVENTS_OF_A_KIND {
+        if at - since > limits::LONG_TABLE_MILLIS && long.len() < limits::TABLE_EVENTS_PER_KIND {
             let message = format!(
                 "Export task {}: Table {} is in progress, and the exported size is {} GB.",
                 name(task),
@@ -126,7 +123,7 @@ pub fn table_failed(task: &ExportTask, table: &SkippedTable, at: i64) -> Event {
     let message = format!(
         "Export task {}: Table extraction failed for table {} due to {}: {}",
         name(task),
-        table.target,
+        table.table,
         table.reason.as_str(),
         table.message
     );
@@ -136,14 +133,18 @@ pub fn table_failed(task: &ExportTask, table: &SkippedTable, at: i64) -> Event {
 /// What a bus is told of a task's status: the task as `DescribeExportTasks` shows it.
 pub fn state_change(task: &ExportTask) -> String {
     let mut member = ExportTaskMember::from(task);
-    let detail = |member: &ExportTaskMember| json!(member).to_string();
-    let whole = detail(&member);
-    if whole.len() <= DETAIL_BYTES {
-        return whole;
+    let mut detail = json!(member).to_string();
+    if detail.len() > limits::EVENT_DETAIL_BYTES {
+        // The caller sent the list, so the caller knows it.
+        member.export_only.clear();
+        detail = json!(member).to_string();
     }
-    // Only the list the caller made can be this long, and the caller knows it.
-    member.export_only.clear();
-    detail(&member)
+    if detail.len() > limits::EVENT_DETAIL_BYTES {
+        // Quotes in it are escaped twice. `DescribeExportTasks` returns it.
+        member.warning_message = None;
+        detail = json!(member).to_string();
+    }
+    detail
 }
 
 fn name(task: &ExportTask) -> &str {

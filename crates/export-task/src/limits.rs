@@ -36,7 +36,17 @@ pub const SINGLE_THREADED_BYTES: u64 = 1 << 30;
 pub const LONG_TABLE_MILLIS: i64 = 3_600_000;
 
 /// Events about single tables that one task publishes of each kind at a time; documents in the bucket name every table.
-pub const EVENTS_OF_A_KIND: usize = 20;
+pub const TABLE_EVENTS_PER_KIND: usize = 20;
+
+/// Bytes of an event's detail (ours). An event bus accepts 256 KB with everything around the detail (Amazon EventBridge).
+pub const EVENT_DETAIL_BYTES: usize = 240 * 1024;
+
+/// Bytes of the message about a skipped table (ours): whatever a server answers, the record has room for several tables.
+pub const SKIP_MESSAGE_BYTES: usize = 4096;
+
+/// Bytes of names and messages in the warnings of a task record (ours). A DynamoDB item holds 400 KB, and the request's
+/// `ExportOnly` list takes up to 200 KB of them.
+pub const WARNINGS_BYTES: usize = 64 * 1024;
 
 /// Records `DescribeExportTasks` returns at least and at most (API reference).
 pub const DESCRIBE_RECORDS: std::ops::RangeInclusive<i64> = 20..=100;

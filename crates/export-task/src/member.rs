@@ -70,7 +70,7 @@ impl From<&ExportTask> for ExportTaskMember {
             total_extracted_data_in_gb: task.total_extracted_gb(),
             // A failure noted by a worker is not the task's until the task has failed.
             failure_cause: task.failure_cause.clone().filter(|_| failed),
-            warning_message: task.warning_message.clone(),
+            warning_message: task.warnings.to_message(),
             source_type: "CLUSTER",
         }
     }

@@ -39,7 +39,7 @@ struct ExportInfo<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_cause: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    warning_message: Option<&'a str>,
+    warning_message: Option<String>,
 }
 
 /// `export_info_<task>.json`. Written with status STARTING to prove that role, bucket and key work, and again at the end.
@@ -64,7 +64,7 @@ pub fn export_info(task: &ExportTask) -> serde_json::Result<Vec<u8>> {
         percent_progress: task.percent_progress(),
         total_exported_data_in_gb: task.extracted_bytes as f64 / GIB,
         failure_cause: task.failure_cause.as_deref(),
-        warning_message: task.warning_message.as_deref(),
+        warning_message: task.warnings.to_message(),
     })
 }
 
@@ -175,7 +175,7 @@ fn table_info<'a>(path: &TaskPath, status: &TableStatus<'a>) -> TableInfo<'a> {
             schema_metadata: None,
             status: None,
             size_gb: None,
-            target: skipped.target.clone(),
+            target: skipped.table.to_string(),
             warning_message: Some(format!("{}: {}", skipped.reason.as_str(), skipped.message)),
         },
         TableStatus::Exported { table, partitions, bytes, written, started_at, ended_at } => TableInfo {

@@ -1,6 +1,7 @@
 //! Tables and columns, as the planner finds them and workers read and write them.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +25,34 @@ pub struct Table {
 }
 
 impl Table {
-    /// `database.schema.table`, as metadata and warnings name it.
+    /// Returns `database.schema.table`, the name in metadata and messages.
     pub fn target(&self) -> String {
-        format!("{}.{}.{}", self.database, self.schema, self.name)
+        TableName::from(self).to_string()
+    }
+}
+
+/// A table's qualified name, unquoted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TableName {
+    /// Database.
+    pub database: String,
+    /// Schema (for MySQL the database again).
+    pub schema: String,
+    /// Name of the table.
+    pub name: String,
+}
+
+impl From<&Table> for TableName {
+    fn from(table: &Table) -> Self {
+        Self { database: table.database.clone(), schema: table.schema.clone(), name: table.name.clone() }
+    }
+}
+
+/// Writes `database.schema.table`, the name in metadata and messages. Names may hold dots, so it can't be parsed back.
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.database, self.schema, self.name)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::metadata::{TableStatus, Written};
 use crate::plan::{CountResult, Counted, PartitionResult, PlanSummary, Results};
-use crate::table::Table;
+use crate::table::{Table, TableName};
 use crate::warning::{SkipReason, SkippedTable};
 
 /// What a plan's tables came to.
@@ -14,8 +14,8 @@ pub struct Tally<'a> {
     pub exported: Vec<Exported<'a>>,
     /// Tables that are not: those the planner left out, then those a worker found impossible.
     pub skipped: Vec<SkippedTable>,
-    /// Exported tables whose rows the server couldn't count in time, as [`Table::target`] names them.
-    pub uncounted: Vec<String>,
+    /// Exported tables whose rows the server couldn't count in time.
+    pub uncounted: Vec<TableName>,
     /// Keys of all part files of exported tables.
     pub files: HashSet<&'a str>,
     /// Bytes read from the database.
@@ -85,7 +85,7 @@ pub fn tally<'a>(summary: &'a PlanSummary, results: &'a Results) -> Result<Tally
             continue;
         }
         if counts.iter().any(|count| count.counted == Counted::TooLong) {
-            tally.uncounted.push(table.target());
+            tally.uncounted.push(table.into());
         }
         let bytes = results.iter().map(|r| r.source_bytes).sum();
         tally.source_bytes += bytes;
@@ -122,13 +122,12 @@ fn compare(table: &Table, results: &[&PartitionResult], counts: &[&CountResult])
         };
         let files = results.iter().filter(|result| result.batch == count.batch).flat_map(|result| &result.files);
         let written: u64 = files.map(|file| file.rows).sum();
-        (written != rows).then(|| SkippedTable {
-            target: table.target(),
-            reason: SkipReason::RowCountDiffers,
-            message: format!(
+        (written != rows).then(|| {
+            let message = format!(
                 "The database counts {rows} rows, the files held {written}, so they were removed. \
                  An index of the table may be damaged: rebuild its indexes and export it again."
-            ),
+            );
+            SkippedTable::new(table, SkipReason::RowCountDiffers, message)
         })
     })
 }
@@ -211,7 +210,7 @@ mod tests {
     fn leaves_a_table_out_that_one_partition_could_not_read() {
         let (summary, mut results) = (summary(), all());
         results.partitions[0].skip =
-            Some(SkippedTable { target: "d.s.t1".into(), reason: SkipReason::InvalidText, message: "m".into() });
+            Some(SkippedTable::new(&summary.tables[1].table, SkipReason::InvalidText, "m".into()));
         let tally = tally(&summary, &results).unwrap();
         assert_eq!((tally.exported.len(), tally.skipped.len(), tally.files.len()), (1, 1, 2));
     }
@@ -228,6 +227,9 @@ mod tests {
 
         results.counts[0].counted = Counted::TooLong;
         let uncounted = tally(&summary, &results).unwrap();
-        assert_eq!((uncounted.exported.len(), uncounted.uncounted), (2, vec!["d.s.t0".to_owned()]));
+        assert_eq!(
+            (uncounted.exported.len(), uncounted.uncounted),
+            (2, vec![TableName::from(&summary.tables[0].table)])
+        );
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ApiError;
 use crate::options::Options;
 use crate::request::ExportRequest;
+use crate::warning::Warnings;
 
 /// A task's status, spelled as the API spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -108,9 +109,9 @@ pub struct ExportTask {
     /// Stable name of the failure, which ends the execution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
-    /// What was left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warning_message: Option<String>,
+    /// What the export does not hold. `WarningMessage` is made from it.
+    #[serde(default, skip_serializing_if = "Warnings::is_empty")]
+    pub warnings: Warnings,
     /// When the task's directory in the bucket became its own: nothing else was in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory_at: Option<i64>,
@@ -146,8 +147,8 @@ impl ExportTask {
         const REST: usize = 4096;
         let list: usize =
             self.request.export_only.entries().iter().map(|entry| entry.len() + "<member></member>".len()).sum();
-        let told = [&self.warning_message, &self.failure_cause];
-        list + told.into_iter().flatten().map(String::len).sum::<usize>() + REST
+        let messages = [self.warnings.to_message(), self.failure_cause.clone()];
+        list + messages.iter().flatten().map(String::len).sum::<usize>() + REST
     }
 
     /// A task as it is admitted.
@@ -169,7 +170,7 @@ impl ExportTask {
             extracted_bytes: 0,
             failure_cause: None,
             failure_code: None,
-            warning_message: None,
+            warnings: Warnings::default(),
             announced_at: None,
             published_at: None,
             cleaned_up_at: None,

@@ -1,6 +1,9 @@
-//! What a task left out: the `WarningMessage` document of `DescribeExportTasks`.
+//! What an export does not hold, and the `WarningMessage` document that `DescribeExportTasks` returns about it.
 
 use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::table::{Table, TableName};
 
 /// Why a table was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,12 +78,97 @@ impl SkipReason {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SkippedTable {
-    /// `database.schema.table`.
-    pub target: String,
-    /// Why.
+    /// The table.
+    pub table: TableName,
+    /// Why it is not in the export.
     pub reason: SkipReason,
-    /// One sentence a person can act on.
+    /// One sentence that tells a person what to do.
     pub message: String,
+}
+
+impl SkippedTable {
+    /// Returns the entry of a table that is left out.
+    pub fn new(table: &Table, reason: SkipReason, mut message: String) -> Self {
+        // A server's error can have any length.
+        message.truncate(message.floor_char_boundary(limits::SKIP_MESSAGE_BYTES));
+        Self { table: table.into(), reason, message }
+    }
+}
+
+/// What a task's record says about an export that is not complete. `WarningMessage` and the events of single tables are
+/// made from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Warnings {
+    /// Tables that are not in the export.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped_tables: Vec<SkippedTable>,
+    /// Databases whose list of tables could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_databases: Vec<String>,
+    /// Exported tables whose rows the server could not count in time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncounted_tables: Vec<TableName>,
+}
+
+/// Bytes of a skipped table beside its names and its message: the names of attributes and the reason.
+const SKIPPED_TABLE_BYTES: usize = 60;
+
+/// Bytes of another warning beside its names: the names of attributes and the reason.
+const GENERAL_BYTES: usize = 80;
+
+impl Warnings {
+    /// Returns the warnings that fit into a task record ([`limits::WARNINGS_BYTES`]). `export_tables_info` names every
+    /// table.
+    pub fn new(skipped: &[SkippedTable], unreadable_databases: &[String], uncounted: &[TableName]) -> Self {
+        let mut left = limits::WARNINGS_BYTES;
+        let mut fits = |bytes: usize| {
+            left = left.saturating_sub(bytes);
+            left > 0
+        };
+        Self {
+            skipped_tables: skipped
+                .iter()
+                .take_while(|s| fits(s.table.to_string().len() + s.message.len() + SKIPPED_TABLE_BYTES))
+                .cloned()
+                .collect(),
+            unreadable_databases: unreadable_databases
+                .iter()
+                .take_while(|database| fits(database.len() + GENERAL_BYTES))
+                .cloned()
+                .collect(),
+            uncounted_tables: uncounted
+                .iter()
+                .take_while(|table| fits(table.to_string().len() + GENERAL_BYTES))
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// Returns whether there is nothing to warn about.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns the `WarningMessage` document, or `None` if there is nothing to warn about.
+    pub fn to_message(&self) -> Option<String> {
+        if self.is_empty() {
+            return None;
+        }
+        let databases =
+            self.unreadable_databases.iter().map(|d| ("FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE", d.clone()));
+        let tables = self.uncounted_tables.iter().map(|table| ("ROWS_NOT_COUNTED", table.to_string()));
+        let document = Document {
+            skipped_tables: self
+                .skipped_tables
+                .iter()
+                .map(|s| Entry { target: s.table.to_string(), reason: s.reason, message: &s.message })
+                .collect(),
+            skipped_objectives: [],
+            general: databases.chain(tables).map(|(reason, target)| General { reason, target }).collect(),
+        };
+        serde_json::to_string(&document).ok()
+    }
 }
 
 #[derive(Serialize)]
@@ -88,68 +176,18 @@ pub struct SkippedTable {
 struct Document<'a> {
     skipped_tables: Vec<Entry<'a>>,
     skipped_objectives: [(); 0],
-    general: Vec<General<'a>>,
+    general: Vec<General>,
 }
 
 #[derive(Serialize)]
 struct Entry<'a> {
-    target: &'a str,
+    target: String,
     reason: SkipReason,
     message: &'a str,
 }
 
 #[derive(Serialize)]
-struct General<'a> {
-    reason: &'a str,
-    target: &'a str,
-}
-
-/// The most bytes of names and reasons a `WarningMessage` holds, so that a task's record stays far below what the task store
-/// takes. `export_tables_info` names every table.
-pub const MESSAGE_BYTES: usize = 64 * 1024;
-
-/// The skipped tables a `WarningMessage` names.
-pub fn skipped(message: &str) -> Vec<SkippedTable> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Document {
-        skipped_tables: Vec<Entry>,
-    }
-    #[derive(Deserialize)]
-    struct Entry {
-        target: String,
-        reason: SkipReason,
-        message: String,
-    }
-    let document = serde_json::from_str(message).unwrap_or(Document { skipped_tables: Vec::new() });
-    let table = |e: Entry| SkippedTable { target: e.target, reason: e.reason, message: e.message };
-    document.skipped_tables.into_iter().map(table).collect()
-}
-
-/// The `WarningMessage` document, or `None` when nothing was left out, and every count of rows that was to be made was made.
-pub fn message(skipped: &[SkippedTable], unreadable_databases: &[String], uncounted: &[String]) -> Option<String> {
-    if skipped.is_empty() && unreadable_databases.is_empty() && uncounted.is_empty() {
-        return None;
-    }
-    let mut left = MESSAGE_BYTES;
-    let mut fits = |bytes: usize| {
-        left = left.saturating_sub(bytes);
-        left > 0
-    };
-    let databases = unreadable_databases.iter().map(|d| ("FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE", d));
-    let tables = uncounted.iter().map(|table| ("ROWS_NOT_COUNTED", table));
-    let document = Document {
-        skipped_tables: skipped
-            .iter()
-            .take_while(|s| fits(s.target.len() + s.message.len() + 60))
-            .map(|s| Entry { target: &s.target, reason: s.reason, message: &s.message })
-            .collect(),
-        skipped_objectives: [],
-        general: databases
-            .chain(tables)
-            .take_while(|(_, target)| fits(target.len() + 80))
-            .map(|(reason, target)| General { reason, target })
-            .collect(),
-    };
-    serde_json::to_string(&document).ok()
+struct General {
+    reason: &'static str,
+    target: String,
 }

@@ -10,7 +10,7 @@ use export_task::object_key::{Parts, TaskPath};
 use export_task::plan::{PlanSummary, PlannedTable};
 use export_task::tally::tally;
 use export_task::task::TaskRef;
-use export_task::warning;
+use export_task::warning::Warnings;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// Requests to the user's bucket at once.
@@ -21,8 +21,8 @@ const REQUESTS_AT_ONCE: usize = 16;
 pub struct Closed {
     /// Bytes read from the database.
     pub source_bytes: u64,
-    /// The `WarningMessage`.
-    pub warning: Option<String>,
+    /// What the export does not hold.
+    pub warnings: Warnings,
 }
 
 /// Checks the results, removes the export's own files that no result names, and writes every closing document but `export_info`.
@@ -66,7 +66,7 @@ pub async fn close(work: &WorkBucket, bucket: &ExportBucket, task: &TaskRef) -> 
     }
     Ok(Closed {
         source_bytes: tally.source_bytes,
-        warning: warning::message(&tally.skipped, &summary.unreadable_databases, &tally.uncounted),
+        warnings: Warnings::new(&tally.skipped, &summary.unreadable_databases, &tally.uncounted),
     })
 }
 

@@ -18,6 +18,7 @@ use export_task::failure::Failure;
 use export_task::metadata;
 use export_task::object_key::TaskPath;
 use export_task::task::{ExportTask, Status, TaskRef};
+use export_task::warning::Warnings;
 use serde::{Deserialize, Serialize};
 
 /// What the step needs.
@@ -131,14 +132,14 @@ async fn complete(deps: &Deps, reference: &TaskRef, task: ExportTask) -> Result<
         at: now_millis(),
         extracted_bytes: Some(closed.source_bytes),
         failure: None,
-        warning: closed.warning,
+        warnings: closed.warnings,
     };
     // The document says COMPLETE only a moment before the task does: readers that wait for it find everything in place.
     let mut last = task.clone();
     last.status = Status::Complete;
     last.task_end_time = Some(ending.at);
     last.extracted_bytes = closed.source_bytes;
-    last.warning_message.clone_from(&ending.warning);
+    last.warnings.clone_from(&ending.warnings);
     last.failure_cause = None;
     let path = TaskPath::new(&reference.s3_prefix, id);
     deps.store.check_not_canceled(id).await?;
@@ -162,7 +163,7 @@ async fn fail(deps: &Deps, input: &Input, task: ExportTask) -> Result<ExportTask
             "the workflow failed"
         );
     }
-    let ending = Ending { status, at: now_millis(), extracted_bytes: None, failure, warning: None };
+    let ending = Ending { status, at: now_millis(), extracted_bytes: None, failure, warnings: Warnings::default() };
     // What is in a directory that isn't the task's own is somebody else's.
     if task.directory_at.is_some() {
         // The role may be gone by now; the task must end either way.

@@ -10,8 +10,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Up
 use export_task::error::{ApiError, shown};
 use export_task::request::is_identifier;
 use export_task::task::{ExportTask, Status};
+use export_task::warning::Warnings;
 
-use super::{TASK, TaskStore, admission::built, key, number, read, text};
+use serde_dynamo::to_attribute_value;
+
+use super::{TASK, TaskStore, admission::built, key, number, read, text, unwritable};
 use crate::error::StepError;
 
 /// How often whoever works on a task looks whether it was canceled.
@@ -29,7 +32,7 @@ pub struct Ending {
     /// Code and message of the failure.
     pub failure: Option<(String, String)>,
     /// What was left out.
-    pub warning: Option<String>,
+    pub warnings: Warnings,
 }
 
 impl TaskStore {
@@ -227,9 +230,10 @@ impl TaskStore {
                 .expression_attribute_values(":code", text(code))
                 .expression_attribute_values(":cause", text(cause));
         }
-        if let Some(warning) = &ending.warning {
-            set.push("WarningMessage = :warning");
-            update = update.expression_attribute_values(":warning", text(warning));
+        if !ending.warnings.is_empty() {
+            set.push("Warnings = :warnings");
+            update = update
+                .expression_attribute_values(":warnings", to_attribute_value(&ending.warnings).map_err(unwritable)?);
         }
         let mut expression = format!("SET {}", set.join(", "));
         if ending.failure.is_none() {
