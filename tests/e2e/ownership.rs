@@ -122,7 +122,7 @@ fn what_the_database_counts_is_what_the_files_hold_or_the_table_is_left_out() {
     };
     let counts = |(_, result): &(String, Value)| result.get("Counts").cloned();
     let counted: Vec<Value> = results("counted").iter().filter_map(counts).collect();
-    assert_eq!(counted, [json!([{"Table": 0, "Batch": 1, "Counted": {"Rows": 80_000}}])]);
+    assert_eq!(counted, [json!([{"Table": 0, "BatchIndex": 1, "Counted": {"Rows": 80_000}}])]);
     let tables = task.document("export_tables_info_counted_from_1_to_1.json");
     assert_eq!(tables["perTableStatus"][0]["tableStatistics"]["exportedRows"], 80_000);
 

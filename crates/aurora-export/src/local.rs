@@ -17,7 +17,8 @@ use cluster_source::{BatchOptions, Source};
 use export_aws::{ErrorKind, StepError, clients, now_millis};
 use export_task::arn::ClusterArn;
 use export_task::export_only::ExportOnly;
-use export_task::metadata::{self, TABLES_PER_DOCUMENT, TableStatus};
+use export_task::limits;
+use export_task::metadata::{self, TableStatus};
 use export_task::object_key::TaskPath;
 use export_task::options::{self, Options, TARGET_FILE_MB};
 use export_task::plan::Results;
@@ -61,7 +62,7 @@ pub struct Arguments {
     #[arg(long, default_value = "gzip")]
     compression: Compression,
     /// Size at which a file ends and the next begins, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = TARGET_FILE_MB, value_parser = clap::value_parser!(u32).range(1..=options::MOST_FILE_MB as i64))]
+    #[arg(long, value_name = "MIB", default_value_t = TARGET_FILE_MB, value_parser = clap::value_parser!(u32).range(*limits::FILE_MB.start() as i64..=*limits::FILE_MB.end() as i64))]
     target_file_size_mb: u32,
     /// How the export is checked: the database counts the rows of each table that is read in parts, or it doesn't
     #[arg(long, default_value = "count")]
@@ -356,8 +357,8 @@ async fn close(
     }
     let exported = tally.exported.iter().map(|e| e.status());
     let statuses: Vec<TableStatus<'_>> = exported.chain(tally.skipped.iter().map(TableStatus::Skipped)).collect();
-    for (chunk, number) in statuses.chunks(TABLES_PER_DOCUMENT).zip(0..) {
-        let from = number * TABLES_PER_DOCUMENT + 1;
+    for (chunk, number) in statuses.chunks(limits::TABLES_PER_DOCUMENT).zip(0..) {
+        let from = number * limits::TABLES_PER_DOCUMENT + 1;
         let key = path.export_tables_info(from, from + chunk.len() - 1);
         destination.put(&key, metadata::export_tables_info(path, chunk)?.into()).await?;
     }

@@ -137,13 +137,13 @@ impl Survey {
         for partition in self.units.iter().flatten() {
             let PlannedTable { batches, bytes, .. } = &mut planned[partition.table as usize];
             *bytes += partition.bytes;
-            match batches.binary_search_by_key(&partition.batch, |(batch, _)| *batch) {
+            match batches.binary_search_by_key(&partition.batch_index, |(batch, _)| *batch) {
                 Ok(at) => batches[at].1 += 1,
-                Err(at) => batches.insert(at, (partition.batch, 1)),
+                Err(at) => batches.insert(at, (partition.batch_index, 1)),
             }
         }
         for count in self.counts.iter().flatten() {
-            planned[count.table as usize].counted.push(count.batch);
+            planned[count.table as usize].counted.push(count.batch_index);
         }
         PlanSummary {
             tables: planned,
@@ -201,9 +201,9 @@ mod tests {
         }
     }
 
-    fn partition(table: u32, batch: u32, index: u32, bytes: u64) -> Partition {
-        let relation = Relation { schema: "s".to_owned(), name: format!("t{table}_{batch}") };
-        Partition { table, relation, batch, index, range: Range::All, bytes }
+    fn partition(table: u32, batch_index: u32, partition_index: u32, bytes: u64) -> Partition {
+        let relation = Relation { schema: "s".to_owned(), name: format!("t{table}_{batch_index}") };
+        Partition { table, relation, batch_index, partition_index, range: Range::All, bytes }
     }
 
     #[test]

@@ -18,8 +18,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use export_task::error::{ApiError, shown};
+use export_task::error::{ApiError, truncate_for_message};
 use export_task::filter::Describe;
+use export_task::limits;
 use export_task::request::is_identifier;
 use export_task::task::ExportTask;
 
@@ -34,9 +35,6 @@ const LOCK: &str = "LOCK";
 const SLOTS: &str = "SLOTS";
 const OPEN: &str = "OPEN";
 const ACCOUNT: &str = "ACCOUNT";
-
-/// The most text in a page of tasks, unless one task alone has more. A function may answer 6 MB, in which each quote is an entity.
-const MOST_PAGE_BYTES: usize = 2_500_000;
 
 /// The task store.
 #[derive(Clone, Debug)]
@@ -58,7 +56,7 @@ impl TaskStore {
     pub async fn get(&self, id: &str) -> Result<ExportTask, StepError> {
         match self.find(id).await? {
             Some(item) => read(item),
-            None => Err(ApiError::ExportTaskNotFound(shown(id)).into()),
+            None => Err(ApiError::ExportTaskNotFound(truncate_for_message(id)).into()),
         }
     }
 
@@ -130,7 +128,7 @@ impl TaskStore {
                 };
                 if query.selects(&task) {
                     bytes += task.text_bytes();
-                    if tasks.len() == query.max_records || bytes > MOST_PAGE_BYTES && !tasks.is_empty() {
+                    if tasks.len() == query.max_records || bytes > limits::PAGE_BYTES && !tasks.is_empty() {
                         let marker = tasks.last().map(|t| t.request.export_task_identifier.clone());
                         return Ok((tasks, marker));
                     }

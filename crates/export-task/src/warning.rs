@@ -17,39 +17,39 @@ pub enum SkipReason {
     UnsupportedTableName,
     /// The table is unlogged, so a clone doesn't hold its rows (guide, Limitations).
     UnloggedTable,
-    /// The table is in MySQL's MEMORY engine, so a clone doesn't hold its rows.
+    /// The table uses MySQL's MEMORY engine, so a clone doesn't hold its rows.
     MemoryTable,
     /// The table is temporary (guide, Limitations).
     TemporaryTable,
     /// A row is close to 2 GB or larger (guide, Limitations).
     RowTooLarge,
-    /// The table holds bytes that are no valid text in the database's encoding.
+    /// The table holds bytes that are not valid text in the database's encoding.
     InvalidText,
-    /// The server can't compute a value: a function that a column's reading calls fails.
+    /// The server can't compute a value, because a function that it calls to read a column fails.
     UnreadableValue,
-    /// The server finds its own copy of the table damaged.
+    /// The server reports that its data of the table is damaged.
     DataCorrupted,
-    /// The table has no columns, which Parquet can't express.
+    /// The table has no columns. Parquet can't represent such a table.
     NoColumns,
     /// A partition of the table is a foreign table, whose rows the cluster doesn't hold.
     ForeignPartition,
-    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is no instant; or a `DATE` that is to be a day of
-    /// Parquet's.
+    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is not a point in time; or a `DATE` does that is
+    /// exported as Parquet's DATE.
     InvalidDatetime,
-    /// The table's storage engine doesn't keep rows of its own in the cluster.
+    /// The table's storage engine doesn't store the table's rows in the cluster.
     UnsupportedEngine,
-    /// A value has no equal in the Parquet type that was asked for.
+    /// The requested Parquet type can't represent a value.
     UnrepresentableValue,
-    /// The files don't hold as many rows as the server counts.
+    /// The number of rows in the files differs from the server's count.
     RowCountDiffers,
-    /// Reading the table would run a function of an ordinary user with the exporting user's rights.
+    /// Reading the table would call an ordinary user's function with the privileges of the exporting user.
     UntrustedCode,
-    /// The table was altered, renamed or dropped while it was exported.
+    /// The table was altered, renamed or dropped during the export.
     TableChanged,
 }
 
 impl SkipReason {
-    /// The spelling used in documents.
+    /// Returns the spelling in documents.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PermissionsDoNotExist => "PERMISSIONS_DO_NOT_EXIST",

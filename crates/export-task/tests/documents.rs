@@ -180,8 +180,8 @@ fn result(table: u32, index: u32, gigabytes: u64, started_at: i64) -> PartitionR
     let (files, skip) = (vec![], None);
     PartitionResult {
         table,
-        batch: 1,
-        index,
+        batch_index: 1,
+        partition_index: index,
         files,
         skip,
         rows: 1,

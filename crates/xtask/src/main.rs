@@ -137,7 +137,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
 
 /// The engine of a name.
 fn engine(name: &str) -> Result<Engine, String> {
-    Engine::of_name(name).ok_or_else(|| "the engines are aurora-postgresql and aurora-mysql".to_owned())
+    Engine::from_name(name).ok_or_else(|| "the engines are aurora-postgresql and aurora-mysql".to_owned())
 }
 
 /// What is being done. A reader who went away is no reason to stop halfway.

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use export_aws::export_role::ExportBucket;
 use export_aws::work_bucket::WorkBucket;
 use export_aws::{ErrorKind, StepError};
-use export_task::metadata::{self, TABLES_PER_DOCUMENT, TableStatus};
+use export_task::limits;
+use export_task::metadata::{self, TableStatus};
 use export_task::object_key::{Parts, TaskPath};
 use export_task::plan::{PlanSummary, PlannedTable};
 use export_task::tally::tally;
@@ -59,8 +60,8 @@ pub async fn close(work: &WorkBucket, bucket: &ExportBucket, task: &TaskRef) -> 
         .await?;
     let exported = tally.exported.iter().map(|e| e.status());
     let statuses: Vec<TableStatus<'_>> = exported.chain(tally.skipped.iter().map(TableStatus::Skipped)).collect();
-    for (chunk, number) in statuses.chunks(TABLES_PER_DOCUMENT).zip(0..) {
-        let from = number * TABLES_PER_DOCUMENT + 1;
+    for (chunk, number) in statuses.chunks(limits::TABLES_PER_DOCUMENT).zip(0..) {
+        let from = number * limits::TABLES_PER_DOCUMENT + 1;
         let key = path.export_tables_info(from, from + chunk.len() - 1);
         bucket.put(&key, metadata::export_tables_info(&path, chunk)?).await?;
     }

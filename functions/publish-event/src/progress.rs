@@ -2,12 +2,10 @@
 
 use export_aws::StepError;
 use export_task::event;
+use export_task::limits;
 use export_task::task::{ExportTask, Status};
 
 use crate::Deps;
-
-/// Extractions shorter than this are told of when they begin and end only.
-const QUIET_MILLIS: i64 = 900_000;
 
 /// Publishes the progress of every task that has been extracting for a quarter of an hour or longer. One task's error doesn't
 /// keep the others waiting; the first is answered at the end, so that it shows.
@@ -16,7 +14,7 @@ const QUIET_MILLIS: i64 = 900_000;
 /// `ServiceUnavailable`, `InternalFailure`.
 pub async fn publish(deps: &Deps, now: i64) -> Result<Vec<&'static str>, StepError> {
     let under_way = |t: &ExportTask| {
-        t.status == Status::InProgress && t.task_start_time.is_some_and(|began| now - began >= QUIET_MILLIS)
+        t.status == Status::InProgress && t.task_start_time.is_some_and(|began| now - began >= limits::QUIET_MILLIS)
     };
     let (mut published, mut first_error) = (Vec::new(), None);
     for task in deps.store.unfinished().await?.into_iter().filter(under_way) {

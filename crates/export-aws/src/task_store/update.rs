@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
-use export_task::error::{ApiError, shown};
+use export_task::error::{ApiError, truncate_for_message};
 use export_task::request::is_identifier;
 use export_task::task::{ExportTask, Status};
 use export_task::warning::Warnings;
@@ -146,7 +146,7 @@ impl TaskStore {
     /// `ExportTaskNotFound`, `InvalidExportTaskStateFault`, `ServiceUnavailable`.
     pub async fn cancel(&self, id: &str) -> Result<ExportTask, StepError> {
         if !is_identifier(id) {
-            return Err(ApiError::ExportTaskNotFound(shown(id)).into());
+            return Err(ApiError::ExportTaskNotFound(truncate_for_message(id)).into());
         }
         let update = self
             .update(id)
