@@ -24,8 +24,8 @@ impl ClusterArn {
     /// Parses the `SourceArn` of a request.
     ///
     /// # Errors
-    /// `InvalidParameterValue`. The ARN of a snapshot gets a message of its own, because AWS's API exports snapshots and this
-    /// one doesn't.
+    /// `InvalidParameterValue`. The ARN of a snapshot gets a message of its own, because AWS's API
+    /// exports snapshots and this one doesn't.
     pub fn parse(arn: &str) -> Result<Self, ApiError> {
         let parts: Vec<&str> = arn.splitn(7, ':').collect();
         if let ["arn", partition, "rds", region, account, kind, name] = parts[..] {

@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use crate::limits;
 
-/// An error that the API returns to its caller. Its [`code`](Self::code) is the `Code` in an XML response, the `Error` of a
-/// failed execution, and the `errorType` of a Lambda error.
+/// An error that the API returns to its caller. Its [`code`](Self::code) is the `Code` in an XML
+/// response, the `Error` of a failed execution, and the `errorType` of a Lambda error.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ApiError {
@@ -27,7 +27,8 @@ pub enum ApiError {
     /// The body is larger than any valid request.
     #[error("The request body is too large.")]
     RequestTooLarge,
-    /// The identifier was used before. An identifier can't be reused, even after its task has ended.
+    /// The identifier was used before. An identifier can't be reused, even after its task has
+    /// ended.
     #[error("The export task with the ID {0} already exists.")]
     ExportTaskAlreadyExists(String),
     /// The task doesn't exist.
@@ -63,8 +64,9 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Returns the error about role, bucket or key that has this code, or `None` if the code is that of another error. A
-    /// function reports such an error to the function that called it by code and message.
+    /// Returns the error about role, bucket or key that has this code, or `None` if the code is
+    /// that of another error. A function reports such an error to the function that called it by
+    /// code and message.
     pub fn from_destination(code: &str, message: String) -> Option<Self> {
         match code {
             "IamRoleNotFound" => Some(Self::IamRoleNotFound(message)),
@@ -111,8 +113,8 @@ impl ApiError {
     }
 }
 
-/// Returns a caller's value as a message quotes it. The value is cut off at [`limits::QUOTED_CHARS`], so that no caller can
-/// make a message long.
+/// Returns a caller's value as a message quotes it. The value is cut off at
+/// [`limits::QUOTED_CHARS`], so that no caller can make a message long.
 pub fn truncate_for_message(value: &str) -> String {
     match value.char_indices().nth(limits::QUOTED_CHARS) {
         Some((end, _)) => format!("{}…", &value[..end]),

@@ -1,6 +1,7 @@
-//! Events in the shapes that RDS uses: an SNS notification and an event for an event bus (guide, Working with Amazon RDS
-//! event notification). RDS-EVENT-0234 to 0236 report how a cluster export ended. RDS-EVENT-0489 to 0493 report its progress;
-//! AWS has them for exports of cluster snapshots.
+//! Events in the shapes that RDS uses: an SNS notification and an event for an event bus (guide,
+//! Working with Amazon RDS event notification). RDS-EVENT-0234 to 0236 report how a cluster export
+//! ended. RDS-EVENT-0489 to 0493 report its progress; AWS has them for exports of cluster
+//! snapshots.
 
 use serde_json::{Value, json};
 
@@ -19,7 +20,8 @@ pub const BUS_SOURCE: &str = "aurora-export";
 /// The `detail-type` of RDS's events about clusters.
 pub const BUS_EVENT: &str = "RDS DB Cluster Event";
 
-/// The `detail-type` of a change of a task's status. The detail is the task as `DescribeExportTasks` returns it.
+/// The `detail-type` of a change of a task's status. The detail is the task as
+/// `DescribeExportTasks` returns it.
 pub const BUS_STATE_CHANGE: &str = "Export Task State Change";
 
 /// An event about a task.
@@ -31,7 +33,8 @@ pub struct Event {
     pub message: String,
     /// The message for SNS.
     pub document: Value,
-    /// Message attributes for SNS filter policies: RDS's `EventID` and `Resource`, then this service's own.
+    /// Message attributes for SNS filter policies: RDS's `EventID` and `Resource`, then this
+    /// service's own.
     pub attributes: Vec<(&'static str, String)>,
     /// The detail for an event bus.
     pub detail: Value,
@@ -55,7 +58,8 @@ pub fn stage(task: &ExportTask, stage: &str, at: i64) -> Event {
     event(task, "RDS-EVENT-0493", format!("Export task {} is at {stage} stage.", name(task)), at)
 }
 
-/// Returns the event of a task whose cluster has reached its limit of clones. The cluster is copied in full instead.
+/// Returns the event of a task whose cluster has reached its limit of clones. The cluster is copied
+/// in full instead.
 pub fn copying(task: &ExportTask, at: i64) -> Event {
     let message = format!(
         "Export task {} is at COPYING stage. The DB cluster {} has reached its limit of clones, so it is copied instead of \
@@ -66,7 +70,8 @@ pub fn copying(task: &ExportTask, at: i64) -> Event {
     event(task, "RDS-EVENT-0493", message, at)
 }
 
-/// Returns the events of a task whose extraction begins: the stage, then the large tables that only one worker can read.
+/// Returns the events of a task whose extraction begins: the stage, then the large tables that only
+/// one worker can read.
 pub fn planned(task: &ExportTask, plan: &PlanSummary, at: i64) -> Vec<Event> {
     let single_threaded = |t: &&PlannedTable| {
         t.bytes >= limits::SINGLE_THREADED_BYTES && t.batches.iter().map(|(_, count)| count).sum::<u32>() == 1
@@ -82,8 +87,8 @@ pub fn planned(task: &ExportTask, plan: &PlanSummary, at: i64) -> Vec<Event> {
     std::iter::once(stage(task, "EXTRACTING", at)).chain(slow).collect()
 }
 
-/// Returns the events about the progress of extraction: that of the whole task, then of tables that have been in progress
-/// for more than an hour.
+/// Returns the events about the progress of extraction: that of the whole task, then of tables that
+/// have been in progress for more than an hour.
 pub fn progress(task: &ExportTask, plan: &PlanSummary, results: &[PartitionResult], at: i64) -> Vec<Event> {
     let (mut in_progress, mut finished, mut finished_bytes) = (0_usize, 0_usize, 0_u64);
     let mut long = Vec::new();
@@ -131,8 +136,8 @@ pub fn table_failed(task: &ExportTask, table: &SkippedTable, at: i64) -> Event {
     event(task, "RDS-EVENT-0489", message, at)
 }
 
-/// Returns the detail of a change of a task's status: the task as `DescribeExportTasks` returns it, cut down to the size that
-/// an event bus accepts.
+/// Returns the detail of a change of a task's status: the task as `DescribeExportTasks` returns it,
+/// cut down to the size that an event bus accepts.
 pub fn state_change(task: &ExportTask) -> String {
     let mut member = ExportTaskMember::from(task);
     let mut detail = json!(member).to_string();

@@ -1,5 +1,5 @@
-//! The grammar of `ExportOnly`: `database`, `database.schema`, `database.schema.table` for PostgreSQL; `database`,
-//! `database.table` for MySQL (API reference, StartExportTask).
+//! The grammar of `ExportOnly`: `database`, `database.schema`, `database.schema.table` for
+//! PostgreSQL; `database`, `database.table` for MySQL (API reference, StartExportTask).
 
 use std::collections::HashSet;
 
@@ -9,7 +9,8 @@ use crate::engine::Engine;
 use crate::error::{ApiError, truncate_for_message};
 use crate::limits;
 
-/// The parts of a cluster that a task exports: everything if the list is empty, else the union of its entries.
+/// The parts of a cluster that a task exports: everything if the list is empty, else the union of
+/// its entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<String>", into = "Vec<String>")]
 pub struct ExportOnly {
@@ -35,8 +36,9 @@ impl From<ExportOnly> for Vec<String> {
 }
 
 impl ExportOnly {
-    /// Checks the size of the list, and the shape and characters of each entry (guide, Limitations: a partial export can't name
-    /// anything with characters other than letters, digits, `$` and `_`). The planner checks whether the names exist.
+    /// Checks the size of the list, and the shape and characters of each entry (guide, Limitations:
+    /// a partial export can't name anything with characters other than letters, digits, `$` and
+    /// `_`). The planner checks whether the names exist.
     ///
     /// # Errors
     /// `InvalidExportOnly`.
@@ -84,7 +86,8 @@ impl ExportOnly {
             || names(engine, [database, schema, table]).iter().any(|name| self.entry_set.contains(name))
     }
 
-    /// Returns the entries that select none of `tables` (`[database, schema, table]`): these names don't exist.
+    /// Returns the entries that select none of `tables` (`[database, schema, table]`): these names
+    /// don't exist.
     pub fn unmatched<'a, 't>(&'a self, engine: Engine, tables: impl Iterator<Item = [&'t str; 3]>) -> Vec<&'a str> {
         let mut unmatched: HashSet<&str> = self.entry_set.iter().map(String::as_str).collect();
         for table in tables {
@@ -96,7 +99,8 @@ impl ExportOnly {
     }
 }
 
-/// Returns the entries that would select a table. In MySQL a schema is a database, so no entry has three parts.
+/// Returns the entries that would select a table. In MySQL a schema is a database, so no entry has
+/// three parts.
 fn names(engine: Engine, [database, schema, table]: [&str; 3]) -> Vec<String> {
     match engine {
         Engine::Postgresql => {

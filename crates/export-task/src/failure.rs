@@ -1,4 +1,5 @@
-//! The failure messages of the user guide ("Failure messages for Amazon S3 export tasks"), word for word.
+//! The failure messages of the user guide ("Failure messages for Amazon S3 export tasks"), word for
+//! word.
 
 use thiserror::Error;
 

@@ -39,8 +39,8 @@ struct ExportInfo<'a> {
     warning_message: Option<String>,
 }
 
-/// Returns the document `export_info_<task>.json`. It is written twice: with status `STARTING`, which proves that role, bucket
-/// and key work, and when the task ends.
+/// Returns the document `export_info_<task>.json`. It is written twice: with status `STARTING`,
+/// which proves that role, bucket and key work, and when the task ends.
 ///
 /// # Errors
 /// Serialization can't fail for this type.
@@ -121,8 +121,8 @@ struct TableInfo<'a> {
     warning_message: Option<String>,
 }
 
-/// AWS has no counterpart to the last four: the totals of the part files, and the table's directory below
-/// `exportedFilesPath`.
+/// AWS has no counterpart to the last four: the totals of the part files, and the table's directory
+/// below `exportedFilesPath`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TableStatistics {

@@ -1,6 +1,6 @@
 //! Keys in the user's bucket (guide, File naming convention):
-//! `[prefix/]<task>/<database>/<schema>.<table>/<batch_index>/part-<partition_index>-<uuid>-cNNN.gz.parquet`. All of them are
-//! built in this module.
+//! `[prefix/]<task>/<database>/<schema>.<table>/<batch_index>/part-<partition_index>-<uuid>-cNNN.gz.parquet`.
+//! All of them are built in this module.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ pub struct TaskPath {
 }
 
 impl TaskPath {
-    /// Returns the directory of `task` below `prefix`, the `S3Prefix` of the request. The prefix may be empty, and it may begin
-    /// or end with slashes.
+    /// Returns the directory of `task` below `prefix`, the `S3Prefix` of the request. The prefix
+    /// may be empty, and it may begin or end with slashes.
     pub fn new(prefix: &str, task: &str) -> Self {
         let prefix = path_safe(prefix.trim_matches('/'));
         let base = if prefix.is_empty() { task.to_owned() } else { format!("{prefix}/{task}") };
@@ -46,8 +46,9 @@ impl TaskPath {
         format!("{}/export_tables_info_{}_from_{from}_to_{to}.json", self.base, self.task)
     }
 
-    /// Returns `<database>/<schema>.<table>`, the table's directory below [`Self::base`]. Names that are too long for a file
-    /// system or an object key are cut off, and a hash of the whole name keeps them distinct.
+    /// Returns `<database>/<schema>.<table>`, the table's directory below [`Self::base`]. Names
+    /// that are too long for a file system or an object key are cut off, and a hash of the whole
+    /// name keeps them distinct.
     pub fn table(&self, table: &Table) -> String {
         let (database, directory) = (component(&table.database), table_directory(table));
         let room = limits::KEY_BYTES.saturating_sub(self.base.len() + BESIDE_NAMES_BYTES);
@@ -70,8 +71,8 @@ impl TaskPath {
         format!("{}_SUCCESS", self.batch(table, batch_index))
     }
 
-    /// Returns the key of a partition's file. The UUID is a function of task and table, so a retry writes the same keys again,
-    /// and readers that distinguish writes by the UUID see one write.
+    /// Returns the key of a partition's file. The UUID is a function of task and table, so a retry
+    /// writes the same keys again, and readers that distinguish writes by the UUID see one write.
     pub fn part(
         &self,
         table: &Table,
@@ -90,11 +91,12 @@ impl TaskPath {
     }
 }
 
-/// Bytes of a key beside prefix, task, database and table: slashes, the longest batch index and the longest name of a file. A
-/// UUID has 36.
+/// Bytes of a key beside prefix, task, database and table: slashes, the longest batch index and the
+/// longest name of a file. A UUID has 36.
 const BESIDE_NAMES_BYTES: usize = "//".len() + "/4294967295/part-4294967295--c4294967295.snappy.parquet".len() + 36;
 
-/// Returns a name of at most `max_bytes`. A name that is cut off ends with a hash of `whole`, which keeps it distinct.
+/// Returns a name of at most `max_bytes`. A name that is cut off ends with a hash of `whole`, which
+/// keeps it distinct.
 fn cut(mut name: String, max_bytes: usize, whole: &str) -> String {
     if name.len() > max_bytes {
         let hash = format!("-{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, whole.as_bytes()).simple());
@@ -104,8 +106,8 @@ fn cut(mut name: String, max_bytes: usize, whole: &str) -> String {
     name
 }
 
-/// The keys that one export's part files can have. The export's directory may hold files of other exports, because it may be
-/// the prefix of other tasks.
+/// The keys that one export's part files can have. The export's directory may hold files of other
+/// exports, because it may be the prefix of other tasks.
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// Each batch's directory, which ends with a slash, and the UUID in the names of its files.
@@ -138,7 +140,8 @@ fn is_part(name: &str, uuid: &Uuid) -> bool {
     })
 }
 
-/// Returns `<schema>.<table>` with the suffix that the planner gives to tables that would share a directory otherwise.
+/// Returns `<schema>.<table>` with the suffix that the planner gives to tables that would share a
+/// directory otherwise.
 fn table_directory(table: &Table) -> String {
     let mut name = component(&format!("{}.{}", table.schema, table.name));
     if let Some(suffix) = &table.directory_suffix {
@@ -153,13 +156,15 @@ pub fn table_path(table: &Table) -> String {
     format!("{}/{}", component(&table.database), table_directory(table))
 }
 
-/// Replaces the characters that the guide names, and control characters. S3 accepts control characters in keys, but the XML of
-/// its listings can't represent them, so most clients would not find such an object.
+/// Replaces the characters that the guide names, and control characters. S3 accepts control
+/// characters in keys, but the XML of its listings can't represent them, so most clients would not
+/// find such an object.
 fn path_safe(s: &str) -> String {
     s.replace(|c: char| limits::PATH_REPLACED.contains(&c) || c.is_control(), "_")
 }
 
-/// Returns a name as one component of a path. It can't add a level, and it can't lead to the parent directory.
+/// Returns a name as one component of a path. It can't add a level, and it can't lead to the parent
+/// directory.
 fn component(s: &str) -> String {
     let s = path_safe(s).replace('/', "_");
     if s == "." || s == ".." { s.replace('.', "_") } else { s }
@@ -218,7 +223,8 @@ mod tests {
         let key = path.part(&long(&longest), u32::MAX, u32::MAX, u32::MAX, Compression::Snappy);
         assert!(key.len() <= limits::KEY_BYTES, "{}", key.len());
         assert!(key.split('/').all(|name| name.len() <= 512 && (name.len() <= 255 || name == prefix)), "{key}");
-        // Tables whose names begin with the same characters have distinct paths, and so have databases.
+        // Tables whose names begin with the same characters have distinct paths, and so have
+        // databases.
         let others = [long(&format!("{}a", &longest[3..])), long(&format!("{}b", &longest[3..]))];
         assert_ne!(path.table(&others[0]), path.table(&others[1]));
         let elsewhere = Table { database: format!("{}a", &longest[3..]), ..long(&longest) };

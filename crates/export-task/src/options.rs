@@ -1,4 +1,5 @@
-//! The options of a request: how files are written and how they are checked. The defaults are what AWS's exporter does.
+//! The options of a request: how files are written and how they are checked. The defaults are what
+//! AWS's exporter does.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +35,8 @@ pub enum Types {
     /// The types that AWS uses: numbers and booleans keep their kind, everything else is text.
     #[default]
     Aurora,
-    /// Parquet's own dates, times, decimals, UUIDs, JSON and lists, wherever every value of the database's type fits.
+    /// Parquet's own dates, times, decimals, UUIDs, JSON and lists, wherever every value of the
+    /// database's type fits.
     Native,
 }
 

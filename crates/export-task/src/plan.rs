@@ -1,5 +1,5 @@
-//! The plan of an export: the partitions of tables, the work units that partitions are packed into, and the results of units.
-//! These documents are in the stack's work bucket as JSON.
+//! The plan of an export: the partitions of tables, the work units that partitions are packed into,
+//! and the results of units. These documents are in the stack's work bucket as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,8 @@ use crate::range::Range;
 use crate::table::Table;
 use crate::warning::SkippedTable;
 
-/// One range of one relation. A worker reads it with one query and writes it as one or more part files.
+/// One range of one relation. A worker reads it with one query and writes it as one or more part
+/// files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Partition {
@@ -15,8 +16,8 @@ pub struct Partition {
     pub table: u32,
     /// The relation to read: the table itself, or a leaf of a natively partitioned table.
     pub relation: Relation,
-    /// Number of the relation's directory below the table's, from 1. Each leaf of a natively partitioned table has a directory
-    /// of its own.
+    /// Number of the relation's directory below the table's, from 1. Each leaf of a natively
+    /// partitioned table has a directory of its own.
     pub batch_index: u32,
     /// Number of the partition among those with the same batch index, from 0.
     pub partition_index: u32,
@@ -50,7 +51,8 @@ pub struct UnitRef {
     pub length: u64,
 }
 
-/// A relation whose rows the server counts. One statement counts the whole relation without using its partitions.
+/// A relation whose rows the server counts. One statement counts the whole relation without using
+/// its partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Count {
@@ -80,7 +82,8 @@ pub struct WorkUnit {
 }
 
 impl WorkUnit {
-    /// Returns the number of partitions and counts. [`Cursor::next`] is an index into partitions, then counts.
+    /// Returns the number of partitions and counts. [`Cursor::next`] is an index into partitions,
+    /// then counts.
     pub fn len(&self) -> usize {
         self.partitions.len() + self.counts.len()
     }
@@ -162,7 +165,8 @@ pub struct PartitionResult {
     pub batch_index: u32,
     /// [`Partition::partition_index`].
     pub partition_index: u32,
-    /// The part files, in order. There are none if the range has no rows and another partition writes a file for the schema.
+    /// The part files, in order. There are none if the range has no rows and another partition
+    /// writes a file for the schema.
     pub files: Vec<PartFile>,
     /// Why the whole table must be left out, if this partition can't be exported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -248,6 +252,7 @@ impl Extend<Self> for Results {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Cursor {
-    /// Index of the next partition or count: into [`WorkUnit::partitions`], then into [`WorkUnit::counts`].
+    /// Index of the next partition or count: into [`WorkUnit::partitions`], then into
+    /// [`WorkUnit::counts`].
     pub next: u32,
 }

@@ -9,7 +9,8 @@ pub enum Range {
     All,
     /// Every row. PostgreSQL sends them without planning a query, so it computes no expression.
     Unplanned,
-    /// Heap blocks `from..to`. `None` is no end: the last range includes blocks that are added after planning.
+    /// Heap blocks `from..to`. `None` is no end: the last range includes blocks that are added
+    /// after planning.
     Blocks {
         /// First block.
         from: u32,
@@ -27,8 +28,8 @@ pub enum Range {
         /// Upper bound, exclusive.
         to: Option<String>,
     },
-    /// Rows with `from <= key < to` in an index. The key's columns compare one after the other, as the server compares them.
-    /// `None` is no bound.
+    /// Rows with `from <= key < to` in an index. The key's columns compare one after the other, as
+    /// the server compares them. `None` is no bound.
     Index {
         /// The index, unquoted.
         index: String,
@@ -42,8 +43,8 @@ pub enum Range {
 }
 
 impl Range {
-    /// Returns the union of this range and `next`, which begins where this one ends. Returns `None` if the ranges are not of
-    /// the same kind.
+    /// Returns the union of this range and `next`, which begins where this one ends. Returns `None`
+    /// if the ranges are not of the same kind.
     pub fn joined(&self, next: &Self) -> Option<Self> {
         match (self, next) {
             (Self::Blocks { from: 0, .. }, Self::Blocks { to: None, .. }) => Some(Self::All),

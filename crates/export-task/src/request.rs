@@ -1,4 +1,5 @@
-//! The requests that start and cancel a task: as they arrive, and after the checks that need no call to AWS.
+//! The requests that start and cancel a task: as they arrive, and after the checks that need no
+//! call to AWS.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +9,9 @@ use crate::export_only::ExportOnly;
 use crate::limits;
 use crate::options::Options;
 
-/// The parameters of `StartExportTask` under their API names. The same JSON document starts a task through the AWS CLI
-/// (`--cli-input-json`), `StartExecution`, a Lambda invocation or a schedule's `Input`.
+/// The parameters of `StartExportTask` under their API names. The same JSON document starts a task
+/// through the AWS CLI (`--cli-input-json`), `StartExecution`, a Lambda invocation or a schedule's
+/// `Input`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct StartExportTask {
@@ -34,7 +36,8 @@ pub struct StartExportTask {
     /// Parts of the cluster. Absent or empty for the whole cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export_only: Option<Vec<String>>,
-    /// How files are written. AWS's API has no such parameter; without it, files are as AWS writes them.
+    /// How files are written. AWS's API has no such parameter; without it, files are as AWS writes
+    /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<Options>,
 }
@@ -164,8 +167,8 @@ fn check_identifier(id: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Checks a bucket name. S3 allows 3–63 characters of `a-z0-9.-`; names of older buckets may be longer and may hold capitals
-/// and underscores.
+/// Checks a bucket name. S3 allows 3–63 characters of `a-z0-9.-`; names of older buckets may be
+/// longer and may hold capitals and underscores.
 fn check_bucket(bucket: &str) -> Result<(), ApiError> {
     let ok = limits::BUCKET_NAME_CHARS.contains(&bucket.len())
         && bucket.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));

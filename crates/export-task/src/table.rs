@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A table as the catalog describes it, with everything that a worker needs to read it and to name its files.
+/// A table as the catalog describes it, with everything that a worker needs to read it and to name
+/// its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Table {
@@ -17,8 +18,8 @@ pub struct Table {
     pub schema: String,
     /// Name of the table. For a natively partitioned table it is the name of the root.
     pub name: String,
-    /// Makes the table's directory distinct, if another table's directory would have the same name after characters are
-    /// replaced.
+    /// Makes the table's directory distinct, if another table's directory would have the same name
+    /// after characters are replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory_suffix: Option<String>,
     /// Columns, in the order of the files.
@@ -50,7 +51,8 @@ impl From<&Table> for TableName {
     }
 }
 
-/// Writes `database.schema.table`, the name in metadata and messages. Names may hold dots, so it can't be parsed back.
+/// Writes `database.schema.table`, the name in metadata and messages. Names may hold dots, so it
+/// can't be parsed back.
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.database, self.schema, self.name)
@@ -63,7 +65,8 @@ impl fmt::Display for TableName {
 pub struct Column {
     /// Name of the column, in the database and in the files.
     pub name: String,
-    /// `information_schema.columns.data_type`, such as `character varying`, `ARRAY` or `USER-DEFINED`.
+    /// `information_schema.columns.data_type`, such as `character varying`, `ARRAY` or
+    /// `USER-DEFINED`.
     pub original_type: String,
     /// Declared length of character types, else 0 (as AWS writes it).
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -74,8 +77,8 @@ pub struct Column {
     /// Fractional-second precision of date and time types, else 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub datetime_precision: i32,
-    /// How the reader decodes the column, or the elements of a list. Only the engine's reader interprets this name, such as
-    /// `int4`, `numeric` or `text`.
+    /// How the reader decodes the column, or the elements of a list. Only the engine's reader
+    /// interprets this name, such as `int4`, `numeric` or `text`.
     pub decode: String,
     /// The Parquet type of the column, or of the elements of a list.
     pub parquet: ParquetType,
@@ -100,8 +103,8 @@ fn is_false(b: &bool) -> bool {
     !*b
 }
 
-/// The Parquet types in AWS's conversion tables (guide, Data conversion when exporting to an Amazon S3 bucket), and the types
-/// that only [`Types::Native`](crate::options::Types::Native) uses.
+/// The Parquet types in AWS's conversion tables (guide, Data conversion when exporting to an Amazon
+/// S3 bucket), and the types that only [`Types::Native`](crate::options::Types::Native) uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ParquetType {
     /// BOOLEAN.
@@ -130,7 +133,8 @@ pub enum ParquetType {
     String,
     /// BYTE_ARRAY.
     Binary,
-    /// DECIMAL: INT32 up to 9 digits, INT64 up to 18, FIXED_LEN_BYTE_ARRAY of the smallest width up to 38.
+    /// DECIMAL: INT32 up to 9 digits, INT64 up to 18, FIXED_LEN_BYTE_ARRAY of the smallest width up
+    /// to 38.
     Decimal {
         /// Digits, 1 to 38.
         precision: u8,
@@ -152,8 +156,9 @@ pub enum ParquetType {
 }
 
 impl ParquetType {
-    /// Returns the type's `expectedExportedType` in `export_tables_info`. AWS doesn't publish `float`, `binary` and
-    /// `fixed_len_byte_array`; these follow the pattern of the published ones.
+    /// Returns the type's `expectedExportedType` in `export_tables_info`. AWS doesn't publish
+    /// `float`, `binary` and `fixed_len_byte_array`; these follow the pattern of the published
+    /// ones.
     pub fn exported_name(self) -> Cow<'static, str> {
         let name = match self {
             Self::Boolean => "boolean",
@@ -187,7 +192,8 @@ impl ParquetType {
     }
 }
 
-/// Returns the smallest number of bytes that holds every number of `precision` digits and its negative.
+/// Returns the smallest number of bytes that holds every number of `precision` digits and its
+/// negative.
 fn decimal_width(precision: u8) -> u32 {
     // One bit for the sign, and log2(10) bits for each digit.
     ((f64::from(precision) * std::f64::consts::LOG2_10 + 1.0) / 8.0).ceil() as u32

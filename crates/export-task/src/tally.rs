@@ -1,5 +1,5 @@
-//! Compares results with the plan: which results are missing or duplicate, which tables are skipped, and the totals of each
-//! table.
+//! Compares results with the plan: which results are missing or duplicate, which tables are
+//! skipped, and the totals of each table.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,8 +13,8 @@ use crate::warning::{SkipReason, SkippedTable};
 pub struct Tally<'a> {
     /// Tables that are in the export.
     pub exported: Vec<Exported<'a>>,
-    /// Tables that are not in the export: first those that the planner left out, then those that a worker could not export or
-    /// whose counts differ.
+    /// Tables that are not in the export: first those that the planner left out, then those that a
+    /// worker could not export or whose counts differ.
     pub skipped: Vec<SkippedTable>,
     /// Exported tables whose rows the server couldn't count in time.
     pub uncounted: Vec<TableName>,

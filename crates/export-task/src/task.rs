@@ -1,4 +1,5 @@
-//! The task record and its status machine, and the documents about a task that the workflow's states hold.
+//! The task record and its status machine, and the documents about a task that the workflow's
+//! states hold.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,8 @@ use crate::warning::Warnings;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
-    /// The task is admitted. Preconditions are checked, the cluster is cloned and the export is planned.
+    /// The task is admitted. Preconditions are checked, the cluster is cloned and the export is
+    /// planned.
     Starting,
     /// Rows are being extracted.
     InProgress,
@@ -64,7 +66,8 @@ impl Status {
     }
 }
 
-/// The record of a task: its request, its progress and its end. Times are milliseconds since the epoch.
+/// The record of a task: its request, its progress and its end. Times are milliseconds since the
+/// epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ExportTask {
@@ -85,7 +88,8 @@ pub struct ExportTask {
     /// ID of the grant that lets the export role use the key, while the grant exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_id: Option<String>,
-    /// When the clone was requested. All exported rows are of one point in time, at that moment or shortly after it.
+    /// When the clone was requested. All exported rows are of one point in time, at that moment or
+    /// shortly after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_time: Option<i64>,
     /// When extraction began.
@@ -126,9 +130,10 @@ pub struct ExportTask {
     pub cleaned_up_at: Option<i64>,
 }
 
-/// Returns the identifier of a task's clone, which is also the name of its grant on the key. It fits into the
-/// [63 characters](limits::CLUSTER_IDENTIFIER_CHARS) of a cluster identifier and begins with the name of the task. The hash of
-/// the execution keeps it distinct from those of other stacks that have a task of the same name.
+/// Returns the identifier of a task's clone, which is also the name of its grant on the key. It
+/// fits into the [63 characters](limits::CLUSTER_IDENTIFIER_CHARS) of a cluster identifier and
+/// begins with the name of the task. The hash of the execution keeps it distinct from those of
+/// other stacks that have a task of the same name.
 fn clone_identifier(task: &str, execution_arn: &str) -> String {
     let owner = format!("{task}\0{execution_arn}");
     let hash = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, owner.as_bytes()).simple().to_string();
@@ -145,12 +150,13 @@ const CLONE_HASH_CHARS: usize = 12;
 /// Key of the tag on a clone and its instance. Its value is the identifier of the task.
 pub const TASK_TAG: &str = "aurora-export:task";
 
-/// The beginning of every clone's identifier. The stack's roles may create and delete clusters with this prefix only.
+/// The beginning of every clone's identifier. The stack's roles may create and delete clusters with
+/// this prefix only.
 pub const CLONE_PREFIX: &str = "export-clone-";
 
 impl ExportTask {
-    /// Returns the approximate size of the task in a list of tasks, in bytes. It adds the members that can be long and an upper
-    /// bound of all other members together.
+    /// Returns the approximate size of the task in a list of tasks, in bytes. It adds the members
+    /// that can be long and an upper bound of all other members together.
     pub fn text_bytes(&self) -> usize {
         const OTHER_MEMBERS: usize = 4096;
         let list: usize =
@@ -185,7 +191,8 @@ impl ExportTask {
         }
     }
 
-    /// Returns `PercentProgress`: the finished part of the planned bytes. It is 100 only when the task is complete.
+    /// Returns `PercentProgress`: the finished part of the planned bytes. It is 100 only when the
+    /// task is complete.
     pub fn percent_progress(&self) -> u8 {
         if self.status == Status::Complete {
             return 100;
@@ -219,7 +226,8 @@ impl ExportTask {
     }
 }
 
-/// The part of a task that the states of the workflow pass on: what workers need and what never changes.
+/// The part of a task that the states of the workflow pass on: what workers need and what never
+/// changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct TaskRef {
@@ -283,9 +291,10 @@ pub struct CloneEndpoint {
     pub secret_arn: Option<String>,
 }
 
-/// Returns how long to wait before the next poll of something that began at `since`: a sixtieth of the elapsed time, at least
-/// 5 seconds and at most 15 minutes. This wastes at most 1/60 of the elapsed time, and keeps a 14-day wait under Step
-/// Functions' limit of 25,000 events for an execution.
+/// Returns how long to wait before the next poll of something that began at `since`: a sixtieth of
+/// the elapsed time, at least 5 seconds and at most 15 minutes. This wastes at most 1/60 of the
+/// elapsed time, and keeps a 14-day wait under Step Functions' limit of 25,000 events for an
+/// execution.
 pub fn wait_seconds(since: Option<i64>, now: i64) -> u64 {
     let elapsed = since.map_or(0, |since| now - since);
     // The value is between 5 and 900, so the cast is exact.
@@ -300,14 +309,15 @@ mod tests {
     use crate::limits;
 
     #[test]
-    fn waits_grow_with_what_is_waited_for() {
+    fn waits_grow_with_the_elapsed_time() {
         let minute = 60_000;
         assert_eq!(wait_seconds(None, 10 * minute), 5);
         assert_eq!(wait_seconds(Some(0), minute), 5);
         assert_eq!(wait_seconds(Some(0), 10 * minute), 10);
         assert_eq!(wait_seconds(Some(0), 3_000 * minute), 900);
         assert_eq!(wait_seconds(Some(minute), 0), 5);
-        // 11 events a look: 14 days, the workflow's own limit, need fewer than the 25,000 it may have.
+        // 11 events a look: 14 days, the workflow's own limit, need fewer than the 25,000 it may
+        // have.
         let (mut now, mut polls) = (0, 0);
         while now < 14 * 24 * 60 * minute {
             now += i64::try_from(wait_seconds(Some(0), now)).unwrap() * 1000;

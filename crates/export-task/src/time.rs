@@ -1,4 +1,5 @@
-//! Times in AWS's three formats. Everywhere else a time is a number of milliseconds since the epoch.
+//! Times in AWS's three formats. Everywhere else a time is a number of milliseconds since the
+//! epoch.
 
 use jiff::{Timestamp, tz::TimeZone};
 

@@ -1,4 +1,5 @@
-//! What an export does not hold, and the `WarningMessage` document that `DescribeExportTasks` returns about it.
+//! What an export does not hold, and the `WarningMessage` document that `DescribeExportTasks`
+//! returns about it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,8 @@ use crate::table::{Table, TableName};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SkipReason {
-    /// The master user may not read the table (guide, Troubleshooting PostgreSQL permissions errors).
+    /// The master user may not read the table (guide, Troubleshooting PostgreSQL permissions
+    /// errors).
     PermissionsDoNotExist,
     /// A column name holds one of `, ; { } ( ) \n \t =` or a space (guide, Limitations).
     UnsupportedColumnName,
@@ -33,8 +35,8 @@ pub enum SkipReason {
     NoColumns,
     /// A partition of the table is a foreign table, whose rows the cluster doesn't hold.
     ForeignPartition,
-    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is not a point in time; or a `DATE` does that is
-    /// exported as Parquet's DATE.
+    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is not a point in time;
+    /// or a `DATE` does that is exported as Parquet's DATE.
     InvalidDatetime,
     /// The table's storage engine doesn't store the table's rows in the cluster.
     UnsupportedEngine,
@@ -42,7 +44,8 @@ pub enum SkipReason {
     UnrepresentableValue,
     /// The number of rows in the files differs from the server's count.
     RowCountDiffers,
-    /// Reading the table would call an ordinary user's function with the privileges of the exporting user.
+    /// Reading the table would call an ordinary user's function with the privileges of the
+    /// exporting user.
     UntrustedCode,
     /// The table was altered, renamed or dropped during the export.
     TableChanged,
@@ -95,8 +98,8 @@ impl SkippedTable {
     }
 }
 
-/// What a task's record says about an export that is not complete. `WarningMessage` and the events of single tables are
-/// made from it.
+/// What a task's record says about an export that is not complete. `WarningMessage` and the events
+/// of single tables are made from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Warnings {
@@ -111,15 +114,16 @@ pub struct Warnings {
     pub uncounted_tables: Vec<TableName>,
 }
 
-/// Bytes of a skipped table beside its names and its message: the names of attributes and the reason.
+/// Bytes of a skipped table beside its names and its message: the names of attributes and the
+/// reason.
 const SKIPPED_TABLE_BYTES: usize = 60;
 
 /// Bytes of another warning beside its names: the names of attributes and the reason.
 const GENERAL_BYTES: usize = 80;
 
 impl Warnings {
-    /// Returns the warnings that fit into a task record ([`limits::WARNINGS_BYTES`]). `export_tables_info` names every
-    /// table.
+    /// Returns the warnings that fit into a task record ([`limits::WARNINGS_BYTES`]).
+    /// `export_tables_info` names every table.
     pub fn new(skipped: &[SkippedTable], unreadable_databases: &[String], uncounted: &[TableName]) -> Self {
         let mut left = limits::WARNINGS_BYTES;
         let mut fits = |bytes: usize| {

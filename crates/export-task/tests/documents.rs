@@ -1,4 +1,4 @@
-//! The documents that leave the system, byte for byte.
+//! The documents that callers and subscribers read.
 
 #![allow(clippy::unwrap_used)]
 
@@ -56,7 +56,7 @@ fn export_info_has_the_fields_consumers_read() {
 }
 
 #[test]
-fn export_tables_info_tells_exported_and_skipped_tables() {
+fn export_tables_info_lists_exported_and_skipped_tables() {
     let table = Table {
         id: 0,
         database: "shop".into(),
@@ -192,17 +192,17 @@ fn result(table: u32, index: u32, gigabytes: u64, started_at: i64) -> PartitionR
 }
 
 #[test]
-fn progress_is_told_in_the_words_of_rds() {
+fn progress_events_have_the_text_of_rds() {
     let plan = PlanSummary {
         tables: vec![planned(0, "done", 2, 4 << 30), planned(1, "slow", 1, 5 << 30), planned(2, "long", 9, 9 << 30)],
         ..PlanSummary::default()
     };
     let mut task = task(Status::InProgress);
     (task.planned_bytes, task.finished_bytes) = (18 << 30, 7 << 30);
-    let told =
+    let messages =
         |events: Vec<event::Event>| -> Vec<(&str, String)> { events.into_iter().map(|e| (e.id, e.message)).collect() };
     assert_eq!(
-        told(event::planned(&task, &plan, 0)),
+        messages(event::planned(&task, &plan, 0)),
         [
             ("RDS-EVENT-0493", "Export task ci is at EXTRACTING stage.".to_owned()),
             (
@@ -217,16 +217,16 @@ fn progress_is_told_in_the_words_of_rds() {
     let whole = "Export task ci: Export progress is at 38% with 1 table(s) in-progress and 1 table(s) finished. The total size \
         of finished tables is 4 GB.";
     let hour = 3_600_000;
-    assert_eq!(told(event::progress(&task, &plan, &results, hour)), [("RDS-EVENT-0493", whole.to_owned())]);
+    assert_eq!(messages(event::progress(&task, &plan, &results, hour)), [("RDS-EVENT-0493", whole.to_owned())]);
     let long = "Export task ci: Table shop.public.long is in progress, and the exported size is 3 GB.";
     assert_eq!(
-        told(event::progress(&task, &plan, &results, hour + 501)),
+        messages(event::progress(&task, &plan, &results, hour + 501)),
         [("RDS-EVENT-0493", whole.to_owned()), ("RDS-EVENT-0492", long.to_owned())]
     );
 }
 
 #[test]
-fn a_missing_table_is_told_as_a_failure() {
+fn a_skipped_table_is_a_failure_event() {
     let event = event::table_failed(&task(Status::Complete), &unlogged("t"), 0);
     assert_eq!(event.id, "RDS-EVENT-0489");
     assert_eq!(
@@ -242,7 +242,8 @@ fn a_state_change_always_fits_a_bus() {
     let whole: Value = serde_json::from_str(&event::state_change(&task)).unwrap();
     assert_eq!(whole["ExportTaskIdentifier"], "ci");
     task.request.export_only = (0..40_000).map(|n| format!("d{n}")).collect::<Vec<_>>().into();
-    // Each quote is escaped twice, so a full record of them is too long with nothing else around it.
+    // Each quote is escaped twice, so a full record of them is too long with nothing else around
+    // it.
     for (bytes, fits) in [(limits::WARNINGS_BYTES / 2, true), (limits::WARNINGS_BYTES - 100, false)] {
         let skipped = SkippedTable { message: "\"".repeat(bytes), ..unlogged("t") };
         task.warnings = Warnings::new(&[skipped], &[], &[]);
