@@ -1,5 +1,6 @@
 //! Every limit of the contract with callers and with AWS, each with its unit and its source. "Ours"
-//! marks a limit that this service chose; the number itself comes from nowhere else.
+//! marks a limit that this service chose. The limit of a request's body belongs to the protocol and
+//! is in the crate `rds-query`.
 
 use std::ops::RangeInclusive;
 
@@ -73,7 +74,7 @@ pub const KEY_BYTES: usize = 1024;
 /// Bytes of a file's or a directory's name, on most systems that exports are copied to.
 pub const FILE_NAME_BYTES: usize = 255;
 
-/// Tables described in one `export_tables_info` document (ours).
+/// Tables described in one `export_tables_info` document. The document's key names their range.
 pub const TABLES_PER_DOCUMENT: usize = 1000;
 
 // The task record.

@@ -68,8 +68,8 @@ impl From<&ExportTask> for ExportTaskMember {
             status: task.status.as_str(),
             percent_progress: task.percent_progress(),
             total_extracted_data_in_gb: task.total_extracted_gb(),
-            // A worker notes its failure before the task ends. The task may still be retried or be
-            // canceled.
+            // Workers note their failures in the record. A note is not the cause of the task's end
+            // until the task has failed.
             failure_cause: task.failure_cause.clone().filter(|_| failed),
             warning_message: task.warnings.to_message(),
             source_type: "CLUSTER",

@@ -1,4 +1,5 @@
-//! The metadata documents beside the data, with the fields that AWS's exporter writes.
+//! The metadata documents beside the data. Their fields are those of AWS's exporter, and a few more
+//! about each table's files.
 
 use std::borrow::Cow;
 

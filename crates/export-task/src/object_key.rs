@@ -62,13 +62,13 @@ impl TaskPath {
     }
 
     /// Returns the directory of a table's files with this batch index. It ends with a slash.
-    fn batch(&self, table: &Table, batch_index: u32) -> String {
+    fn batch_directory(&self, table: &Table, batch_index: u32) -> String {
         format!("{}/{}/{batch_index}/", self.base, self.table(table))
     }
 
     /// Returns the key of the marker that says that a batch is complete.
     pub fn success(&self, table: &Table, batch_index: u32) -> String {
-        format!("{}_SUCCESS", self.batch(table, batch_index))
+        format!("{}_SUCCESS", self.batch_directory(table, batch_index))
     }
 
     /// Returns the key of a partition's file. The UUID is a function of task and table, so a retry
@@ -81,7 +81,8 @@ impl TaskPath {
         file: u32,
         compression: Compression,
     ) -> String {
-        let (directory, uuid, extension) = (self.batch(table, batch_index), self.uuid(table), compression.extension());
+        let (directory, uuid, extension) =
+            (self.batch_directory(table, batch_index), self.uuid(table), compression.extension());
         format!("{directory}part-{partition_index:05}-{uuid}-c{file:03}.{extension}.parquet")
     }
 
@@ -117,7 +118,9 @@ pub struct Parts {
 impl Parts {
     /// Returns the keys of an export to `path` that has these tables and batch indexes.
     pub fn new<'a>(path: &TaskPath, batches: impl Iterator<Item = (&'a Table, u32)>) -> Self {
-        Self { directories: batches.map(|(table, index)| (path.batch(table, index), path.uuid(table))).collect() }
+        Self {
+            directories: batches.map(|(table, index)| (path.batch_directory(table, index), path.uuid(table))).collect(),
+        }
     }
 
     /// Returns whether a part file of the export can have this key.

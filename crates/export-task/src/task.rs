@@ -131,8 +131,7 @@ pub struct ExportTask {
 }
 
 /// Returns the identifier of a task's clone, which is also the name of its grant on the key. It
-/// fits into the [63 characters](limits::CLUSTER_IDENTIFIER_CHARS) of a cluster identifier and
-/// begins with the name of the task. The hash of the execution keeps it distinct from those of
+/// names the task, and the hash of the execution keeps it distinct from those of
 /// other stacks that have a task of the same name.
 fn clone_identifier(task: &str, execution_arn: &str) -> String {
     let owner = format!("{task}\0{execution_arn}");
@@ -141,7 +140,8 @@ fn clone_identifier(task: &str, execution_arn: &str) -> String {
     format!("{CLONE_PREFIX}{}-{}", name.trim_end_matches('-'), &hash[..CLONE_HASH_CHARS])
 }
 
-/// Characters of the task's name in a clone's identifier.
+/// Characters of the task's name in a clone's identifier. With the prefix and the hash, the
+/// identifier fits into the 63 characters that RDS allows.
 const CLONE_TASK_CHARS: usize = 36;
 
 /// Characters of the hash at the end of a clone's identifier.
@@ -316,8 +316,8 @@ mod tests {
         assert_eq!(wait_seconds(Some(0), 10 * minute), 10);
         assert_eq!(wait_seconds(Some(0), 3_000 * minute), 900);
         assert_eq!(wait_seconds(Some(minute), 0), 5);
-        // 11 events a look: 14 days, the workflow's own limit, need fewer than the 25,000 it may
-        // have.
+        // A poll takes 11 events. A wait of 14 days, the workflow's own limit, must stay under
+        // 25,000 events.
         let (mut now, mut polls) = (0, 0);
         while now < 14 * 24 * 60 * minute {
             now += i64::try_from(wait_seconds(Some(0), now)).unwrap() * 1000;

@@ -35,8 +35,8 @@ pub enum SkipReason {
     NoColumns,
     /// A partition of the table is a foreign table, whose rows the cluster doesn't hold.
     ForeignPartition,
-    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is not a point in time;
-    /// or a `DATE` does that is exported as Parquet's DATE.
+    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is not a point in time.
+    /// The same applies to a `DATE` that is exported as Parquet's DATE.
     InvalidDatetime,
     /// The table's storage engine doesn't store the table's rows in the cluster.
     UnsupportedEngine,
@@ -92,13 +92,14 @@ pub struct SkippedTable {
 impl SkippedTable {
     /// Returns the entry of a table that is left out.
     pub fn new(table: &Table, reason: SkipReason, mut message: String) -> Self {
-        // A server's error can have any length.
+        // A server's message can have any length.
         message.truncate(message.floor_char_boundary(limits::SKIP_MESSAGE_BYTES));
         Self { table: table.into(), reason, message }
     }
 }
 
-/// What a task's record says about an export that is not complete. `WarningMessage` and the events
+/// The parts of a cluster that an export does not hold or could not verify, as far as a task's
+/// record names them. `WarningMessage` and the events
 /// of single tables are made from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
