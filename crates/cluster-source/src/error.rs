@@ -220,7 +220,7 @@ impl SourceError {
             _ => return None,
         };
         let message = format!("The table was left out: {self}.");
-        Some(SkippedTable { message, target: table.target(), reason })
+        Some(SkippedTable::new(table, reason, message))
     }
 }
 

@@ -33,8 +33,8 @@ fn pieces(table: u32, bytes: u64, target: u64, whole: bool) -> Vec<Partition> {
         .map(|(part, index)| Partition {
             table,
             relation: relation.clone(),
-            batch: 1,
-            index,
+            batch_index: 1,
+            partition_index: index,
             range: range(part),
             bytes: bytes / parts,
         })
@@ -42,7 +42,7 @@ fn pieces(table: u32, bytes: u64, target: u64, whole: bool) -> Vec<Partition> {
 }
 
 fn cost(partition: &Partition) -> u64 {
-    partition.bytes + if partition.index == 0 { OVERHEAD } else { 0 }
+    partition.bytes + if partition.partition_index == 0 { OVERHEAD } else { 0 }
 }
 
 fn costs(units: &[Vec<Partition>]) -> Vec<u64> {
@@ -58,12 +58,12 @@ fn largest(costs: &[u64]) -> f64 {
 /// Every table is in the plan from its first block to its end, once, its partitions numbered in that order.
 fn covers(units: &[Vec<Partition>], tables: usize) {
     let mut all: Vec<&Partition> = units.iter().flatten().collect();
-    all.sort_by_key(|partition| (partition.table, partition.index));
+    all.sort_by_key(|partition| (partition.table, partition.partition_index));
     let mut seen = 0;
     for parts in all.chunk_by(|a, b| a.table == b.table) {
         let mut next = Some(0);
         for (part, index) in parts.iter().zip(0..) {
-            assert_eq!((part.table as usize, part.index), (seen, index));
+            assert_eq!((part.table as usize, part.partition_index), (seen, index));
             let (from, to) = match part.range {
                 Range::All => (0, None),
                 Range::Blocks { from, to } => (from, to),

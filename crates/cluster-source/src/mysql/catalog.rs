@@ -141,7 +141,7 @@ async fn read(
         }
         match skip(&found.table, &engine, readable, connection.is_live()) {
             Some((reason, message)) => {
-                catalog.skipped.push(SkippedTable { target: found.table.target(), reason, message });
+                catalog.skipped.push(SkippedTable::new(&found.table, reason, message));
             }
             None => catalog.tables.push(found),
         }

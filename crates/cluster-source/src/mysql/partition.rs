@@ -45,8 +45,8 @@ pub async fn partitions(
     let partition = |index, range, bytes| Partition {
         table: found.table.id,
         relation: found.relation(),
-        batch: 1,
-        index,
+        batch_index: 1,
+        partition_index: index,
         range,
         bytes,
     };

@@ -110,7 +110,7 @@ pub async fn catalog(
         let table = Table { id: 0, database: database.to_owned(), schema, name, directory_suffix: None, columns };
         let members = members(&row, &table, &untrusted, connection.block_size())?;
         match skip(&table, &members) {
-            Some((reason, message)) => catalog.skipped.push(SkippedTable { target: table.target(), reason, message }),
+            Some((reason, message)) => catalog.skipped.push(SkippedTable::new(&table, reason, message)),
             None => catalog.tables.push(found(table, members)),
         }
     }

@@ -60,8 +60,8 @@ pub async fn partitions(
         partitions.extend(ranges.into_iter().zip(0..).map(|(range, index)| Partition {
             table: found.table.id,
             relation: relation.relation.clone(),
-            batch: relation.batch,
-            index,
+            batch_index: relation.batch,
+            partition_index: index,
             range,
             bytes,
         }));

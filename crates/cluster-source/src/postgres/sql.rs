@@ -123,7 +123,7 @@ mod tests {
             columns: columns.iter().map(column).collect(),
         };
         let relation = Relation { schema: "s\"".to_owned(), name: "leaf".to_owned() };
-        copy(&table, &Partition { table: 0, relation, batch: 1, index: 0, range, bytes: 0 })
+        copy(&table, &Partition { table: 0, relation, batch_index: 1, partition_index: 0, range, bytes: 0 })
     }
 
     #[test]

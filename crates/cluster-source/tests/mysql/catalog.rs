@@ -12,7 +12,7 @@ use crate::server::{Database, endpoint, is_mysql, read, source};
 async fn listed(database: &Database) -> (Vec<String>, Vec<(String, SkipReason)>) {
     let catalog = database.catalog().await;
     let tables = catalog.tables.iter().map(|found| found.table.name.clone()).collect();
-    (tables, catalog.skipped.into_iter().map(|skipped| (skipped.target, skipped.reason)).collect())
+    (tables, catalog.skipped.into_iter().map(|skipped| (skipped.table.to_string(), skipped.reason)).collect())
 }
 
 async fn rows(database: &Database, table: &str) -> usize {
@@ -118,7 +118,8 @@ async fn what_the_user_may_not_read_is_reported_where_it_is_known() {
     let mut connection = Source::new(there, None).connect(Some(name)).await.unwrap();
     let catalog = mysql::catalog(&mut connection, name, Types::Aurora, |_, _| true).await.unwrap();
     assert_eq!(catalog.tables.iter().map(|found| &found.table.name).collect::<Vec<_>>(), ["readable"]);
-    let skipped: Vec<_> = catalog.skipped.into_iter().map(|skipped| (skipped.target, skipped.reason)).collect();
+    let skipped: Vec<_> =
+        catalog.skipped.into_iter().map(|skipped| (skipped.table.to_string(), skipped.reason)).collect();
     let denied = SkipReason::PermissionsDoNotExist;
     assert_eq!(skipped, [(format!("{name}.{name}.partly"), denied), (format!("{name}.{name}.written"), denied)]);
 }

@@ -196,8 +196,8 @@ async fn a_connection_reads_on_after_an_error_of_one_table() {
     let whole = |found: &mysql::FoundTable| Partition {
         table: 0,
         relation: found.relation(),
-        batch: 1,
-        index: 0,
+        batch_index: 1,
+        partition_index: 0,
         range: export_task::range::Range::All,
         bytes: 0,
     };

@@ -86,7 +86,7 @@ async fn values(server: &Server) -> Result<Vec<String>, SourceError> {
     let mut values = Vec::new();
     for partition in &partitions {
         // Longer than the shortest of the timeouts.
-        if partition.index == 1 {
+        if partition.partition_index == 1 {
             tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
         }
         for batch in read(&mut connection, found, partition).await? {

@@ -80,7 +80,7 @@ async fn what_cannot_be_exported_is_skipped_with_a_reason() {
     let mut skipped: Vec<(String, SkipReason)> = catalog
         .skipped
         .iter()
-        .map(|s| (s.target.strip_prefix(&format!("{name}.")).unwrap().to_owned(), s.reason))
+        .map(|s| (s.table.to_string().strip_prefix(&format!("{name}.")).unwrap().to_owned(), s.reason))
         .map(|(target, reason)| (if target.starts_with("pg_temp_") { "pg_temp".to_owned() } else { target }, reason))
         .collect();
     skipped.sort_by(|a, b| a.0.cmp(&b.0));
@@ -120,7 +120,7 @@ async fn tables_the_user_cannot_read_in_full_are_skipped() {
     let catalog = postgres::catalog(&connection, &database.name, Types::Aurora, |_, _| true).await.unwrap();
     let names: Vec<_> = catalog.tables.iter().map(|found| found.table.name.as_str()).collect();
     assert_eq!(names, ["by_column", "granted"]);
-    let skipped: HashMap<_, _> = catalog.skipped.iter().map(|s| (s.target.as_str(), s)).collect();
+    let skipped: HashMap<_, _> = catalog.skipped.iter().map(|s| (s.table.to_string(), s)).collect();
     assert_eq!(skipped.len(), 5, "{skipped:?}");
     for name in ["public.refused", "public.partly", "hidden.t", "public.policy", "public.p"] {
         let skip = skipped[format!("{}.{name}", database.name).as_str()];

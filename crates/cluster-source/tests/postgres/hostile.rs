@@ -103,10 +103,9 @@ async fn export(connection: &Connection, database: &str, types: Types) -> BTreeM
     let catalog = postgres::catalog(connection, database, types, |schema, _| schema == "x").await.unwrap();
     let mut all = BTreeMap::new();
     for skipped in catalog.skipped {
-        let name = skipped.target.rsplit('.').next().unwrap().to_owned();
         let unsafe_or_hidden = [SkipReason::UntrustedCode, SkipReason::PermissionsDoNotExist];
         assert!(unsafe_or_hidden.contains(&skipped.reason), "{skipped:?}");
-        all.insert(name, Err(skipped.message));
+        all.insert(skipped.table.name, Err(skipped.message));
     }
     for found in catalog.tables {
         let mut values = String::new();

@@ -19,7 +19,7 @@ async fn read_in_partitions(database: &Database, slicing: Slicing, target: u64) 
     let mut counts = Vec::new();
     let mut seen: BTreeMap<i64, u32> = BTreeMap::new();
     for (partition, index) in partitions.iter().zip(0..) {
-        assert_eq!((partition.batch, partition.index), (1, index));
+        assert_eq!((partition.batch_index, partition.partition_index), (1, index));
         let mut rows = 0;
         for batch in server::read(&connection, &found, partition).await.unwrap() {
             rows += batch.num_rows();
@@ -142,7 +142,7 @@ async fn every_integer_type_is_a_key_and_leaves_are_cut_each() {
     let found = database.table("t").await;
     for slicing in [Slicing::Blocks, Slicing::Keys] {
         let partitions = postgres::partitions(&connection, &found, slicing, 100_000).await.unwrap();
-        let cut = |batch| partitions.iter().filter(|p| p.batch == batch).count();
+        let cut = |batch| partitions.iter().filter(|p| p.batch_index == batch).count();
         assert!(cut(1) > 3 && cut(2) > 3);
         // Without a key, one sequential reader.
         assert_eq!(cut(3) > 3, slicing == Slicing::Blocks);

@@ -230,8 +230,8 @@ pub fn whole(found: &FoundTable) -> Vec<Partition> {
     let partition = |relation: &postgres::FoundRelation| Partition {
         table: 0,
         relation: relation.relation.clone(),
-        batch: relation.batch,
-        index: 0,
+        batch_index: relation.batch,
+        partition_index: 0,
         range: Range::All,
         bytes: 0,
     };
