@@ -5,11 +5,9 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::io;
 
 use export_task::table::Table;
 use export_task::warning::{SkipReason, SkippedTable};
-use tokio_postgres::error::DbError;
 
 /// Why a cluster could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -221,97 +219,5 @@ impl SourceError {
         };
         let message = format!("The table was left out: {self}.");
         Some(SkippedTable { message, target: table.target(), reason })
-    }
-}
-
-/// A server's error without anything that may quote a row.
-#[derive(Debug, thiserror::Error)]
-#[error("SQLSTATE {code}: {message}")]
-struct ServerError {
-    code: String,
-    message: String,
-}
-
-/// Classes, and conditions, of the server's own whose messages quote names and settings at most. Data exceptions, integrity
-/// violations and syntax errors quote values, and nobody knows what functions of the user's own raise.
-const SPEAKING: &[&str] = &[
-    "08", "0A", "25", "26", "28", "3D", "3F", "40", "42501", "42703", "42704", "42883", "42P01", "53", "54", "55",
-    "57", "58", "XX",
-];
-
-/// Classes that say that a statement of ours, or the server, is wrong.
-const OURS: &[&str] = &["0A", "21", "25", "26", "34", "3D", "3F", "42", "54", "55", "72", "XX"];
-
-impl From<&DbError> for ServerError {
-    fn from(error: &DbError) -> Self {
-        let code = error.code().code().to_owned();
-        let speaks = SPEAKING.iter().any(|class| code.starts_with(class));
-        let message = if speaks { error.message() } else { "message withheld, it may quote data" };
-        Self { code, message: message.to_owned() }
-    }
-}
-
-impl SourceError {
-    /// An error of PostgreSQL while a table is read. Functions that are called for it may be written wrongly themselves, so
-    /// only what would say that the table or a column is gone, or a right is missing, is about the statement.
-    pub(crate) fn of_reading(error: tokio_postgres::Error) -> Self {
-        match error.as_db_error().map(|server| (server, server.code().code())) {
-            Some((server, code)) if code.starts_with("42") && !["42501", "42703", "42P01"].contains(&code) => {
-                Self::UnreadableValue { source: Box::new(ServerError::from(server)) }
-            }
-            _ => error.into(),
-        }
-    }
-}
-
-impl From<tokio_postgres::Error> for SourceError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        match error.as_db_error() {
-            Some(server) => from_server(server),
-            None => from_driver(error),
-        }
-    }
-}
-
-fn from_server(error: &DbError) -> SourceError {
-    let source: Box<dyn Error + Send + Sync> = Box::new(ServerError::from(error));
-    let code = error.code().code();
-    match code {
-        "53300" => SourceError::Throttled { source },
-        // Retrying would meet the same limit.
-        "53400" => SourceError::Limited { message: error.message().to_owned() },
-        // A byte sequence that is invalid, or has no equivalent in UTF-8.
-        "22021" | "22P05" => SourceError::InvalidText { column: None },
-        // The buffer that rows are gathered in. Its message comes in the server's language.
-        "54000" if error.routine() == Some("enlargeStringInfo") => SourceError::RowUnsendable { source },
-        // The text form of a value passes the server's own limit.
-        "54000" => SourceError::ValueTooLarge { column: None },
-        "42501" => SourceError::AccessDenied { source },
-        // Data, and indexes.
-        "XX001" | "XX002" => SourceError::Corrupted { source },
-        // Lock not available, query canceled (by an administrator: we set no timeout).
-        "55P03" | "57014" => SourceError::Unavailable { source },
-        _ => match code.get(..2) {
-            Some("28") => SourceError::AccessDenied { source },
-            // Connection, transaction rollback, resources, operator intervention, I/O.
-            Some("08" | "40" | "53" | "57" | "58") => SourceError::Unavailable { source },
-            Some(class) if OURS.contains(&class) => SourceError::Query { source },
-            // Data exceptions, and what functions of the user's own raise: a cast, a column computed when it is read.
-            _ => SourceError::UnreadableValue { source },
-        },
-    }
-}
-
-fn from_driver(error: tokio_postgres::Error) -> SourceError {
-    let io = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    if io.and_then(io::Error::get_ref).is_some_and(|cause| cause.is::<rustls::Error>()) {
-        SourceError::Untrusted { source: Box::new(error) }
-    } else if io.is_some() || error.is_closed() {
-        SourceError::Unavailable { source: Box::new(error) }
-    } else if error.to_string().starts_with("error performing TLS handshake") {
-        // The server speaks no TLS. The driver has no public kind to tell.
-        SourceError::Untrusted { source: Box::new(error) }
-    } else {
-        SourceError::Query { source: Box::new(error) }
     }
 }

@@ -9,6 +9,7 @@
 //! * `connect`: connections and their session settings.
 //! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
 //! * `count`: how many rows a relation has.
+//! * `failure`: what the server's errors mean; the table of SQLSTATE codes.
 //! * `hold`: locks and snapshots of a server that others write to.
 //! * `partition`: ranges of about equal size that together cover every row once.
 //! * `profile`: what the server says of a table as a whole.
@@ -24,6 +25,7 @@ mod columns;
 mod connect;
 mod copy_binary;
 mod count;
+mod failure;
 mod hold;
 mod partition;
 mod profile;

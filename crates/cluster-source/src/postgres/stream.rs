@@ -11,7 +11,7 @@ use tokio_postgres::CopyOutStream;
 
 use super::batch::Batcher;
 use super::connect::Connection;
-use super::sql;
+use super::{failure, sql};
 use crate::batch::BatchOptions;
 use crate::error::SourceError;
 
@@ -30,7 +30,7 @@ pub async fn read(
 ) -> Result<Batches, SourceError> {
     let batcher = Batcher::new(table, connection.server_version(), options)?;
     let statement = sql::copy(table, partition)?;
-    let copy = connection.client().copy_out(&statement).await.map_err(SourceError::of_reading)?;
+    let copy = connection.client().copy_out(&statement).await.map_err(failure::from_copy)?;
     Ok(Batches { copy: Box::pin(copy), batcher, bytes_read: 0, ended: false })
 }
 
@@ -55,7 +55,7 @@ impl Batches {
             }
             match ready!(self.copy.as_mut().poll_next(cx)) {
                 Some(chunk) => {
-                    let chunk = chunk.map_err(SourceError::of_reading)?;
+                    let chunk = chunk.map_err(failure::from_copy)?;
                     self.bytes_read += chunk.len() as u64;
                     self.batcher.push(chunk);
                 }
