@@ -27,7 +27,7 @@ pub(super) fn copy(table: &Table, partition: &Partition) -> Result<String, Sourc
     let mut columns = Vec::with_capacity(table.columns.len());
     for column in &table.columns {
         let name = quote(&column.name);
-        columns.push(match Decode::of_column(column)? {
+        columns.push(match Decode::from_column(column)? {
             Decode::Cast if plain => return Err(SourceError::Plan(format!("column {} is computed", column.name))),
             Decode::Cast if column.list => printed_elements(&name),
             Decode::Cast => printed(&name),
