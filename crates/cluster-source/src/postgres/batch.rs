@@ -6,7 +6,7 @@ use export_task::table::Table;
 
 use super::copy_binary::{self, Fields, Item};
 use super::types::ColumnBuilder;
-use crate::batch::{BatchOptions, Gathering};
+use crate::batch::{BatchBuilder, BatchOptions};
 use crate::error::SourceError;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ enum Expect {
 
 /// Turns the chunks of one COPY into batches. Does no input or output.
 pub struct Batcher {
-    gathering: Gathering,
+    builder: BatchBuilder,
     columns: Vec<ColumnBuilder>,
     expect: Expect,
     /// Bytes not decoded yet: the start of a tuple whose end has not come, or what follows a full batch.
@@ -33,8 +33,8 @@ impl Batcher {
     pub fn new(table: &Table, server_version: i32, options: BatchOptions) -> Result<Self, SourceError> {
         let columns =
             table.columns.iter().map(|column| ColumnBuilder::new(column, server_version)).collect::<Result<_, _>>()?;
-        let gathering = Gathering::new(table, options);
-        Ok(Self { gathering, columns, expect: Expect::Header, pending: Bytes::new() })
+        let builder = BatchBuilder::new(table, options);
+        Ok(Self { builder, columns, expect: Expect::Header, pending: Bytes::new() })
     }
 
     /// Adds what the server sent next.
@@ -98,8 +98,8 @@ impl Batcher {
 
     /// Adds a row. True when the batch is full.
     fn append(&mut self, fields: Fields<'_>, length: usize) -> Result<bool, SourceError> {
-        self.gathering.check_row(length)?;
-        let max_value_bytes = self.gathering.max_value_bytes();
+        self.builder.check_row(length)?;
+        let max_value_bytes = self.builder.max_value_bytes();
         let mut bytes = 0;
         for (column, field) in self.columns.iter_mut().zip(fields) {
             match field {
@@ -110,11 +110,11 @@ impl Batcher {
                 None => bytes += column.append_null(),
             }
         }
-        Ok(self.gathering.add(bytes))
+        Ok(self.builder.add(bytes))
     }
 
     fn take(&mut self) -> Result<Option<RecordBatch>, SourceError> {
-        self.gathering.take(&mut self.columns, ColumnBuilder::finish)
+        self.builder.take(&mut self.columns, ColumnBuilder::finish)
     }
 }
 

@@ -171,7 +171,7 @@ async fn no_setting_changes_a_value() {
     }
     let set = Endpoint { user: "set".to_owned(), password: "x".to_owned(), ..endpoint() };
     let source = cluster_source::Source::Postgres(Source::new(set, None));
-    let live = Live::hold(source.clone(), &ExportOnly::from(vec![name.clone()]), 1).await.unwrap();
+    let live = Live::pin(source.clone(), &ExportOnly::from(vec![name.clone()]), 1).await.unwrap();
     for source in [&source, live.source()] {
         let cluster_source::Connection::Postgres(connection) = source.connect(Some(name)).await.unwrap() else {
             panic!()

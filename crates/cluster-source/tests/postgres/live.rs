@@ -119,7 +119,7 @@ async fn tables_made_without_end_are_an_error() {
     let held = hold(&[&database]).await;
     ended.store(true, Ordering::Relaxed);
     maker.await.unwrap();
-    assert!(matches!(held, Err(SourceError::Restless)), "{:?}", held.err());
+    assert!(matches!(held, Err(SourceError::TablesKeepChanging)), "{:?}", held.err());
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn a_table_of_which_only_columns_may_be_read_is_locked() {
         .await;
     let endpoint = Endpoint { user: "columns_only".to_owned(), password: "x".to_owned(), ..endpoint() };
     let source = cluster_source::Source::Postgres(Source::new(endpoint, None));
-    let live = Live::hold(source, &ExportOnly::from(vec![database.name.clone()]), 1).await.unwrap();
+    let live = Live::pin(source, &ExportOnly::from(vec![database.name.clone()]), 1).await.unwrap();
     let locks = "SELECT array_agg(mode) FROM pg_locks WHERE relation = 't'::regclass AND granted";
     let locks: Vec<String> = database.admin.query_one(locks, &[]).await.unwrap().get(0);
     assert_eq!(locks, ["AccessShareLock"]);

@@ -222,7 +222,7 @@ pub async fn admin(database: &str) -> tokio_postgres::Client {
 /// Databases held still.
 pub async fn hold(databases: &[&Database]) -> Result<Live, SourceError> {
     let names: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
-    Live::hold(cluster_source::Source::Postgres(source()), &ExportOnly::from(names), 1).await
+    Live::pin(cluster_source::Source::Postgres(source()), &ExportOnly::from(names), 1).await
 }
 
 /// One partition per relation.
