@@ -174,7 +174,7 @@ impl Connection {
     pub async fn partitions(&mut self, found: &FoundTable, target_bytes: u64) -> Result<Vec<Partition>, SourceError> {
         match (self, found) {
             (Self::Postgres(connection), FoundTable::Postgres(found)) => {
-                let slicing = postgres::Slicing::of_server(connection.server_version());
+                let slicing = postgres::Slicing::from_server_version(connection.server_version());
                 postgres::partitions(connection, found, slicing, target_bytes).await
             }
             (Self::Mysql(connection), FoundTable::Mysql(found)) => {

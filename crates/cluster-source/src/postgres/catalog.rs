@@ -60,7 +60,7 @@ pub struct FoundRelation {
     /// The relation's name.
     pub relation: Relation,
     /// The number of its directory below the table's, from 1.
-    pub batch: u32,
+    pub batch_index: u32,
     /// Size of the heap on disk, in blocks.
     pub blocks: u32,
     /// Size of the heap and of out-of-line values on disk, in bytes.
@@ -158,9 +158,9 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, SourceError> {
 }
 
 fn found(table: Table, members: Vec<Member>, block_size: u64) -> FoundTable {
-    let relation = |(Member { described, plain, untrusted }, batch)| FoundRelation {
+    let relation = |(Member { described, plain, untrusted }, batch_index)| FoundRelation {
         relation: Relation { schema: described.schema_name, name: described.name },
-        batch,
+        batch_index,
         blocks: u32::try_from(described.heap_bytes.div_ceil(block_size)).unwrap_or(u32::MAX),
         bytes: described.heap_bytes + described.toast_bytes,
         plain,

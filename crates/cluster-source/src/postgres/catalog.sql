@@ -61,7 +61,7 @@ relations AS (
        JOIN pg_am b ON b.oid = o.opcmethod AND b.amname = 'btree'
      WHERE x.indrelid = c.oid AND x.indisvalid AND x.indpred IS NULL AND k.attnotnull
        AND x.indcollation[0] = k.attcollation
-       -- Bounds of arrays would need an array of arrays, which no aggregate of older versions returns.
+       -- Bounds of an array key would be arrays, which no aggregate of older versions returns.
        AND t.typcategory <> 'A'
        -- Since version 18 a NOT NULL constraint may be unchecked for the existing rows.
        AND NOT EXISTS (

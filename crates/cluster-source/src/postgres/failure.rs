@@ -19,7 +19,7 @@ struct ServerError {
 
 /// What a SQLSTATE says about the export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
+enum Class {
     Throttled,
     Limited,
     AccessDenied,
@@ -37,42 +37,43 @@ enum Meaning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Message {
     /// It quotes at most names and settings.
-    Quoted,
+    Shown,
     /// It may quote values of a row.
     Withheld,
 }
 
-use Meaning::{
+use Class::{
     AccessDenied, Corrupted, InvalidText, Limited, Statement, Throttled, Unavailable, UnreadableValue, ValueTooLarge,
 };
-use Message::{Quoted, Withheld};
+use Message::{Shown, Withheld};
 
-/// The one table of SQLSTATE codes: single conditions first, then whole classes (the first two characters).
-fn classify(state: &SqlState) -> (Meaning, Message) {
+/// The one table of SQLSTATE codes. Single conditions come first, then the classes of the SQL standard, which are the first
+/// two characters.
+fn classify(state: &SqlState) -> (Class, Message) {
     match *state {
-        SqlState::TOO_MANY_CONNECTIONS => (Throttled, Quoted),
+        SqlState::TOO_MANY_CONNECTIONS => (Throttled, Shown),
         // A retry would meet the same limit.
-        SqlState::CONFIGURATION_LIMIT_EXCEEDED => (Limited, Quoted),
+        SqlState::CONFIGURATION_LIMIT_EXCEEDED => (Limited, Shown),
         // A byte sequence that is invalid, or has no equivalent in UTF-8.
         SqlState::CHARACTER_NOT_IN_REPERTOIRE | SqlState::UNTRANSLATABLE_CHARACTER => (InvalidText, Withheld),
         // The text form of a value exceeds the server's own limit.
-        SqlState::PROGRAM_LIMIT_EXCEEDED => (ValueTooLarge, Quoted),
-        SqlState::INSUFFICIENT_PRIVILEGE => (AccessDenied, Quoted),
+        SqlState::PROGRAM_LIMIT_EXCEEDED => (ValueTooLarge, Shown),
+        SqlState::INSUFFICIENT_PRIVILEGE => (AccessDenied, Shown),
         SqlState::UNDEFINED_COLUMN
         | SqlState::UNDEFINED_FUNCTION
         | SqlState::UNDEFINED_OBJECT
-        | SqlState::UNDEFINED_TABLE => (Statement, Quoted),
-        SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => (Corrupted, Quoted),
-        SqlState::LOCK_NOT_AVAILABLE => (Unavailable, Quoted),
+        | SqlState::UNDEFINED_TABLE => (Statement, Shown),
+        SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => (Corrupted, Shown),
+        SqlState::LOCK_NOT_AVAILABLE => (Unavailable, Shown),
         _ => match state.code().get(..2).unwrap_or_default() {
             // Authorization.
-            "28" => (AccessDenied, Quoted),
+            "28" => (AccessDenied, Shown),
             // Connection, transaction rollback, resources, operator intervention (which includes a query that an
             // administrator cancels), I/O.
-            "08" | "40" | "53" | "57" | "58" => (Unavailable, Quoted),
+            "08" | "40" | "53" | "57" | "58" => (Unavailable, Shown),
             // Unsupported feature, transaction state, unknown statement, database or schema, program limit, object
             // state, internal error.
-            "0A" | "25" | "26" | "3D" | "3F" | "54" | "55" | "XX" => (Statement, Quoted),
+            "0A" | "25" | "26" | "3D" | "3F" | "54" | "55" | "XX" => (Statement, Shown),
             // Cardinality, unknown cursor, syntax error, snapshot.
             "21" | "34" | "42" | "72" => (Statement, Withheld),
             // Data exceptions and integrity violations quote values. Other classes are what users' own functions
@@ -110,13 +111,13 @@ impl From<tokio_postgres::Error> for SourceError {
     }
 }
 
-fn from_server(error: &DbError, meaning: Meaning) -> SourceError {
+fn from_server(error: &DbError, class: Class) -> SourceError {
     let message = match classify(error.code()).1 {
-        Quoted => error.message(),
+        Shown => error.message(),
         Withheld => "message withheld, it may quote data",
     };
     let source = Box::new(ServerError { code: error.code().code().to_owned(), message: message.to_owned() });
-    match meaning {
+    match class {
         Throttled => SourceError::Throttled { source },
         Limited => SourceError::Limited { message: error.message().to_owned() },
         AccessDenied => SourceError::AccessDenied { source },
@@ -153,30 +154,30 @@ mod tests {
     #[test]
     fn conditions_come_before_their_classes() {
         for (code, expected) in [
-            ("53300", (Throttled, Quoted)),
-            ("53400", (Limited, Quoted)),
-            ("53100", (Unavailable, Quoted)),
+            ("53300", (Throttled, Shown)),
+            ("53400", (Limited, Shown)),
+            ("53100", (Unavailable, Shown)),
             ("22021", (InvalidText, Withheld)),
             ("22P05", (InvalidText, Withheld)),
             ("22012", (UnreadableValue, Withheld)),
-            ("54000", (ValueTooLarge, Quoted)),
-            ("54001", (Statement, Quoted)),
-            ("42501", (AccessDenied, Quoted)),
-            ("42P01", (Statement, Quoted)),
-            ("42703", (Statement, Quoted)),
-            ("42704", (Statement, Quoted)),
-            ("42883", (Statement, Quoted)),
+            ("54000", (ValueTooLarge, Shown)),
+            ("54001", (Statement, Shown)),
+            ("42501", (AccessDenied, Shown)),
+            ("42P01", (Statement, Shown)),
+            ("42703", (Statement, Shown)),
+            ("42704", (Statement, Shown)),
+            ("42883", (Statement, Shown)),
             ("42601", (Statement, Withheld)),
-            ("28P01", (AccessDenied, Quoted)),
-            ("XX000", (Statement, Quoted)),
-            ("XX001", (Corrupted, Quoted)),
-            ("XX002", (Corrupted, Quoted)),
-            ("55P03", (Unavailable, Quoted)),
-            ("55000", (Statement, Quoted)),
-            ("57014", (Unavailable, Quoted)),
-            ("57P01", (Unavailable, Quoted)),
-            ("40001", (Unavailable, Quoted)),
-            ("3F000", (Statement, Quoted)),
+            ("28P01", (AccessDenied, Shown)),
+            ("XX000", (Statement, Shown)),
+            ("XX001", (Corrupted, Shown)),
+            ("XX002", (Corrupted, Shown)),
+            ("55P03", (Unavailable, Shown)),
+            ("55000", (Statement, Shown)),
+            ("57014", (Unavailable, Shown)),
+            ("57P01", (Unavailable, Shown)),
+            ("40001", (Unavailable, Shown)),
+            ("3F000", (Statement, Shown)),
             ("72000", (Statement, Withheld)),
         ] {
             assert_eq!(classify(&SqlState::from_code(code)), expected, "{code}");

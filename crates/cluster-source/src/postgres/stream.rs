@@ -17,11 +17,11 @@ use crate::error::SourceError;
 
 /// Starts reading the rows of a partition.
 ///
-/// The connection must stay until the stream has ended, and is of no further use when the stream is dropped before: drop
-/// both.
+/// The connection must live until the stream ends. If the stream is dropped earlier, the connection can't be used any more:
+/// drop both.
 ///
 /// # Errors
-/// [`SourceError`], from here or from the stream. A stream that ends without an error has given every row.
+/// [`SourceError`], from this call or from the stream. A stream that ends without an error has returned every row.
 pub async fn read(
     connection: &Connection,
     table: &Table,
@@ -43,7 +43,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Bytes of row data received so far.
+    /// Returns the number of bytes of row data received so far.
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read
     }

@@ -35,7 +35,7 @@ async fn ordinary_and_partitioned_tables_and_nothing_else() {
     assert_eq!(names, ["public.A", "public.child", "public.empty_root", "public.p", "s.b", "s.odd.\"name"]);
 
     let p = database.table("p").await;
-    let leaves: Vec<_> = p.relations.iter().map(|r| (r.relation.name.as_str(), r.batch)).collect();
+    let leaves: Vec<_> = p.relations.iter().map(|r| (r.relation.name.as_str(), r.batch_index)).collect();
     assert_eq!(leaves, [("p0", 1), ("p1", 2), ("p2", 3)]);
     let mut rows = Vec::new();
     for batch in database.read("p").await.unwrap() {

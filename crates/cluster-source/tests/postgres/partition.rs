@@ -278,6 +278,6 @@ async fn a_table_whose_sample_cannot_be_sorted_is_read_in_one() {
 
 #[test]
 fn old_servers_are_cut_by_key() {
-    assert_eq!(Slicing::of_server(139_999), Slicing::Keys);
-    assert_eq!(Slicing::of_server(140_000), Slicing::Blocks);
+    assert_eq!(Slicing::from_server_version(139_999), Slicing::Keys);
+    assert_eq!(Slicing::from_server_version(140_000), Slicing::Blocks);
 }

@@ -230,7 +230,7 @@ pub fn whole(found: &FoundTable) -> Vec<Partition> {
     let partition = |relation: &postgres::FoundRelation| Partition {
         table: 0,
         relation: relation.relation.clone(),
-        batch: relation.batch,
+        batch: relation.batch_index,
         index: 0,
         range: Range::All,
         bytes: 0,

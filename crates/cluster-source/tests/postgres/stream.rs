@@ -60,7 +60,7 @@ fn a_worker_may_move_between_threads() {
         let connection = server::source().connect("postgres").await?;
         let catalog = postgres::catalog(&connection, "postgres", Types::Aurora, |_, _| true).await?;
         for found in &catalog.tables {
-            let slicing = postgres::Slicing::of_server(connection.server_version());
+            let slicing = postgres::Slicing::from_server_version(connection.server_version());
             for partition in postgres::partitions(&connection, found, slicing, 1 << 20).await? {
                 let batches = postgres::read(&connection, &found.table, &partition, BatchOptions::default()).await?;
                 batches.try_collect::<Vec<_>>().await?;
