@@ -169,7 +169,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         refuse_superuser(&server).await?;
     }
     let jobs = arguments.jobs();
-    let live = Live::hold(server, &only, jobs).await?;
+    let live = Live::pin(server, &only, jobs).await?;
     for note in live.notes() {
         eprintln!("note: {note}");
     }

@@ -5,12 +5,12 @@ use export_task::table::Table;
 
 use super::query::Sent;
 use super::types::ColumnBuilder;
-use crate::batch::{BatchOptions, Gathering};
+use crate::batch::{BatchBuilder, BatchOptions};
 use crate::error::SourceError;
 
 /// Turns rows of the binary protocol into batches. Does no input or output.
 pub struct Batcher {
-    gathering: Gathering,
+    gathering: BatchBuilder,
     columns: Vec<ColumnBuilder>,
 }
 
@@ -20,7 +20,7 @@ impl Batcher {
     /// # Errors
     /// [`SourceError::Plan`] when the plan is of another version of this program.
     pub fn new(table: &Table, options: BatchOptions) -> Result<Self, SourceError> {
-        let gathering = Gathering::new(table, options);
+        let gathering = BatchBuilder::new(table, options);
         let columns = table.columns.iter().map(|column| ColumnBuilder::new(column, gathering.max_value_bytes()));
         Ok(Self { columns: columns.collect::<Result<_, _>>()?, gathering })
     }

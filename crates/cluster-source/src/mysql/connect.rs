@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::handshake;
 use super::wire::{Wire, lost};
-use crate::endpoint::{Endpoint, LOGIN};
+use crate::endpoint::{Endpoint, LOGIN_TIMEOUT};
 use crate::error::SourceError;
 
 /// How text is sent: that of any other character set is converted by the server, as for every client.
@@ -84,7 +84,7 @@ impl Source {
             handshake::log_in(wire, &self.endpoint, self.tls.as_ref(), database, local).await
         };
         let (wire, version) =
-            timeout(LOGIN, log_in).await.map_err(|e| SourceError::Unavailable { source: Box::new(e) })??;
+            timeout(LOGIN_TIMEOUT, log_in).await.map_err(|e| SourceError::Unavailable { source: Box::new(e) })??;
         let product = Product::of_version(&version);
         let mut connection = Connection { wire, running: None, finished: None, product, live: self.live };
         for statement in [SESSION, VARIABLES, READ_ONLY] {

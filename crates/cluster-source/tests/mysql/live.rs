@@ -108,7 +108,7 @@ async fn several_connections_read_one_moment() {
     let server = filled();
     let writer = Writer::start(&server);
     for _ in 0..5 {
-        let live = Live::hold(source(&server, "keeper"), &ExportOnly::default(), READERS).await.unwrap();
+        let live = Live::pin(source(&server, "keeper"), &ExportOnly::default(), READERS).await.unwrap();
         assert_eq!(live.notes().len(), 1, "{:?}", live.notes());
         assert!(live.notes()[0].ends_with("bank.old"), "{:?}", live.notes());
         assert_eq!(read_all(&live).await, (200_000, 2000));
@@ -121,14 +121,14 @@ async fn several_connections_read_one_moment() {
 }
 
 async fn who_may_not_stop_writers_is_told(server: &Server) {
-    let live = Live::hold(source(server, "clerk"), &ExportOnly::default(), READERS).await.unwrap();
+    let live = Live::pin(source(server, "clerk"), &ExportOnly::default(), READERS).await.unwrap();
     let [lock, engine] = live.notes() else { panic!("{:?}", live.notes()) };
     assert!(lock.contains("RELOAD") && lock.contains("some milliseconds apart"), "{lock}");
     assert!(engine.ends_with("bank.old"), "{engine}");
     // Nobody writes now.
     assert_eq!(read_all(&live).await, (200_000, 2000));
     // One connection reads one moment, whatever others do.
-    let live = Live::hold(source(server, "clerk"), &ExportOnly::default(), 1).await.unwrap();
+    let live = Live::pin(source(server, "clerk"), &ExportOnly::default(), 1).await.unwrap();
     assert_eq!(live.notes().len(), 1, "{:?}", live.notes());
 }
 
@@ -141,7 +141,7 @@ async fn what_is_altered_meanwhile(server: &Server) {
         ("TRUNCATE bank.c", "INSERT INTO bank.c VALUES (1), (2)"),
         ("RENAME TABLE bank.c TO bank.d", "RENAME TABLE bank.d TO bank.c"),
     ] {
-        let live = Live::hold(source(server, "clerk"), &only, 1).await.unwrap();
+        let live = Live::pin(source(server, "clerk"), &only, 1).await.unwrap();
         let survey = Survey::take(live.source(), &only, &Options::default(), 1 << 20, 1).await.unwrap();
         let mut reader = live.source().reader("bank").await.unwrap();
         server.execute(change);
@@ -159,7 +159,7 @@ async fn what_is_altered_meanwhile(server: &Server) {
     }
     // What keeps others from it is there until the end.
     if is_mysql() {
-        let live = Live::hold(source(server, "keeper"), &only, 1).await.unwrap();
+        let live = Live::pin(source(server, "keeper"), &only, 1).await.unwrap();
         let refused = server.try_execute("SET lock_wait_timeout = 1; ALTER TABLE bank.c ADD m INT");
         assert!(refused.unwrap_err().contains("1205"));
         drop(live);
@@ -172,7 +172,7 @@ async fn a_long_statement_of_others_stops_nobody(server: &Server) {
     let mut long = Writer(server.run_forever("SELECT SLEEP(20) FROM bank.a LIMIT 1;\n"));
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let began = std::time::Instant::now();
-    let live = Live::hold(source(server, "keeper"), &ExportOnly::default(), READERS).await.unwrap();
+    let live = Live::pin(source(server, "keeper"), &ExportOnly::default(), READERS).await.unwrap();
     assert!(began.elapsed().as_secs() < 10);
     // MariaDB waits for those who write only.
     let told: Vec<bool> =
