@@ -18,7 +18,9 @@
 //! * `types`: column builders.
 
 mod batch;
+mod calendar;
 mod catalog;
+mod codes;
 mod columns;
 mod connect;
 mod count;

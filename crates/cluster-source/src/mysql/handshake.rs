@@ -45,8 +45,8 @@ pub(super) async fn log_in(
     local: bool,
 ) -> Result<(Wire, String), SourceError> {
     let greeting = wire.receive().await?;
-    if greeting.first() == Some(&failure::MARK) {
-        return Err(failure::of_packet(greeting));
+    if greeting.first() == Some(&failure::ERR_HEADER) {
+        return Err(failure::from_packet(greeting));
     }
     let greeting: HandshakePacket<'_> = ParseBuf(greeting).parse(()).map_err(|_| MALFORMED)?;
     if !greeting.capabilities().contains(NEEDED) {
@@ -90,7 +90,7 @@ pub(super) async fn log_in(
         let packet = wire.receive().await?;
         let answer = match packet {
             [0x00, ..] => return Ok((wire, version)),
-            [failure::MARK, ..] => return Err(failure::of_packet(packet)),
+            [failure::ERR_HEADER, ..] => return Err(failure::from_packet(packet)),
             [0xFE, _, ..] => {
                 let switch: AuthSwitchRequest<'_> = ParseBuf(packet).parse(()).map_err(|_| MALFORMED)?;
                 proof = proof_of(&switch.auth_plugin())?;

@@ -3,6 +3,8 @@
 
 use export_task::range::KeyKind;
 
+use super::calendar::days_in_month;
+
 /// A value about half way between two values of a column, above `low` and not above `high` if the server orders them as
 /// they are written. `None` where no such value comes to mind.
 pub(super) fn between(kind: &KeyKind, low: &str, high: &str) -> Option<String> {
@@ -15,21 +17,20 @@ pub(super) fn between(kind: &KeyKind, low: &str, high: &str) -> Option<String> {
     }
 }
 
-/// Whether the server takes a value as a constant to compare a column with. A date can be one that isn't in the calendar, which
-/// MySQL then refuses; zeros for what isn't known it takes.
+/// Returns whether the server accepts a value as a constant to compare a column with. MySQL refuses
+/// a date that a column may hold but that isn't in the calendar. It accepts zero for an unknown part.
 pub(super) fn is_comparable(kind: &KeyKind, value: &str) -> bool {
-    let days = |year: u32, month| match month {
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400) && year > 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    let date = value.split(' ').next().unwrap_or_default();
-    let parts: Vec<u32> = date.split('-').filter_map(|part| part.parse().ok()).collect();
-    match (kind, &parts[..]) {
-        (KeyKind::Date, &[year, month, day]) => day <= days(year, month),
-        (kind, _) => *kind != KeyKind::Date,
-    }
+    *kind != KeyKind::Date || is_date_constant(value).unwrap_or(false)
+}
+
+fn is_date_constant(value: &str) -> Option<bool> {
+    let date = value.split(' ').next()?;
+    let (year, rest) = date.split_once('-')?;
+    let (month, day) = rest.split_once('-')?;
+    let (year, month, day) = (year.parse().ok()?, month.parse().ok()?, day.parse::<u8>().ok()?);
+    // To the server the year zero is not a leap year.
+    let last = if (year, month) == (0, 2) { 28 } else { days_in_month(year, month) };
+    Some(day <= last)
 }
 
 fn middle(low: i128, high: i128) -> Option<i128> {

@@ -17,6 +17,12 @@ use super::key::{between, is_comparable};
 use super::sql::{constants, exact, probe, qualified, quote, within};
 use crate::error::SourceError;
 
+/// The most cuts that are tried for each wanted partition, and [`MAX_EXTRA_CUTS`] more for a table
+/// of few partitions. Cutting into parts of equal size takes one cut less than there are parts. More
+/// than these limits is only needed where keys are so distributed that no cut is good.
+const MAX_CUTS_PER_PART: u64 = 16;
+const MAX_EXTRA_CUTS: u64 = 100;
+
 /// A key, or the first values of one, as a plan holds them.
 type Bound = Vec<String>;
 
@@ -96,8 +102,7 @@ impl<'a> Cutter<'a> {
         let (Some(low), Some(high)) = self.keys(&first, &last).await? else { return Ok(Vec::new()) };
         let mut open = vec![Interval { start: None, end: None, low, high, rows: self.rows }];
         let mut done = Vec::new();
-        // More than this is only needed where keys are so distributed that no cut is good.
-        let mut tries = parts * 16 + 100;
+        let mut tries = parts * MAX_CUTS_PER_PART + MAX_EXTRA_CUTS;
         while let Some(interval) = open.pop() {
             tries = tries.saturating_sub(1);
             let halves = if interval.rows > wanted && tries > 0 { self.halve(&interval, wanted).await? } else { None };

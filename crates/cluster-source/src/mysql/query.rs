@@ -47,7 +47,7 @@ impl Connection {
         loop {
             let packet = self.wire.receive().await?;
             match packet.first() {
-                Some(&failure::MARK) => return Err(failure::of_packet(packet)),
+                Some(&failure::ERR_HEADER) => return Err(failure::from_packet(packet)),
                 Some(&END) if packet.len() <= MOST_END => return Ok(()),
                 _ => each(TextRow::parse(packet, columns)?)?,
             }
@@ -60,7 +60,7 @@ impl Connection {
         let packet = self.wire.receive().await?;
         let (id, columns) = match packet {
             [0x00, a, b, c, d, e, f, 0, 0, ..] => (u32::from_le_bytes([*a, *b, *c, *d]), u16::from_le_bytes([*e, *f])),
-            [failure::MARK, ..] => return Err(failure::of_packet(packet)),
+            [failure::ERR_HEADER, ..] => return Err(failure::from_packet(packet)),
             _ => return Err(SourceError::Protocol("a malformed answer to a statement")),
         };
         for _ in 0..columns {
@@ -80,7 +80,7 @@ impl Connection {
     /// Reads what is left of a statement's rows.
     pub(super) async fn pass_over(&mut self) -> Result<(), SourceError> {
         while self.running.is_some() {
-            if let Some(&(END | failure::MARK)) = self.wire.receive().await?.first() {
+            if let Some(&(END | failure::ERR_HEADER)) = self.wire.receive().await?.first() {
                 self.finished = self.running.take();
             }
         }
@@ -99,7 +99,7 @@ async fn head(wire: &mut Wire) -> Result<Option<u64>, SourceError> {
     let packet = wire.receive().await?;
     match packet {
         [0x00, ..] => Ok(None),
-        [failure::MARK, ..] => Err(failure::of_packet(packet)),
+        [failure::ERR_HEADER, ..] => Err(failure::from_packet(packet)),
         [0xFB, ..] => Err(SourceError::Protocol("the server asks for a file")),
         mut packet => fields::integer(&mut packet).map(Some).ok_or(SourceError::Protocol("a malformed result")),
     }

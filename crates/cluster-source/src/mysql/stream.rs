@@ -65,8 +65,8 @@ impl Batches<'_> {
                         self.connection.finished = self.connection.running.take();
                         return Poll::Ready(self.batcher.take());
                     }
-                    Some(&failure::MARK) => {
-                        let error = failure::of_row(packet);
+                    Some(&failure::ERR_HEADER) => {
+                        let error = failure::from_row(packet);
                         self.connection.finished = self.connection.running.take();
                         return Poll::Ready(Err(error));
                     }
