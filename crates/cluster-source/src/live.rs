@@ -34,7 +34,7 @@ impl Live {
                 Self { source: Source::Postgres(source), notes: Vec::new(), hold: Hold::Postgres(hold) }
             }
             Source::Mysql(source) => {
-                let mysql::Held { source, lock, notes } = mysql::hold(source, only, readers).await?;
+                let mysql::Pinned { source, lock, notes } = mysql::pin(source, only, readers).await?;
                 Self { source: Source::Mysql(source), notes, hold: Hold::Mysql(Box::new(lock)) }
             }
         })

@@ -5,9 +5,6 @@ use std::error::Error;
 use super::codes::*;
 use crate::error::SourceError;
 
-/// The first byte of an error packet.
-pub(super) const ERR_HEADER: u8 = 0xFF;
-
 /// An error that the server reported.
 #[derive(Debug, thiserror::Error)]
 #[error("error {code}: {message}")]
@@ -118,7 +115,7 @@ const STORAGE_EXHAUSTED: [&str; 2] = ["12", "28"];
 /// The server ended a statement before the statement had its result.
 const INTERRUPTIONS: [u16; 3] = [ER_STATEMENT_TIMEOUT, ER_QUERY_TIMEOUT, ER_QUERY_INTERRUPTED];
 
-/// Returns the error in a payload that begins with [`ERR_HEADER`].
+/// Returns the error in the payload of an error packet.
 pub(super) fn from_packet(payload: &[u8]) -> SourceError {
     let Some((code, rest)) = payload.get(1..).and_then(|rest| rest.split_first_chunk()) else {
         return SourceError::Protocol("an error packet without a code");
@@ -185,6 +182,7 @@ mod tests {
     use export_task::warning::SkipReason;
     use proptest::prelude::*;
 
+    use super::super::wire::ERR_HEADER;
     use super::*;
     use crate::error::ErrorKind;
 

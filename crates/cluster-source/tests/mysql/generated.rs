@@ -267,7 +267,7 @@ async fn generated_tables() {
             let mut found = found.remove(&format!("t{seed}")).unwrap();
             // Dates and times may be none.
             found.table.columns.retain(|column| column.name == "row_id" || column.decode == "text");
-            found.outgrown = random.chance(10);
+            found.has_stale_statistics = random.chance(10);
             let parts = random.within(2, 40);
             let pieces = mysql::partitions(&mut connection, &found, found.bytes.div_ceil(parts).max(1)).await;
             let pieces = pieces.map(|pieces| random.packed(pieces)).map_err(|error| format!("{error:?}"));

@@ -1,9 +1,10 @@
-//! `DATE`, `TIME`, `DATETIME` and `TIMESTAMP`: their parts, in as many bytes as they are not zero.
+//! `DATE`, `TIME`, `DATETIME` and `TIMESTAMP`: the server sends their parts, without trailing parts that
+//! are zero.
 
 use crate::mysql::calendar::{days_in_month, days_since_epoch};
 use crate::mysql::fields::fixed;
 
-/// What a date with a time is made of. Any part may be zero.
+/// The parts of a date with a time. Any part may be zero.
 #[derive(Default)]
 struct Parts {
     year: u16,
@@ -36,7 +37,7 @@ impl Parts {
         Some(parts)
     }
 
-    /// Days since 1970, `None` where month and day are zero or not in the calendar.
+    /// Returns the days since 1970, or `None` if month or day is zero or not in the calendar.
     #[inline]
     fn day(&self) -> Option<i32> {
         if !(1..=12).contains(&self.month) || self.day == 0 || self.day > days_in_month(self.year, self.month) {
@@ -45,7 +46,7 @@ impl Parts {
         Some(days_since_epoch(self.year, self.month, self.day))
     }
 
-    /// Microseconds since 1970, `None` where there is no such day.
+    /// Returns the microseconds since 1970, or `None` if the date is not in the calendar.
     #[inline]
     fn instant(&self) -> Option<i64> {
         let seconds = i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
@@ -53,23 +54,26 @@ impl Parts {
     }
 }
 
-/// Takes a date with a time off the front of a row, as microseconds since 1970. `Some(None)` for one that is no instant.
+/// Takes a date with a time off the front of a row. Returns the microseconds since 1970, `Some(None)`
+/// for a date that is not in the calendar, or `None` for malformed bytes.
 #[inline]
-#[allow(clippy::option_option, reason = "malformed, no instant, an instant")]
+#[allow(clippy::option_option, reason = "malformed, not in the calendar, valid")]
 pub fn instant(row: &mut &[u8]) -> Option<Option<i64>> {
     let parts = Parts::take(row)?;
     let in_range = parts.hour < 24 && parts.minute < 60 && parts.second < 60 && parts.micros < 1_000_000;
     in_range.then(|| parts.instant())
 }
 
-/// Takes a date off the front of a row, as days since 1970. `Some(None)` for one that is no day.
+/// Takes a date off the front of a row. Returns the days since 1970, `Some(None)` for a date that is not
+/// in the calendar, or `None` for malformed bytes.
 #[inline]
-#[allow(clippy::option_option, reason = "malformed, no day, a day")]
+#[allow(clippy::option_option, reason = "malformed, not in the calendar, valid")]
 pub fn day(row: &mut &[u8]) -> Option<Option<i32>> {
     Some(Parts::take(row)?.day())
 }
 
-/// Takes a date off the front of a row and writes it as the server does. Zero and partial dates are written too.
+/// Takes a date off the front of a row and writes it as the server prints it. Zero and partial dates
+/// are valid.
 #[inline]
 pub fn write_date(row: &mut &[u8], out: &mut Vec<u8>) -> Option<()> {
     let Parts { year, month, day, .. } = Parts::take(row)?;
@@ -87,9 +91,10 @@ pub fn write_date(row: &mut &[u8], out: &mut Vec<u8>) -> Option<()> {
 /// The hours of the largest and, with a minus sign, of the smallest `TIME`: `838:59:59`.
 const MAX_HOURS: u32 = 838;
 
-/// Takes a time off the front of a row and writes it as the server does, with `digits` digits of its seconds' fraction.
+/// Takes a time off the front of a row and writes it as the server prints it, with `scale` digits after
+/// the point of the seconds.
 #[inline]
-pub fn write_time(row: &mut &[u8], digits: u8, out: &mut Vec<u8>) -> Option<()> {
+pub fn write_time(row: &mut &[u8], scale: u8, out: &mut Vec<u8>) -> Option<()> {
     let [length] = fixed(row)?;
     if !matches!(length, 0 | 8 | 12) {
         return None;
@@ -117,10 +122,10 @@ pub fn write_time(row: &mut &[u8], digits: u8, out: &mut Vec<u8>) -> Option<()> 
         out.push(b':');
         write_pair(part, out);
     }
-    if digits > 0 {
+    if scale > 0 {
         out.push(b'.');
         let mut unit = 100_000;
-        for _ in 0..digits {
+        for _ in 0..scale {
             out.push(b'0' + (micros / unit % 10) as u8);
             unit /= 10;
         }
