@@ -1,8 +1,9 @@
 //! Aurora MySQL, server versions 5.7 and later, and MariaDB.
 //!
-//! This module has its own implementation of the client protocol. Rows come by a prepared statement's
-//! binary protocol, and are decoded from the packets straight into the buffers of Arrow arrays. The
-//! `mysql_common` crate provides the packets of the login and the proofs of the password.
+//! This module has its own implementation of the client protocol. Rows come by a prepared
+//! statement's binary protocol, and are decoded from the packets straight into the buffers of Arrow
+//! arrays. The `mysql_common` crate provides the packets of the login and the proofs of the
+//! password.
 //!
 //! # Layout
 //!
@@ -10,8 +11,8 @@
 //!   that differs between MySQL and MariaDB.
 //! * `wire`: packets. `fields` parses their contents, `query` runs statements.
 //! * `failure`: error packets. `codes` has the server's error codes.
-//! * `catalog`: tables, columns, and which tables are skipped and why. `columns` says how a column is
-//!   described and read, `size` how large a table is.
+//! * `catalog`: tables, columns, and which tables are skipped and why. `columns` says how a column
+//!   is described and read, `size` how large a table is.
 //! * `count`: how many rows a table has.
 //! * `pin`: connections that all see a live server as it was at one moment.
 //! * `partition`: ranges of about equal size that together cover each row once. `key` finds values

@@ -1,8 +1,8 @@
 //! The tables of a database, and the reasons why some of them can't be exported.
 //!
-//! The export includes the base tables of all storage engines that keep rows, and the current rows of
-//! system-versioned tables. It does not include views, sequences and anything in a system schema. It
-//! includes generated and invisible columns.
+//! The export includes the base tables of all storage engines that keep rows, and the current rows
+//! of system-versioned tables. It does not include views, sequences and anything in a system
+//! schema. It includes generated and invisible columns.
 
 use std::collections::{HashMap, HashSet};
 
@@ -46,7 +46,8 @@ pub struct FoundTable {
     pub bytes: u64,
     /// Approximate number of rows.
     pub rows: u64,
-    /// Whether the table has grown so much that the server can't estimate how many rows a range has.
+    /// Whether the table has grown so much that the server can't estimate how many rows a range
+    /// has.
     pub has_stale_statistics: bool,
     /// The key to partition the table by.
     pub key: Option<Key>,
@@ -70,8 +71,8 @@ pub struct Key {
 
 /// Reads the catalog of a database in six queries. `selects` returns whether the export includes a
 /// table, by schema (which is the database) and table name. Other tables are neither returned nor
-/// reported. `types` decides which types columns become. The catalog does not list tables on which the
-/// user has no privilege.
+/// reported. `types` decides which types columns become. The catalog does not list tables on which
+/// the user has no privilege.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -175,7 +176,8 @@ async fn columns(
     Ok(tables)
 }
 
-/// Returns the key of each table that has one: the primary key, or else the first unique index by name.
+/// Returns the key of each table that has one: the primary key, or else the first unique index by
+/// name.
 async fn keys(
     connection: &mut Connection,
     database: &str,
@@ -217,7 +219,8 @@ async fn keys(
         let (table, index) = &parts[0].index;
         let is_usable =
             |column: &KeyColumn| !(key_partitioned.contains(table) && matches!(column.kind, KeyKind::Text { .. }));
-        // The list of columns ends at the first part that can't be compared with a bound, or is missing.
+        // The list of columns ends at the first part that can't be compared with a bound, or is
+        // missing.
         let first_columns = parts.iter().zip(1..).map_while(|(p, nth)| p.column.clone().filter(|_| p.number == nth));
         let columns: Vec<KeyColumn> = first_columns.take_while(is_usable).collect();
         if !columns.is_empty() && !keys.contains_key(table) {
@@ -234,14 +237,14 @@ struct IndexPart {
     /// The position in the index, from 1.
     number: u64,
     is_expression: bool,
-    /// The column, if it can be compared with a bound. A prefix of a column can't, nor can a descending
-    /// part.
+    /// The column, if it can be compared with a bound. A prefix of a column can't, nor can a
+    /// descending part.
     column: Option<KeyColumn>,
 }
 
-/// Returns the tables that are `PARTITION BY KEY`, which assigns rows by a hash. Two texts that are equal
-/// in a collation may have different hashes. The server then looks for one of them in the wrong partition
-/// and misses it, so text can't be a bound in such a table.
+/// Returns the tables that are `PARTITION BY KEY`, which assigns rows by a hash. Two texts that are
+/// equal in a collation may have different hashes. The server then looks for one of them in the
+/// wrong partition and misses it, so text can't be a bound in such a table.
 async fn tables_partitioned_by_key(
     connection: &mut Connection,
     database: &str,
@@ -254,7 +257,8 @@ async fn tables_partitioned_by_key(
     first_column(connection, &sql).await
 }
 
-/// Returns the tables that have privileges on single columns. The user may not see their other columns.
+/// Returns the tables that have privileges on single columns. The user may not see their other
+/// columns.
 async fn tables_granted_by_column(connection: &mut Connection, database: &str) -> Result<HashSet<String>, SourceError> {
     let sql = format!(
         "SELECT DISTINCT TABLE_NAME FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA = {}",

@@ -1,4 +1,5 @@
-//! The server's error codes, under the names that MySQL and MariaDB give them (`perror` prints them).
+//! The server's error codes, under the names that MySQL and MariaDB give them (`perror` prints
+//! them).
 //!
 //! Unless a comment names one product, MySQL and MariaDB use a code for the same error.
 

@@ -72,8 +72,8 @@ impl ColumnDescription {
         }
     }
 
-    /// Returns the native Parquet type if AWS's exports use another one. `TIME` has none: it is not a time
-    /// of day but an interval of up to 35 days, with a sign.
+    /// Returns the native Parquet type if AWS's exports use another one. `TIME` has none: it is not
+    /// a time of day but an interval of up to 35 days, with a sign.
     fn native_type(&self, decode: Decode) -> Option<ParquetType> {
         Some(match (decode, self.data_type.as_str()) {
             (Decode::TinyInt, _) => ParquetType::Int8,
@@ -115,10 +115,10 @@ impl ColumnDescription {
         }
     }
 
-    /// Returns the kind of the bounds of an index over the column, or `None` if they can't be partition
-    /// bounds. The server does not order a FLOAT, an ENUM or a SET by what it prints. If a collation has
-    /// no padding, MariaDB orders a CHAR with the blanks that fill it up, but compares it without them. A
-    /// control character is then on the wrong side of a bound.
+    /// Returns the kind of the bounds of an index over the column, or `None` if they can't be
+    /// partition bounds. The server does not order a FLOAT, an ENUM or a SET by what it prints. If
+    /// a collation has no padding, MariaDB orders a CHAR with the blanks that fill it up, but
+    /// compares it without them. A control character is then on the wrong side of a bound.
     pub fn key_kind(&self) -> Option<KeyKind> {
         if self.nullable {
             return None;

@@ -18,17 +18,18 @@ const CHARACTER_SET: &str = "SET NAMES utf8mb4";
 /// Sets each variable that could change or stop the reading of a table:
 ///
 /// * `sql_mode` is empty. `PAD_CHAR_TO_FULL_LENGTH` would add blanks to `CHAR`. `ANSI_QUOTES`,
-///   `NO_BACKSLASH_ESCAPES`, `PIPES_AS_CONCAT` and `NO_UNSIGNED_SUBTRACTION` change what a statement,
-///   or the expression of a generated column, means.
+///   `NO_BACKSLASH_ESCAPES`, `PIPES_AS_CONCAT` and `NO_UNSIGNED_SUBTRACTION` change what a
+///   statement, or the expression of a generated column, means.
 /// * `time_zone`: the server sends a `TIMESTAMP` in the session's time zone.
-/// * `autocommit`: without it the first statement begins a transaction, and all other statements read
-///   the same moment.
-/// * `sql_select_limit`, `sql_big_selects`: a server's defaults may cut off or refuse the reading of a
-///   large table.
+/// * `autocommit`: without it the first statement begins a transaction, and all other statements
+///   read the same moment.
+/// * `sql_select_limit`, `sql_big_selects`: a server's defaults may cut off or refuse the reading
+///   of a large table.
 /// * `sql_buffer_result` would make the server copy each table before it sends it.
-/// * Timeouts: uploads may delay the reader, and the server must wait. 31,536,000 seconds are a year.
-/// * Only newer servers know the last ones. MySQL can hide the primary keys that it generates, which
-///   are columns. MariaDB can end idle transactions.
+/// * Timeouts: uploads may delay the reader, and the server must wait. 31,536,000 seconds are a
+///   year.
+/// * Only newer servers know the last ones. MySQL can hide the primary keys that it generates,
+///   which are columns. MariaDB can end idle transactions.
 const VARIABLES: &str = "SET SESSION sql_mode = '', time_zone = '+00:00', autocommit = 1, \
      sql_select_limit = 18446744073709551615, sql_big_selects = 1, sql_buffer_result = 0, \
      net_write_timeout = 31536000, net_read_timeout = 31536000, wait_timeout = 31536000 \
@@ -62,15 +63,15 @@ impl Source {
         Self { endpoint, tls: tls.map(Arc::new), live: false, readers: None }
     }
 
-    /// Marks the server as the one that applications write to. Unlike a clone, which has just started,
-    /// it has the rows of MEMORY tables.
+    /// Marks the server as the one that applications write to. Unlike a clone, which has just
+    /// started, it has the rows of MEMORY tables.
     #[must_use]
     pub fn live(self) -> Self {
         Self { live: true, ..self }
     }
 
-    /// Returns a connection to read rows with. The connections of a pinned server are limited: a lost
-    /// connection is not replaced, because a new one would see another moment.
+    /// Returns a connection to read rows with. The connections of a pinned server are limited: a
+    /// lost connection is not replaced, because a new one would see another moment.
     ///
     /// # Errors
     /// [`SourceError`]: of kind unavailable, throttled, or access denied.
@@ -109,7 +110,8 @@ impl Source {
     }
 }
 
-/// A connection to one database. Dropping it closes the socket, which ends the server's work for it.
+/// A connection to one database. Dropping it closes the socket, which ends the server's work for
+/// it.
 pub struct Connection {
     pub(super) wire: Wire,
     /// The prepared statement whose rows have not all been read.

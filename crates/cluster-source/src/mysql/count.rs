@@ -9,7 +9,8 @@ use super::failure;
 use super::sql::qualified;
 use crate::error::SourceError;
 
-/// Counts a table's rows. The server chooses the index. Returns `None` if that takes longer than `limit`.
+/// Counts a table's rows. The server chooses the index. Returns `None` if that takes longer than
+/// `limit`.
 ///
 /// # Errors
 /// [`SourceError`].

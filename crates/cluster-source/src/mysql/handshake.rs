@@ -17,14 +17,15 @@ use super::wire::{ERR_HEADER, OK_HEADER, Wire, socket_error};
 use crate::endpoint::Endpoint;
 use crate::error::SourceError;
 
-/// What the reader of rows relies on: a result ends with one packet. All supported servers have these.
+/// What the reader of rows relies on: a result ends with one packet. All supported servers have
+/// these.
 const REQUIRED: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41
     .union(CapabilityFlags::CLIENT_SECURE_CONNECTION)
     .union(CapabilityFlags::CLIENT_PLUGIN_AUTH)
     .union(CapabilityFlags::CLIENT_DEPRECATE_EOF);
 
-/// What the client uses if the server has it. `CLIENT_LOCAL_FILES` is missing, because no server may
-/// ask for a file.
+/// What the client uses if the server has it. `CLIENT_LOCAL_FILES` is missing, because no server
+/// may ask for a file.
 const OPTIONAL: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
     .union(CapabilityFlags::CLIENT_LONG_FLAG)
     .union(CapabilityFlags::CLIENT_TRANSACTIONS)
@@ -105,7 +106,8 @@ pub(super) async fn log_in(
                 exchange.nonce = switch.plugin_data().to_vec();
                 proof.run(&exchange, &exchange.nonce).map_err(access_denied)?
             }
-            // Without TLS the client would encrypt the password for whichever host claims to be the server.
+            // Without TLS the client would encrypt the password for whichever host claims to be the
+            // server.
             [AUTH_MORE_DATA, PERFORM_FULL_AUTHENTICATION] if tls.is_none() && !is_local => {
                 return Err(SourceError::Untrusted {
                     source: "the server asks for the password, but it is remote and TLS is off".into(),
@@ -141,8 +143,8 @@ fn serialized(packet: &impl MySerialize) -> Vec<u8> {
     bytes
 }
 
-/// Returns the proof of the password for one of the two plugins that RDS has. Others would reveal the
-/// password to the server, or are not Aurora's.
+/// Returns the proof of the password for one of the two plugins that RDS has. Others would reveal
+/// the password to the server, or are not Aurora's.
 fn password_proof(plugin: &AuthPlugin<'_>) -> Result<AuthProc, SourceError> {
     match plugin {
         AuthPlugin::CachingSha2Password | AuthPlugin::MysqlNativePassword => plugin.init().map_err(access_denied),

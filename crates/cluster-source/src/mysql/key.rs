@@ -1,12 +1,13 @@
-//! Values between two keys, near which to look for a cut. No row needs to have such a value, and it may
-//! be a bad guess: the cut is the key that the server finds there.
+//! Values between two keys, near which to look for a cut. No row needs to have such a value, and it
+//! may be a bad guess: the cut is the key that the server finds there.
 
 use export_task::range::KeyKind;
 
 use super::calendar::days_in_month;
 
 /// Returns a value about half way between two values of a column. It is above `low` and not above
-/// `high` if the server orders values as they are written. Returns `None` if there is no such value.
+/// `high` if the server orders values as they are written. Returns `None` if there is no such
+/// value.
 pub(super) fn midpoint(kind: &KeyKind, low: &str, high: &str) -> Option<String> {
     match kind {
         KeyKind::Integer => Some(integer(low.parse().ok()?, high.parse().ok()?)?.to_string()),
@@ -18,7 +19,8 @@ pub(super) fn midpoint(kind: &KeyKind, low: &str, high: &str) -> Option<String> 
 }
 
 /// Returns whether the server accepts a value as a constant to compare a column with. MySQL refuses
-/// a date that a column may hold but that isn't in the calendar. It accepts zero for an unknown part.
+/// a date that a column may hold but that isn't in the calendar. It accepts zero for an unknown
+/// part.
 pub(super) fn is_valid_constant(kind: &KeyKind, value: &str) -> bool {
     *kind != KeyKind::Date || is_valid_date(value).unwrap_or(false)
 }
@@ -51,7 +53,8 @@ fn decimal(low: &str, high: &str) -> Option<String> {
     Some(format!("{}{whole}.{fraction}", if middle < 0 { "-" } else { "" }))
 }
 
-/// Calculates as if each month had 31 days. The result has a day from 1 to 28, which each month has.
+/// Calculates as if each month had 31 days. The result has a day from 1 to 28, which each month
+/// has.
 fn date(low: &str, high: &str) -> Option<String> {
     // Months, days, hours, minutes, seconds, and the units of a second's fraction.
     let mut radices = vec![12, 31, 24, 60, 60];
@@ -101,9 +104,9 @@ fn bytes(low: &str, high: &str) -> Option<String> {
     Some(format!("{}{middle:0BYTES_DIGITS$X}", low.get(..common)?))
 }
 
-/// Takes the three characters after the common prefix as the digits of a number. No character of the
-/// result is above those of the two keys, because it may not be in the column's character set. Most
-/// collations ignore case. Those that order by code point (`_bin`) don't.
+/// Takes the three characters after the common prefix as the digits of a number. No character of
+/// the result is above those of the two keys, because it may not be in the column's character set.
+/// Most collations ignore case. Those that order by code point (`_bin`) don't.
 fn text(collation: &str, low: &str, high: &str) -> Option<String> {
     let folded = |text: &str| if collation.ends_with("_bin") { text.to_owned() } else { text.to_lowercase() };
     let (low, high) = (folded(low), folded(high));

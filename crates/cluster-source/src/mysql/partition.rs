@@ -1,15 +1,16 @@
-//! Ranges that together cover each row of a table once, and are small enough to fill work units equally.
+//! Ranges that together cover each row of a table once, and are small enough to fill work units
+//! equally.
 //!
-//! The module cuts a range of keys in two while the server estimates (from two places of the index) that
-//! it has too many rows. It cuts at a key near a value between the range's first and last key. The
-//! statement that finds the cut also finds the keys on both sides of it, so each half shrinks to the keys
-//! that it has, and gaps between keys cost nothing. If there is no value between two keys, the server
-//! walks the index over the rows of one partition. A cut takes two statements: one for the keys on both
-//! sides, and one for the estimates.
+//! The module cuts a range of keys in two while the server estimates (from two places of the index)
+//! that it has too many rows. It cuts at a key near a value between the range's first and last key.
+//! The statement that finds the cut also finds the keys on both sides of it, so each half shrinks
+//! to the keys that it has, and gaps between keys cost nothing. If there is no value between two
+//! keys, the server walks the index over the rows of one partition. A cut takes two statements: one
+//! for the keys on both sides, and one for the estimates.
 //!
-//! A bound is always the key of a row. To look up a constant that is longer than the column, the server
-//! shortens it. For a value that no row has it may therefore find not all rows above it, nor all rows
-//! below it.
+//! A bound is always the key of a row. To look up a constant that is longer than the column, the
+//! server shortens it. For a value that no row has it may therefore find not all rows above it, nor
+//! all rows below it.
 
 use export_task::plan::Partition;
 use export_task::range::{KeyColumn, KeyKind, Range};
@@ -21,8 +22,8 @@ use super::sql::{bound_expression, constants, index_range, probe, qualified, quo
 use crate::error::SourceError;
 
 /// The most cuts that are tried for each wanted partition, and [`MAX_EXTRA_CUTS`] more for a table
-/// of few partitions. Cutting into parts of equal size takes one cut less than there are parts. More
-/// than these limits is only needed where keys are so distributed that no cut is good.
+/// of few partitions. Cutting into parts of equal size takes one cut less than there are parts.
+/// More than these limits is only needed where keys are so distributed that no cut is good.
 const MAX_CUTS_PER_PART: u64 = 16;
 const MAX_EXTRA_CUTS: u64 = 100;
 
@@ -151,9 +152,9 @@ impl<'a> Cutter<'a> {
         self.key.columns.iter().zip(values).all(|(column, value)| is_valid_constant(&column.kind, value))
     }
 
-    /// Cuts an interval at the first key that is not below `near`. Returns `None` if one side would have
-    /// no key. The key that the server finds below `near` may not be the last one, but it is in this
-    /// interval, and so is the cut.
+    /// Cuts an interval at the first key that is not below `near`. Returns `None` if one side would
+    /// have no key. The key that the server finds below `near` may not be the last one, but it is
+    /// in this interval, and so is the cut.
     async fn cut_near(
         &mut self,
         whole: &Interval,
@@ -168,8 +169,8 @@ impl<'a> Cutter<'a> {
             return Ok(None);
         }
         let (left_rows, right_rows) = if self.has_stale_statistics {
-            // The server never estimates more than half of the rows it knows of, which are too few. Assume
-            // instead that the keys are spread evenly.
+            // The server never estimates more than half of the rows it knows of, which are too few.
+            // Assume instead that the keys are spread evenly.
             (whole.rows / 2, whole.rows / 2)
         } else {
             let cut = constants(&self.key.columns, &cut)?;
@@ -196,8 +197,8 @@ impl<'a> Cutter<'a> {
         bound.map(|bound| constants(&self.key.columns, bound)).transpose()
     }
 
-    /// Returns the rest of a SELECT for the key that is `offset` rows after the first one of a range. If
-    /// `order` is ` DESC`, it is `offset` rows before the last one.
+    /// Returns the rest of a SELECT for the key that is `offset` rows after the first one of a
+    /// range. If `order` is ` DESC`, it is `offset` rows before the last one.
     fn seek(
         &self,
         from: Option<&[String]>,

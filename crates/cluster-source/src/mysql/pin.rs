@@ -11,7 +11,8 @@ use super::catalog::SNAPSHOT_ENGINES;
 use super::connect::{Connection, Source, databases};
 use crate::error::{ErrorKind, SourceError};
 
-/// Writers wait while the lock waits for a statement that already runs. Five seconds bound that wait.
+/// Writers wait while the lock waits for a statement that already runs. Five seconds bound that
+/// wait.
 const LIMIT_LOCK_WAIT: &str = "SET SESSION lock_wait_timeout = 5";
 
 const LOCK: &str = "FLUSH TABLES WITH READ LOCK";

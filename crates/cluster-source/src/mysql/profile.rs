@@ -1,13 +1,13 @@
-//! Tables as the catalog lists them, and measures of their values that the server computes. This module
-//! checks the work of `catalog`, `columns` and `types`, so it shares nothing with them.
+//! Tables as the catalog lists them, and measures of their values that the server computes. This
+//! module checks the work of `catalog`, `columns` and `types`, so it shares nothing with them.
 
 use super::connect::Connection;
 use super::sql::{literal, quote};
 use crate::error::SourceError;
 use crate::profile::{Answer, Asked, COLUMNS, Form, ListedColumn, ListedTable, Measures, Profile};
 
-/// Returns the tables of a database. This excludes views, sequences and the history of system-versioned
-/// tables.
+/// Returns the tables of a database. This excludes views, sequences and the history of
+/// system-versioned tables.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -49,8 +49,8 @@ pub async fn listed(connection: &mut Connection, database: &str) -> Result<Vec<L
     Ok(tables)
 }
 
-/// Returns how to compare a column that has this form in the files, or `None` if the column's type can't
-/// have become that.
+/// Returns how to compare a column that has this form in the files, or `None` if the column's type
+/// can't have become that.
 pub fn form(column: &ListedColumn, form: Form, list: bool) -> Option<Form> {
     let base = column.base.as_str();
     let fits = match form {
@@ -139,8 +139,8 @@ fn statement(table: &ListedTable, asked: &[Asked<'_>]) -> String {
     format!("SELECT {} FROM {}.{}", outer.join(", "), quote(&table.schema), quote(&table.name))
 }
 
-/// Returns the expression of a value's canonical form, as bytes. As text it would follow a collation,
-/// which may ignore trailing blanks.
+/// Returns the expression of a value's canonical form, as bytes. As text it would follow a
+/// collation, which may ignore trailing blanks.
 fn bytes(asked: &Asked<'_>, column: &str) -> String {
     match asked.form {
         // Without this a bit string would be treated as a number.

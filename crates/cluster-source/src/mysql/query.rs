@@ -9,8 +9,8 @@ use super::fields::{self, TextRow};
 use super::wire::{EOF_HEADER, ERR_HEADER, OK_HEADER, Wire};
 use crate::error::SourceError;
 
-/// The largest payload of a packet that ends a result. A text row that begins with [`EOF_HEADER`] is
-/// larger.
+/// The largest payload of a packet that ends a result. A text row that begins with [`EOF_HEADER`]
+/// is larger.
 const MAX_EOF_PAYLOAD: usize = 0xFF_FFFE;
 /// The first byte of a request for a local file.
 const LOCAL_INFILE_HEADER: u8 = 0xFB;

@@ -7,8 +7,8 @@ use super::connect::Connection;
 use super::sql::literal;
 use crate::error::SourceError;
 
-/// Statistics are stale if the files hold more than twice the bytes they know of, and this many bytes
-/// more. Files grow before they fill.
+/// Statistics are stale if the files hold more than twice the bytes they know of, and this many
+/// bytes more. Files grow before they fill.
 const SLACK: u64 = 16 << 20;
 
 /// The server's statistics of a table.
@@ -19,7 +19,8 @@ pub(super) struct Statistics {
     pub data: u64,
     /// The bytes of the other indexes.
     pub indexes: u64,
-    /// The unused bytes of the files. Unlike the others, the server looks this number up for each query.
+    /// The unused bytes of the files. Unlike the others, the server looks this number up for each
+    /// query.
     pub free: u64,
 }
 
@@ -40,16 +41,16 @@ impl Statistics {
         if used <= 2 * known + SLACK {
             return Size { rows: self.rows, bytes: self.data, has_stale_statistics: false };
         }
-        // Assume that everything has grown alike. Some servers count new rows at once, so the result may
-        // be too high. That does no harm.
+        // Assume that everything has grown alike. Some servers count new rows at once, so the
+        // result may be too high. That does no harm.
         let growth = used as f64 / known.max(1) as f64;
         let times = |number: u64| (number.max(1) as f64 * growth) as u64;
         Size { rows: times(self.rows), bytes: times(self.data), has_stale_statistics: true }
     }
 }
 
-/// Returns the size in bytes of the files of each table of a database. Returns an empty map if the user
-/// lacks the `PROCESS` privilege or the server has no list of files.
+/// Returns the size in bytes of the files of each table of a database. Returns an empty map if the
+/// user lacks the `PROCESS` privilege or the server has no list of files.
 pub(super) async fn files(connection: &mut Connection, database: &str) -> Result<HashMap<String, u64>, SourceError> {
     let prefix = literal(&format!("{database}/"));
     let sql = connection.product.tablespaces();

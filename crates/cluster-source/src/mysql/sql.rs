@@ -6,8 +6,8 @@ use export_task::table::Table;
 
 use crate::error::SourceError;
 
-/// Returns a quoted identifier. The server accepts no identifier with a NUL, so it is enough to double
-/// the quotes.
+/// Returns a quoted identifier. The server accepts no identifier with a NUL, so it is enough to
+/// double the quotes.
 pub(super) fn quote(identifier: &str) -> String {
     format!("`{}`", identifier.replace('`', "``"))
 }
@@ -45,8 +45,9 @@ pub(super) fn select(table: &Table, partition: &Partition) -> Result<String, Sou
     Ok(sql)
 }
 
-/// Returns the hint and the condition that follow a table's name, to select the rows whose key is at
-/// least `from` and below `to`. Both are constants for the first columns. `hint` is `FORCE` or `USE`.
+/// Returns the hint and the condition that follow a table's name, to select the rows whose key is
+/// at least `from` and below `to`. Both are constants for the first columns. `hint` is `FORCE` or
+/// `USE`.
 pub(super) fn index_range(
     hint: &str,
     index: &str,
@@ -69,9 +70,9 @@ pub(super) fn index_range(
     Ok(sql)
 }
 
-/// Returns the comparison of several columns with constants, in a form in which the server recognizes a
-/// range of the index: `a >= 1 AND (a > 1 OR (a = 1 AND …))`. `strict` is the operator for the columns
-/// before the last one, and `last` for the last one.
+/// Returns the comparison of several columns with constants, in a form in which the server
+/// recognizes a range of the index: `a >= 1 AND (a > 1 OR (a = 1 AND …))`. `strict` is the operator
+/// for the columns before the last one, and `last` for the last one.
 fn row_comparison(
     columns: &[KeyColumn],
     constants: &[String],
@@ -89,9 +90,9 @@ fn row_comparison(
     Ok(format!("{name} {strict}= {value} AND ({name} {strict} {value} OR ({name} = {value} AND {rest}))"))
 }
 
-/// Returns the expression that reads a column's value as a bound. It reads text as the stored bytes,
-/// because converted text may differ from the text in the index. It reads a date as text, because
-/// MariaDB's UNION turns a date that is not in the calendar into zeros.
+/// Returns the expression that reads a column's value as a bound. It reads text as the stored
+/// bytes, because converted text may differ from the text in the index. It reads a date as text,
+/// because MariaDB's UNION turns a date that is not in the calendar into zeros.
 pub(super) fn bound_expression(column: &KeyColumn) -> String {
     let name = quote(&column.name);
     match column.kind {
@@ -156,7 +157,8 @@ pub(super) fn probe(kind: &KeyKind, value: &str) -> Result<String, SourceError> 
     }
 }
 
-/// Checks the name of a character set or a collation, because such names can't be quoted everywhere.
+/// Checks the name of a character set or a collation, because such names can't be quoted
+/// everywhere.
 fn checked_name(name: &str) -> Result<&str, SourceError> {
     let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     fits.then_some(name).ok_or_else(|| SourceError::Plan("invalid name of a character set or collation".to_owned()))

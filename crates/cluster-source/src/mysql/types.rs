@@ -1,5 +1,5 @@
-//! Column builders. They decode each value from the binary row straight into the buffers of an Arrow
-//! array, without an allocation for the value. Malformed bytes cause an error, never a panic.
+//! Column builders. They decode each value from the binary row straight into the buffers of an
+//! Arrow array, without an allocation for the value. Malformed bytes cause an error, never a panic.
 //!
 //! Numbers keep their type or are widened as AWS's table says. `DATETIME` and `TIMESTAMP` become
 //! microseconds. `DATE` and `TIME` become the text that the server prints. All other text and bytes
@@ -110,8 +110,8 @@ impl Decode {
         }
     }
 
-    /// Returns whether the decoder can read a column of a result. If not, the table was altered after
-    /// the export was planned.
+    /// Returns whether the decoder can read a column of a result. If not, the table was altered
+    /// after the export was planned.
     pub fn reads(self, definition: ColumnDefinition) -> bool {
         match self {
             Self::TinyInt | Self::TinyIntUnsigned => {
@@ -146,8 +146,8 @@ impl Decode {
     }
 }
 
-/// Returns whether the server sends a type as a string: ENUM, SET, all BLOB and TEXT types, VARCHAR,
-/// CHAR, GEOMETRY.
+/// Returns whether the server sends a type as a string: ENUM, SET, all BLOB and TEXT types,
+/// VARCHAR, CHAR, GEOMETRY.
 fn is_string(column_type: ColumnType) -> bool {
     matches!(
         column_type,

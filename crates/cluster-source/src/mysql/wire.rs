@@ -1,5 +1,5 @@
-//! Packets over a socket (MySQL internals manual, "MySQL Packets"): three bytes of length, a sequence
-//! number, the payload. A payload that fills a packet continues in the next one.
+//! Packets over a socket (MySQL internals manual, "MySQL Packets"): three bytes of length, a
+//! sequence number, the payload. A payload that fills a packet continues in the next one.
 
 use std::io;
 use std::pin::Pin;
@@ -55,8 +55,8 @@ impl Wire {
         }
     }
 
-    /// Returns the socket and the next sequence number, for the change to TLS. The server must not have
-    /// sent more than was taken.
+    /// Returns the socket and the next sequence number, for the change to TLS. The server must not
+    /// have sent more than was taken.
     pub fn into_socket(self) -> Result<(Box<dyn Socket>, u8), SourceError> {
         if self.start < self.end {
             return Err(SourceError::Protocol("unexpected data before the start of TLS"));
@@ -162,7 +162,8 @@ impl Wire {
         self.start = 0;
         let begun = self.buffer[..self.end].first_chunk().map_or(0, |head| 4 + length(*head));
         if begun > self.buffer.len() {
-            // Up to twice what is needed, so that the next packet of this size also fits and is moved less often.
+            // Up to twice what is needed, so that the next packet of this size also fits and is
+            // moved less often.
             self.buffer.resize(begun + begun.min(READ_BYTES), 0);
         }
         let mut room = ReadBuf::new(&mut self.buffer[self.end..]);

@@ -1,5 +1,5 @@
-//! `DATE`, `TIME`, `DATETIME` and `TIMESTAMP`: the server sends their parts, without trailing parts that
-//! are zero.
+//! `DATE`, `TIME`, `DATETIME` and `TIMESTAMP`: the server sends their parts, without trailing parts
+//! that are zero.
 
 use crate::mysql::calendar::{days_in_month, days_since_epoch};
 use crate::mysql::fields::fixed;
@@ -54,8 +54,8 @@ impl Parts {
     }
 }
 
-/// Takes a date with a time off the front of a row. Returns the microseconds since 1970, `Some(None)`
-/// for a date that is not in the calendar, or `None` for malformed bytes.
+/// Takes a date with a time off the front of a row. Returns the microseconds since 1970,
+/// `Some(None)` for a date that is not in the calendar, or `None` for malformed bytes.
 #[inline]
 #[allow(clippy::option_option, reason = "malformed, not in the calendar, valid")]
 pub fn instant(row: &mut &[u8]) -> Option<Option<i64>> {
@@ -64,16 +64,16 @@ pub fn instant(row: &mut &[u8]) -> Option<Option<i64>> {
     in_range.then(|| parts.instant())
 }
 
-/// Takes a date off the front of a row. Returns the days since 1970, `Some(None)` for a date that is not
-/// in the calendar, or `None` for malformed bytes.
+/// Takes a date off the front of a row. Returns the days since 1970, `Some(None)` for a date that
+/// is not in the calendar, or `None` for malformed bytes.
 #[inline]
 #[allow(clippy::option_option, reason = "malformed, not in the calendar, valid")]
 pub fn day(row: &mut &[u8]) -> Option<Option<i32>> {
     Some(Parts::take(row)?.day())
 }
 
-/// Takes a date off the front of a row and writes it as the server prints it. Zero and partial dates
-/// are valid.
+/// Takes a date off the front of a row and writes it as the server prints it. Zero and partial
+/// dates are valid.
 #[inline]
 pub fn write_date(row: &mut &[u8], out: &mut Vec<u8>) -> Option<()> {
     let Parts { year, month, day, .. } = Parts::take(row)?;
@@ -91,8 +91,8 @@ pub fn write_date(row: &mut &[u8], out: &mut Vec<u8>) -> Option<()> {
 /// The hours of the largest and, with a minus sign, of the smallest `TIME`: `838:59:59`.
 const MAX_HOURS: u32 = 838;
 
-/// Takes a time off the front of a row and writes it as the server prints it, with `scale` digits after
-/// the point of the seconds.
+/// Takes a time off the front of a row and writes it as the server prints it, with `scale` digits
+/// after the point of the seconds.
 #[inline]
 pub fn write_time(row: &mut &[u8], scale: u8, out: &mut Vec<u8>) -> Option<()> {
     let [length] = fixed(row)?;
