@@ -118,7 +118,7 @@ const INTERRUPTIONS: [u16; 3] = [ER_STATEMENT_TIMEOUT, ER_QUERY_TIMEOUT, ER_QUER
 /// Returns the error in the payload of an error packet.
 pub(super) fn from_packet(payload: &[u8]) -> SourceError {
     let Some((code, rest)) = payload.get(1..).and_then(|rest| rest.split_first_chunk()) else {
-        return SourceError::Protocol("an error packet without a code");
+        return SourceError::Protocol("error packet without a code");
     };
     let code = u16::from_le_bytes(*code);
     // Before the login the server leaves out the SQLSTATE. The code implies it.

@@ -122,7 +122,7 @@ pub(super) async fn log_in(
     }
 }
 
-const MALFORMED: SourceError = SourceError::Protocol("a malformed packet during the login");
+const MALFORMED: SourceError = SourceError::Protocol("malformed packet during the login");
 
 async fn encrypt(
     mut wire: Wire,

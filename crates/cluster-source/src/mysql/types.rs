@@ -208,33 +208,31 @@ impl ColumnBuilder {
     /// Takes a value off the front of a row and appends it. Returns its size in the array.
     #[inline]
     pub fn append(&mut self, row: &mut &[u8]) -> Result<usize, SourceError> {
+        // Takes a number of a fixed width, and widens it if the buffer has a wider type.
+        macro_rules! number {
+            ($to:ident, $sent:ty) => {
+                fixed(row).map(|value| push($to, <$sent>::from_le_bytes(value).into()))
+            };
+        }
         let size = match (self.decode, &mut self.values) {
-            (Decode::TinyInt, Values::I32(to)) => fixed(row).map(|value| push(to, i8::from_le_bytes(value).into())),
-            (Decode::TinyIntUnsigned, Values::I16(to)) => {
-                fixed(row).map(|value| push(to, u8::from_le_bytes(value).into()))
-            }
-            (Decode::SmallInt, Values::I32(to)) => fixed(row).map(|value| push(to, i16::from_le_bytes(value).into())),
-            (Decode::SmallIntUnsigned | Decode::Year, Values::I32(to)) => {
-                fixed(row).map(|value| push(to, u16::from_le_bytes(value).into()))
-            }
-            (Decode::TinyInt, Values::I8(to)) => fixed(row).map(|value| push(to, i8::from_le_bytes(value))),
-            (Decode::TinyIntUnsigned, Values::U8(to)) => fixed(row).map(|value| push(to, u8::from_le_bytes(value))),
-            (Decode::SmallInt, Values::I16(to)) => fixed(row).map(|value| push(to, i16::from_le_bytes(value))),
-            (Decode::SmallIntUnsigned, Values::U16(to)) => fixed(row).map(|value| push(to, u16::from_le_bytes(value))),
-            (Decode::IntUnsigned, Values::U32(to)) => fixed(row).map(|value| push(to, u32::from_le_bytes(value))),
-            (Decode::BigIntUnsigned, Values::U64(to)) => fixed(row).map(|value| push(to, u64::from_le_bytes(value))),
-            (Decode::Float, Values::F32(to)) => fixed(row).map(|value| push(to, f32::from_le_bytes(value))),
-            (Decode::Int, Values::I32(to)) => fixed(row).map(|value| push(to, i32::from_le_bytes(value))),
-            (Decode::IntUnsigned, Values::I64(to)) => {
-                fixed(row).map(|value| push(to, u32::from_le_bytes(value).into()))
-            }
-            (Decode::BigInt, Values::I64(to)) => fixed(row).map(|value| push(to, i64::from_le_bytes(value))),
-            (Decode::BigIntUnsigned, Values::I128(to)) => {
-                fixed(row).map(|value| push(to, u64::from_le_bytes(value).into()))
-            }
+            (Decode::TinyInt, Values::I32(to)) => number!(to, i8),
+            (Decode::TinyIntUnsigned, Values::I16(to)) => number!(to, u8),
+            (Decode::SmallInt, Values::I32(to)) => number!(to, i16),
+            (Decode::SmallIntUnsigned | Decode::Year, Values::I32(to)) => number!(to, u16),
+            (Decode::TinyInt, Values::I8(to)) => number!(to, i8),
+            (Decode::TinyIntUnsigned, Values::U8(to)) => number!(to, u8),
+            (Decode::SmallInt, Values::I16(to)) => number!(to, i16),
+            (Decode::SmallIntUnsigned, Values::U16(to)) => number!(to, u16),
+            (Decode::IntUnsigned, Values::U32(to)) => number!(to, u32),
+            (Decode::BigIntUnsigned, Values::U64(to)) => number!(to, u64),
+            (Decode::Float, Values::F32(to)) => number!(to, f32),
+            (Decode::Int, Values::I32(to)) => number!(to, i32),
+            (Decode::IntUnsigned, Values::I64(to)) => number!(to, u32),
+            (Decode::BigInt, Values::I64(to)) => number!(to, i64),
+            (Decode::BigIntUnsigned, Values::I128(to)) => number!(to, u64),
             // Each 32-bit number is also a 64-bit number, so widening changes no value.
-            (Decode::Float, Values::F64(to)) => fixed(row).map(|value| push(to, f32::from_le_bytes(value).into())),
-            (Decode::Double, Values::F64(to)) => fixed(row).map(|value| push(to, f64::from_le_bytes(value))),
+            (Decode::Float, Values::F64(to)) => number!(to, f32),
+            (Decode::Double, Values::F64(to)) => number!(to, f64),
             (Decode::Decimal, Values::I32(to)) => {
                 decimal::read(row, self.scale).and_then(|value| Some(push(to, value.try_into().ok()?)))
             }

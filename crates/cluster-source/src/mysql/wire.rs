@@ -139,7 +139,7 @@ impl Wire {
                 return Ok(None);
             }
             if head[3] != self.sequence {
-                return Err(SourceError::Protocol("a packet out of sequence"));
+                return Err(SourceError::Protocol("packet out of sequence"));
             }
             self.sequence = self.sequence.wrapping_add(1);
             let from = self.start + head.len();
