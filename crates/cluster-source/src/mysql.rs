@@ -15,8 +15,8 @@
 //!   is described and read, `size` how large a table is.
 //! * `count`: how many rows a table has.
 //! * `pin`: connections that all see a live server as it was at one moment.
-//! * `partition`: ranges of about equal size that together cover each row once. `key` finds values
-//!   between two keys.
+//! * `partition`: ranges of about equal size that together cover each row once. `index` finds the key
+//!   to partition a table by, `midpoint` values between two keys.
 //! * `profile`: what the server says of a table as a whole.
 //! * `sql`: quoting, conditions, and the one statement that reads rows.
 //! * `stream`: the statement's rows as a stream of record batches. `batch` builds the batches.
@@ -32,7 +32,8 @@ mod count;
 mod failure;
 mod fields;
 mod handshake;
-mod key;
+mod index;
+mod midpoint;
 mod partition;
 mod pin;
 mod product;
@@ -45,9 +46,10 @@ mod types;
 mod wire;
 
 pub use batch::Batcher;
-pub use catalog::{Catalog, FoundTable, Key, catalog};
+pub use catalog::{Catalog, FoundTable, catalog};
 pub use connect::{Connection, Source, databases, max_connections};
 pub use count::count;
+pub use index::Key;
 pub use partition::partitions;
 pub(crate) use pin::{Pinned, pin};
 pub use profile::{form, listed, profile};

@@ -147,7 +147,7 @@ fn small(tables: usize) -> Vec<u64> {
 #[test]
 fn ten_thousand_workers_are_evenly_busy() {
     let tera = 1 << 40;
-    println!("| cluster | tables | workers | units | largest unit / mean | idle | MySQL: largest | idle |");
+    println!("| cluster | tables | workers | units | largest unit / mean | idle | MySQL's: largest | idle |");
     println!("|---|---|---|---|---|---|---|---|");
     for (name, sizes, workers, max_idle) in [
         ("TPC-H, SF 10,000 (12.3 TiB)", tpch(10_000), 10_000, 0.10),

@@ -15,9 +15,10 @@
 use export_task::plan::Partition;
 use export_task::range::{KeyColumn, KeyKind, Range};
 
-use super::catalog::{FoundTable, Key};
+use super::catalog::FoundTable;
 use super::connect::Connection;
-use super::key::{is_valid_constant, midpoint};
+use super::index::Key;
+use super::midpoint::{is_valid_constant, midpoint};
 use super::sql::{bound_expression, constants, index_range, probe, qualified, quote};
 use crate::error::SourceError;
 

@@ -1,6 +1,8 @@
 //! Statements: those with a small result in text form, and the one whose binary result is a table's
 //! rows.
 
+use std::collections::HashSet;
+
 use mysql_common::constants::{ColumnFlags, ColumnType, Command};
 
 use super::connect::Connection;
@@ -50,6 +52,17 @@ impl Connection {
                 _ => each(TextRow::parse(packet, columns)?)?,
             }
         }
+    }
+
+    /// Runs a query and returns the names in the first column of its result.
+    pub(super) async fn first_column(&mut self, sql: &str) -> Result<HashSet<String>, SourceError> {
+        let mut names = HashSet::new();
+        self.query(sql, |row| {
+            names.insert(row.name(0)?.to_owned());
+            Ok(())
+        })
+        .await?;
+        Ok(names)
     }
 
     /// Starts a prepared statement without parameters, whose rows come in binary form. Returns the

@@ -113,7 +113,7 @@ async fn assert_equal_with(
             let [id, server] = expected[at].as_slice() else { panic!("{definition}: {:?}", expected[at]) };
             assert_eq!(&text(&batch, 0, row), id);
             if matches!(parquet, ParquetType::Float | ParquetType::Double) && server != "NULL" {
-                // Both print as many digits as the number needs, but in different notations.
+                // Both print as many digits as the number needs.
                 assert_eq!(
                     value.parse::<f64>().unwrap().to_bits(),
                     server.parse::<f64>().unwrap().to_bits(),
