@@ -35,7 +35,7 @@ impl Live {
                 Self { source: Source::Postgres(source), notes: Vec::new(), pin: Pin::Postgres(pin) }
             }
             Source::Mysql(source) => {
-                let mysql::Held { source, lock, notes } = mysql::hold(source, only, readers).await?;
+                let mysql::Pinned { source, lock, notes } = mysql::pin(source, only, readers).await?;
                 Self { source: Source::Mysql(source), notes, pin: Pin::Mysql(Box::new(lock)) }
             }
         })
