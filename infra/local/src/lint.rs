@@ -1,4 +1,4 @@
-//! Checks of the template, the workflow definition, the CI workflows and the dependencies.
+//! Checks the template and the workflow definition, the CI workflows and the dependencies.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::{cargo, prerequisites, process, venv};
 /// The version of cargo-deny that is compiled if none is installed.
 const CARGO_DENY: &str = "0.20.2";
 
-/// Runs every check, and prints what was checked. Only installing the linters needs a network.
+/// Runs every check without AWS and prints what was checked.
 ///
 /// # Errors
 ///
-/// Returns the findings if there are any, or an error if a linter cannot be installed.
+/// Returns the findings as an error. Fails also if a linter cannot be installed.
 pub fn run(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     let venv = venv::ensure(layout, &prerequisites::python(progress)?, progress)?;
     let target = layout.checkout.join("target/local/lint");
@@ -46,7 +46,8 @@ fn install_node_linters(layout: &Layout, target: &Path, progress: &dyn Fn(&str))
     Ok(())
 }
 
-/// Runs asl-validator. It finds what cfn-lint does not: transitions to missing states, and unreachable states.
+/// Checks the workflow with asl-validator. It finds transitions to missing states and unreachable states, which cfn-lint
+/// does not find.
 fn validate_definition(layout: &Layout, target: &Path) -> Result<String> {
     let program = target.join("node_modules/.bin/asl-validator");
     let definition = layout.checkout.join("statemachine/export-cluster.asl.json");
