@@ -63,8 +63,8 @@ def main():
     inlined.write_text(json.dumps(template, indent=2))
     problems += cfn_lint(inlined)
     problems += cfn_lint(INFRA / "template.yaml")
-    for more in ("local/user-resources.yaml", "events/schedule.yaml", "events/rule.yaml"):
-        problems += cfn_lint(INFRA / more)
+    for more in ("crates/local-stack/user-resources.yaml", "infra/events/schedule.yaml", "infra/events/rule.yaml"):
+        problems += cfn_lint(INFRA.parent / more)
 
     problems += actions(target)
 

@@ -1,11 +1,11 @@
-//! The `aurora-export` command line, and what of it others use.
+//! The commands of `aurora-export`.
 //!
 //! # Layout
 //!
-//! * [`endpoint`]: the export API on a loopback port, for the unmodified AWS CLI and SDKs.
-//! * [`local`]: an export in one process, straight from a database.
-//! * [`verify`]: an export read back and compared with its metadata and with a database.
+//! * [`error`]: why a command failed.
+//! * [`local`]: exports a database in one process, without a stack.
+//! * [`verify`]: reads an export back and compares it with its metadata and with a database.
 
-pub mod endpoint;
+pub mod error;
 pub mod local;
 pub mod verify;

@@ -9,28 +9,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use aws_sdk_s3::Client;
 use clap::{Args, ValueEnum};
 use cluster_source::live::Live;
 use cluster_source::survey::Survey;
 use cluster_source::{BatchOptions, Source};
-use export_aws::{ErrorKind, StepError, clients, now_millis};
+use export_aws::{clients, now_millis};
+use export_destination::{Claim, Destination, S3Destination, closing};
 use export_task::arn::ClusterArn;
 use export_task::export_only::ExportOnly;
-use export_task::metadata::{self, TABLES_PER_DOCUMENT, TableStatus};
+use export_task::metadata;
 use export_task::object_key::TaskPath;
 use export_task::options::{self, Options, TARGET_FILE_MB};
 use export_task::plan::Results;
 use export_task::request::{self, ExportRequest};
-use export_task::tally::{Tally, tally};
+use export_task::tally::tally;
 use export_task::task::{ExportTask, Status};
 use export_task::warning;
-use extract_tables::extract::Extractor;
 use indicatif::{HumanBytes, HumanCount};
-use parquet_sink::{Claim, Destination, S3Destination};
+use partition_extractor::Extractor;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::error::CommandError;
 use address::Address;
 use progress::Progress;
 
@@ -128,7 +128,7 @@ impl Arguments {
         self.jobs.map_or_else(processors, |n| n.get())
     }
 
-    fn only(&self, source: &Address) -> Result<ExportOnly, StepError> {
+    fn only(&self, source: &Address) -> Result<ExportOnly, CommandError> {
         Ok(match &source.database {
             // Not parsed: a database in an address may have any name.
             Some(database) if self.only.is_empty() => vec![database.clone()].into(),
@@ -156,7 +156,7 @@ fn default_name() -> String {
 ///
 /// # Errors
 /// When the source can't be read or the destination can't be written; what was begun may remain there.
-pub async fn run(arguments: Arguments) -> Result<(), StepError> {
+pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     let source = Address::with_password(&arguments.source)?;
     let began = Instant::now();
     let (destination, bucket, prefix) = destination(&arguments).await?;
@@ -177,7 +177,7 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
         let names = unmatched.join(", ");
-        return Err(StepError::internal(format!("the server has nothing of these names: {names}")));
+        return Err(CommandError::new(format!("the server has nothing of these names: {names}")));
     }
     task.task_start_time = Some(now_millis());
     task.planned_bytes = survey.bytes();
@@ -187,18 +187,15 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
     live.check().await?;
     progress.end();
     let summary = survey.summary();
-    let tally = tally(&summary, &results).map_err(StepError::internal)?;
+    let tally = tally(&summary, &results).map_err(CommandError::Message)?;
     task.status = Status::Complete;
     task.extracted_bytes = tally.source_bytes;
     task.task_end_time = Some(now_millis());
     task.warning_message = warning::message(&tally.skipped, &summary.unreadable_databases, &tally.uncounted);
-    let written = || results.partitions.iter().flat_map(|r| &r.files);
-    // Of tables that were found impossible half-way.
-    for stale in written().filter(|file| !tally.files.contains(file.key.as_str())) {
-        destination.remove(&stale.key).await?;
-    }
-    close(&destination, &path, &tally, &task).await?;
-    let exported = || written().filter(|file| tally.files.contains(file.key.as_str()));
+    closing::close(&destination, &path, &summary, &tally).await?;
+    destination.put(&path.export_info(), metadata::export_info(&task)?.into()).await?;
+    let written = results.partitions.iter().flat_map(|result| &result.files);
+    let exported = || written.clone().filter(|file| tally.files.contains(file.key.as_str()));
     println!(
         "{} tables, {} rows, {} in {} files in {:.1} s: {}",
         HumanCount(tally.exported.len() as u64),
@@ -218,50 +215,43 @@ pub async fn run(arguments: Arguments) -> Result<(), StepError> {
 }
 
 /// Where to write, and the bucket and the path below it as metadata name them.
-async fn destination(arguments: &Arguments) -> Result<(Destination, String, String), StepError> {
+async fn destination(arguments: &Arguments) -> Result<(Destination, String, String), CommandError> {
     let Some(address) = arguments.out.strip_prefix("s3://") else {
         return Ok((Destination::Directory(PathBuf::from(&arguments.out)), String::new(), String::new()));
     };
     let (bucket, prefix) = address.split_once('/').unwrap_or((address, ""));
     request::check_prefix(prefix)?;
     let kms_key_id =
-        arguments.kms_key_id.clone().ok_or_else(|| StepError::internal("an export to S3 needs --kms-key-id"))?;
+        arguments.kms_key_id.clone().ok_or_else(|| CommandError::new("an export to S3 needs --kms-key-id"))?;
     let client = clients::s3(&clients::config().await);
     let s3 = S3Destination { client, bucket: bucket.to_owned(), kms_key_id };
     Ok((Destination::S3(s3), bucket.to_owned(), prefix.trim_matches('/').to_owned()))
 }
 
 /// Code that other users left in a database has the powers of whoever runs it.
-pub(crate) async fn refuse_superuser(server: &Source) -> Result<(), StepError> {
+pub(crate) async fn refuse_superuser(server: &Source) -> Result<(), CommandError> {
     let Some(role) = server.powerful_role().await? else { return Ok(()) };
-    Err(StepError::internal(format!(
+    Err(CommandError::new(format!(
         "the user has the powers of {role}, which an export doesn't need: log in as a role with pg_read_all_data, or give \
          --allow-superuser"
     )))
 }
 
 /// Files of two exports must not mix.
-async fn refuse_existing(destination: &Destination, path: &TaskPath) -> Result<(), StepError> {
-    let exists = match destination {
-        Destination::Directory(root) => root.join(path.base()).exists(),
-        Destination::S3(s3) => is_listed(&s3.client, &s3.bucket, &path.listing_prefix()).await?,
-    };
-    if exists { Err(StepError::internal(format!("{} exists already", path.base()))) } else { Ok(()) }
+async fn refuse_existing(destination: &Destination, path: &TaskPath) -> Result<(), CommandError> {
+    if destination.exists(&path.listing_prefix()).await? {
+        return Err(CommandError::new(format!("{} exists already", path.base())));
+    }
+    Ok(())
 }
 
 /// Makes the directory this export's: another may have begun since [`refuse_existing`].
-async fn begin(destination: &Destination, path: &TaskPath, task: &ExportTask) -> Result<(), StepError> {
+async fn begin(destination: &Destination, path: &TaskPath, task: &ExportTask) -> Result<(), CommandError> {
     let (run, info) = (Uuid::new_v4().to_string(), metadata::export_info(task)?);
     match destination.claim(&path.export_info(), info.into(), &run).await? {
         Claim::Own => Ok(()),
-        Claim::Taken(_) => Err(StepError::internal(format!("{} exists already", path.base()))),
+        Claim::Taken(_) => Err(CommandError::new(format!("{} exists already", path.base()))),
     }
-}
-
-async fn is_listed(client: &Client, bucket: &str, prefix: &str) -> Result<bool, StepError> {
-    let list = client.list_objects_v2().bucket(bucket).prefix(prefix).max_keys(1);
-    let listed = list.send().await.map_err(|e| StepError::aws("the bucket can't be listed", e))?;
-    Ok(listed.key_count.unwrap_or(0) > 0)
 }
 
 /// The task as a deployed stack would record it.
@@ -302,7 +292,7 @@ async fn extract(
     destination: &Destination,
     path: &TaskPath,
     progress: &Progress,
-) -> Result<Results, StepError> {
+) -> Result<Results, CommandError> {
     let (processors, jobs) = (processors(), arguments.jobs());
     let units = Arc::new(Mutex::new(survey.work_units().collect::<Vec<_>>().into_iter()));
     let tables = Arc::new(survey.tables.clone());
@@ -331,35 +321,13 @@ async fn extract(
                     results.counts.push(extractor.count(&tables[count.table as usize], count, None).await?);
                 }
             }
-            Ok::<_, StepError>(results)
+            Ok::<_, CommandError>(results)
         });
     }
     let mut results = Results::default();
     while let Some(worker) = workers.join_next().await {
-        let stopped = |e| StepError::caused(ErrorKind::InternalFailure, "a reader stopped", e);
+        let stopped = |e| CommandError::caused("a reader stopped", e);
         results.extend([worker.map_err(stopped)??]);
     }
     Ok(results)
-}
-
-/// Writes what stands beside the data.
-async fn close(
-    destination: &Destination,
-    path: &TaskPath,
-    tally: &Tally<'_>,
-    task: &ExportTask,
-) -> Result<(), StepError> {
-    for exported in &tally.exported {
-        for batch in &exported.batches {
-            destination.put(&path.success(exported.table, *batch), Vec::new().into()).await?;
-        }
-    }
-    let exported = tally.exported.iter().map(|e| e.status());
-    let statuses: Vec<TableStatus<'_>> = exported.chain(tally.skipped.iter().map(TableStatus::Skipped)).collect();
-    for (chunk, number) in statuses.chunks(TABLES_PER_DOCUMENT).zip(0..) {
-        let from = number * TABLES_PER_DOCUMENT + 1;
-        let key = path.export_tables_info(from, from + chunk.len() - 1);
-        destination.put(&key, metadata::export_tables_info(path, chunk)?.into()).await?;
-    }
-    Ok(destination.put(&path.export_info(), metadata::export_info(task)?.into()).await?)
 }

@@ -4,10 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use aurora_export::endpoint::{self, ExportApi};
 use aurora_export::{local, verify};
 use clap::{Parser, Subcommand};
-use export_aws::clients;
+use export_aws::{clients, error};
+use export_endpoint::ExportApi;
 use tracing_subscriber::filter::LevelFilter;
 
 #[derive(Parser)]
@@ -57,14 +57,14 @@ async fn main() -> ExitCode {
     let ended = match arguments.command {
         Command::Endpoint { listen, function } => {
             let client = aws_sdk_lambda::Client::new(&clients::config().await);
-            endpoint::serve(listen, ExportApi::new(client, function)).await.map_err(|e| e.to_string())
+            export_endpoint::serve(listen, ExportApi::new(client, function)).await.map_err(|e| e.to_string())
         }
-        Command::Local(arguments) => local::run(arguments).await.map_err(|e| e.chain()),
+        Command::Local(arguments) => local::run(arguments).await.map_err(|e| error::chain(&e)),
         Command::Verify(arguments) => match verify::run(arguments).await {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::FAILURE,
             Err(error) => {
-                eprintln!("error: {}", error.chain());
+                eprintln!("error: {}", error::chain(&error));
                 return ExitCode::from(2);
             }
         },

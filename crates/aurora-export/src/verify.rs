@@ -25,7 +25,6 @@ use std::thread::available_parallelism;
 use clap::{Args, ValueEnum};
 use cluster_source::SourceError;
 use cluster_source::profile::{Asked, ListedColumn, Profile};
-use export_aws::{ErrorKind, StepError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -37,6 +36,8 @@ use export::Export;
 use part::Part;
 use report::{Difference, Report};
 use tally::{Look, Tally};
+
+use crate::error::CommandError;
 
 /// What `aurora-export verify` is given.
 #[derive(Args, Debug)]
@@ -76,7 +77,7 @@ enum Output {
 ///
 /// # Errors
 /// When the export holds no metadata, or it or the database can't be reached.
-pub async fn run(arguments: Arguments) -> Result<bool, StepError> {
+pub async fn run(arguments: Arguments) -> Result<bool, CommandError> {
     let export = Export::open(&arguments.export).await;
     let mut contents = Contents::read(&export).await?;
     let is_wanted = |target: &str| is_selected(&arguments.only, target);
@@ -130,7 +131,7 @@ async fn compare(
     export: Export,
     tables: Vec<contents::Table>,
     database: Option<Database>,
-) -> Result<Vec<report::Table>, StepError> {
+) -> Result<Vec<report::Table>, CommandError> {
     let processors = available_parallelism().map_or(1, usize::from);
     let shared = Arc::new(Shared { export, database, readers: Arc::new(Semaphore::new(processors)), processors });
     let tables = Arc::new(Mutex::new(tables.into_iter().enumerate()));
@@ -144,7 +145,7 @@ async fn compare(
             while let Some((number, table)) = next() {
                 done.push((number, shared.table(table, asker.as_mut()).await?));
             }
-            Ok::<_, StepError>(done)
+            Ok::<_, CommandError>(done)
         });
     }
     let mut done = Vec::new();
@@ -155,8 +156,8 @@ async fn compare(
     Ok(done.into_iter().map(|(_, table)| table).collect())
 }
 
-fn stopped(error: tokio::task::JoinError) -> StepError {
-    StepError::caused(ErrorKind::InternalFailure, "a reader stopped", error)
+fn stopped(error: tokio::task::JoinError) -> CommandError {
+    CommandError::caused("a reader stopped", error)
 }
 
 /// What all workers use.
@@ -177,7 +178,7 @@ struct Compared<'a> {
 }
 
 impl Shared {
-    async fn table(&self, table: contents::Table, asker: Option<&mut Asker>) -> Result<report::Table, StepError> {
+    async fn table(&self, table: contents::Table, asker: Option<&mut Asker>) -> Result<report::Table, CommandError> {
         let mut differences: Vec<Difference> = table.differences.iter().cloned().map(Difference::from).collect();
         let found = self.database.as_ref().map(|database| database.table(&table.target, table.namesakes));
         let (mut compared, mut looks) = (Vec::new(), vec![None; table.columns.len()]);
@@ -218,7 +219,11 @@ impl Shared {
     }
 
     /// Reads a table's files; what they hold together, and which can't be read.
-    async fn files(&self, table: &contents::Table, looks: Vec<Option<Look>>) -> Result<(Part, Vec<String>), StepError> {
+    async fn files(
+        &self,
+        table: &contents::Table,
+        looks: Vec<Option<Look>>,
+    ) -> Result<(Part, Vec<String>), CommandError> {
         let columns = table.columns.iter();
         let columns = columns.map(|column| (column.column_name.clone(), column.expected_exported_type.clone()));
         let columns: Arc<Vec<(String, String)>> = Arc::new(columns.collect());
@@ -236,7 +241,7 @@ impl Shared {
             }
             let Some((path, _)) = file else { break };
             let turn = Arc::clone(&self.readers).acquire_owned().await;
-            let turn = turn.map_err(|e| StepError::caused(ErrorKind::InternalFailure, "no reader is left", e))?;
+            let turn = turn.map_err(|e| CommandError::caused("no reader is left", e))?;
             let (file, columns, looks) = (self.export.file(path).await?, Arc::clone(&columns), Arc::clone(&looks));
             let path = path.clone();
             reading.spawn_blocking(move || {
@@ -301,7 +306,7 @@ fn described(columns: &[Column], listed: &[ListedColumn]) -> Vec<Difference> {
 }
 
 /// What the server refuses or can't compute is a difference, all else the end.
-fn unanswered(error: SourceError) -> Result<Difference, StepError> {
+fn unanswered(error: SourceError) -> Result<Difference, CommandError> {
     if database::is_told(&error) {
         return Ok(Difference { column: None, what: format!("the database can't be asked: {error}") });
     }

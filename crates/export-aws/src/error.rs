@@ -1,37 +1,36 @@
-//! The error a Lambda answers with. Its `errorType` is a stable name that the state machine's retriers and catchers match,
-//! so it is chosen here and never derived from a Rust type.
+//! The error that a Lambda answers with. The retriers and catchers of the state machine match its
+//! `errorType`. So the name is chosen here and never derived from a Rust type.
 
 use std::error::Error;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use cluster_source::SourceError;
+use export_destination::DestinationError;
 use export_task::error::ApiError;
 use export_task::failure::Failure;
 use lambda_runtime::Diagnostic;
-use parquet_sink::SinkError;
 
-/// The stable names. The state machine's README says which are retried.
+/// The stable names. `statemachine/README.md` says which of them are retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// An error of the API, under the API's code.
+    /// An error of the API. Its name is the API's code.
     Api(&'static str),
-    /// The clone doesn't answer. Retried.
+    /// The clone does not answer. Retried.
     SourceUnavailable,
     /// The clone refuses more connections. Retried.
     SourceThrottled,
-    /// S3 asks for less. Retried.
+    /// S3 throttles the requests. Retried.
     DestinationThrottled,
     /// An AWS service throttles, times out or fails. Retried.
     ServiceUnavailable,
-    /// A caller canceled the task.
+    /// The task was canceled.
     ExportCanceled,
     /// The clone refuses the login.
     SourceAccessDenied,
     /// S3 or KMS refuses the export role.
     DestinationDenied,
-    /// Role, bucket, key or cluster can't be used.
+    /// The role, the bucket, the key or the cluster can't be used.
     PreconditionFailed,
     /// The clone can't be made.
     CloneFailed,
@@ -39,12 +38,12 @@ pub enum ErrorKind {
     PlanIncomplete,
     /// The data can't be exported.
     DataUnsupported,
-    /// Everything else.
+    /// Any other error.
     InternalFailure,
 }
 
 impl ErrorKind {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::Api(code) => code,
@@ -63,7 +62,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the step may succeed when it is tried again.
+    /// Returns whether a retry of the step may succeed.
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
@@ -72,7 +71,7 @@ impl ErrorKind {
     }
 }
 
-/// An error of a step: its stable name, a sentence for a person, and what caused it.
+/// The error of a step: a stable name, a message for people and the cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StepError {
@@ -84,12 +83,12 @@ pub struct StepError {
 }
 
 impl StepError {
-    /// An error without an underlying one.
+    /// Returns an error without a cause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
-    /// An error with the one that caused it.
+    /// Returns an error with its cause.
     pub fn caused(
         kind: ErrorKind,
         message: impl Into<String>,
@@ -98,23 +97,24 @@ impl StepError {
         Self { kind, message: message.into(), source: Some(source.into()) }
     }
 
-    /// `InternalFailure`.
+    /// Returns an `InternalFailure`.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InternalFailure, message)
     }
 
-    /// `PreconditionFailed` with a message of the user guide.
+    /// Returns a `PreconditionFailed` with a message of the user guide.
     pub fn precondition(failure: &Failure) -> Self {
         Self::new(ErrorKind::PreconditionFailed, failure.to_string())
     }
 
-    /// `ExportCanceled`.
+    /// Returns an `ExportCanceled`.
     pub fn canceled() -> Self {
         Self::new(ErrorKind::ExportCanceled, "The export task was canceled.")
     }
 
-    /// An AWS call that failed, retryable if the service or the network was at fault.
-    pub fn aws<E>(what: &str, error: SdkError<E, HttpResponse>) -> Self
+    /// Returns the error of a failed AWS call. It is `ServiceUnavailable` if the service or the
+    /// network was at fault, else `InternalFailure`.
+    pub fn aws<E>(context: &str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
@@ -124,36 +124,42 @@ impl StepError {
             (Some(code), None) => code.to_owned(),
             _ => error.to_string(),
         };
-        Self::caused(kind, format!("{what}: {detail}"), error)
+        Self::caused(kind, format!("{context}: {detail}"), error)
     }
 
-    /// The same error with what it is about in front of its message.
+    /// Returns the same error with `context` in front of its message.
     #[must_use]
-    pub fn about(mut self, what: &str) -> Self {
-        self.message = format!("{what}: {}", self.message);
+    pub fn context(mut self, context: &str) -> Self {
+        self.message = format!("{context}: {}", self.message);
         self
     }
 
-    /// Every message from this error to its root, for logs.
+    /// Returns the messages of this error and of all its causes, for logs.
     pub fn chain(&self) -> String {
-        let mut last = self.to_string();
-        let mut text = last.clone();
-        let mut next = self.source();
-        while let Some(error) = next {
-            let message = error.to_string();
-            // What was made from another error may have its message.
-            if message != last {
-                text.push_str(": ");
-                text.push_str(&message);
-            }
-            last = message;
-            next = error.source();
-        }
-        text
+        chain(self)
     }
 }
 
-/// Whether an AWS call failed for a reason that passes: throttling, a server error, a timeout, a lost connection.
+/// Returns the messages of an error and of all its causes, for logs.
+pub fn chain(error: &dyn Error) -> String {
+    let mut last = error.to_string();
+    let mut text = last.clone();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let message = error.to_string();
+        // An error may repeat the message of its cause.
+        if message != last {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        last = message;
+        next = error.source();
+    }
+    text
+}
+
+/// Returns whether the reason of a failed AWS call is temporary: throttling, a server error, a
+/// timeout or a lost connection.
 pub fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
@@ -167,32 +173,39 @@ pub fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) 
     }
 }
 
+/// Returns the answer of an AWS call, or `None` if what the call names does not exist.
+///
+/// # Errors
+/// Those of [`StepError::aws`] for any other error of the call.
+pub fn found<T, E>(
+    answer: Result<T, SdkError<E, HttpResponse>>,
+    is_missing: impl FnOnce(&E) -> bool,
+    context: &str,
+) -> Result<Option<T>, StepError>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(e) if e.as_service_error().is_some_and(is_missing) => Ok(None),
+        Err(e) => Err(StepError::aws(context, e)),
+    }
+}
+
 impl From<ApiError> for StepError {
     fn from(error: ApiError) -> Self {
         Self::caused(ErrorKind::Api(error.code()), error.to_string(), error)
     }
 }
 
-impl From<SourceError> for StepError {
-    fn from(error: SourceError) -> Self {
-        use cluster_source::ErrorKind as Source;
-        let kind = match error.kind() {
-            Source::Unavailable => ErrorKind::SourceUnavailable,
-            Source::Throttled => ErrorKind::SourceThrottled,
-            Source::AccessDenied => ErrorKind::SourceAccessDenied,
-            Source::Unsupported | Source::Skip(_) => ErrorKind::DataUnsupported,
-            Source::Internal => ErrorKind::InternalFailure,
-        };
-        Self::caused(kind, error.to_string(), error)
-    }
-}
-
-impl From<SinkError> for StepError {
-    fn from(error: SinkError) -> Self {
+impl From<DestinationError> for StepError {
+    fn from(error: DestinationError) -> Self {
         let kind = match error {
-            SinkError::DestinationThrottled(_) => ErrorKind::DestinationThrottled,
-            SinkError::DestinationDenied(_) => ErrorKind::DestinationDenied,
-            _ => ErrorKind::InternalFailure,
+            DestinationError::Throttled(_) => ErrorKind::DestinationThrottled,
+            DestinationError::Denied(_) => ErrorKind::DestinationDenied,
+            DestinationError::Rejected(_) | DestinationError::Directory { .. } | DestinationError::Interrupted => {
+                ErrorKind::InternalFailure
+            }
         };
         Self::caused(kind, error.to_string(), error)
     }
@@ -200,8 +213,8 @@ impl From<SinkError> for StepError {
 
 impl From<serde_json::Error> for StepError {
     fn from(error: serde_json::Error) -> Self {
-        // serde_json quotes the offending value, which may come from a document with names but never with rows.
-        Self::caused(ErrorKind::InternalFailure, "a document between two steps can't be read or written", error)
+        // serde_json quotes the invalid value. These documents hold names, never rows.
+        Self::caused(ErrorKind::InternalFailure, "a document that travels between two steps is invalid", error)
     }
 }
 

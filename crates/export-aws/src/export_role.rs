@@ -5,9 +5,9 @@ use aws_credential_types::Credentials;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use export_task::object_key::{Parts, TaskPath};
+use export_destination::{Destination, S3Destination};
+use export_task::object_key::TaskPath;
 use export_task::task::TaskRef;
-use parquet_sink::{Destination, S3Destination, SinkError};
 use serde_json::json;
 
 use crate::clients;
@@ -104,99 +104,7 @@ fn literal(text: &str) -> String {
     out
 }
 
-/// The user's bucket, for the small objects: metadata documents, markers, and what is to be removed.
-#[derive(Clone, Debug)]
-pub struct ExportBucket {
-    s3: aws_sdk_s3::Client,
-    bucket: String,
-    kms_key: String,
-}
-
-impl ExportBucket {
-    /// The bucket of `task`, through the client of [`assume`].
-    pub fn new(s3: aws_sdk_s3::Client, task: &TaskRef) -> Self {
-        Self { s3, bucket: task.s3_bucket.clone(), kms_key: task.kms_key_id.clone() }
-    }
-
-    /// Writes one small object with the task's key.
-    ///
-    /// # Errors
-    /// The S3 error, for the caller to tell apart.
-    pub async fn put(&self, key: &str, body: Vec<u8>) -> Result<(), SinkError> {
-        parquet_sink::put_object(&self.s3, &self.bucket, key, body, &self.kms_key).await
-    }
-
-    /// Where part files go.
-    pub fn destination(&self) -> Destination {
-        Destination::S3(S3Destination {
-            client: self.s3.clone(),
-            bucket: self.bucket.clone(),
-            kms_key_id: self.kms_key.clone(),
-        })
-    }
-
-    /// Every key below a prefix.
-    ///
-    /// # Errors
-    /// `ServiceUnavailable`, `DestinationDenied`.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StepError> {
-        let mut keys = Vec::new();
-        let mut pages = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| denied("the export can't be listed", e))?;
-            keys.extend(page.contents().iter().filter_map(|o| o.key().map(str::to_owned)));
-        }
-        Ok(keys)
-    }
-
-    /// Deletes one object.
-    ///
-    /// # Errors
-    /// `ServiceUnavailable`, `DestinationDenied`.
-    pub async fn delete(&self, key: &str) -> Result<(), StepError> {
-        let deleted = self.s3.delete_object().bucket(&self.bucket).key(key).send().await;
-        deleted.map(drop).map_err(|e| denied("a stale part file can't be deleted", e))
-    }
-
-    /// Aborts the unfinished multipart uploads of an export's own parts: what workers that were killed left. Returns how many.
-    ///
-    /// # Errors
-    /// `ServiceUnavailable`, `DestinationDenied`.
-    pub async fn abort_uploads(&self, prefix: &str, parts: &Parts) -> Result<usize, StepError> {
-        let mut uploads = Vec::new();
-        let (mut key_marker, mut id_marker) = (None, None);
-        loop {
-            let request = self.s3.list_multipart_uploads().bucket(&self.bucket).prefix(prefix);
-            let page = request
-                .set_key_marker(key_marker)
-                .set_upload_id_marker(id_marker)
-                .send()
-                .await
-                .map_err(|e| denied("unfinished uploads can't be listed", e))?;
-            let found = page.uploads().iter().filter_map(|u| Some((u.key()?.to_owned(), u.upload_id()?.to_owned())));
-            uploads.extend(found.filter(|(key, _)| parts.contains(key)));
-            if page.is_truncated() != Some(true) {
-                break;
-            }
-            (key_marker, id_marker) = (page.next_key_marker, page.next_upload_id_marker);
-        }
-        for (key, id) in &uploads {
-            let abort = self.s3.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(id).send().await;
-            abort.map_err(|e| denied("an unfinished upload can't be aborted", e))?;
-        }
-        Ok(uploads.len())
-    }
-}
-
-/// An error of the user's bucket: its refusals are the user's to mend.
-pub fn denied<E>(what: &str, error: SdkError<E, HttpResponse>) -> StepError
-where
-    E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let refused = error.as_service_error().is_some() && !crate::error::is_transient(&error);
-    let mut step = StepError::aws(what, error);
-    if refused {
-        step.kind = crate::ErrorKind::DestinationDenied;
-    }
-    step
+/// Returns the bucket of `task` as the destination of its export, through the client of [`assume`].
+pub fn destination(s3: aws_sdk_s3::Client, task: &TaskRef) -> Destination {
+    Destination::S3(S3Destination { client: s3, bucket: task.s3_bucket.clone(), kms_key_id: task.kms_key_id.clone() })
 }

@@ -1,4 +1,4 @@
-//! Telling the world about a task: the stack's SNS topic and the account's default event bus hear of every event.
+//! Publishes events about tasks on the stack's SNS topic and on the account's default event bus.
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sns::types::MessageAttributeValue;
@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, StepError};
 use crate::task_store::TaskStore;
 use crate::{config, now_millis};
 
-/// The stack's topic and the default bus.
+/// The stack's topic and the default event bus.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     sns: aws_sdk_sns::Client,
@@ -19,7 +19,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// The topic the environment names.
+    /// Returns a publisher on the topic that the environment names.
     ///
     /// # Errors
     /// `InternalFailure` naming a variable.
@@ -27,7 +27,7 @@ impl Publisher {
         Ok(Self::new(aws, config::required(config::TOPIC_ARN)?))
     }
 
-    /// A topic.
+    /// Returns a publisher on this topic.
     pub fn new(aws: &aws_config::SdkConfig, topic_arn: String) -> Self {
         Self { sns: aws_sdk_sns::Client::new(aws), bus: aws_sdk_eventbridge::Client::new(aws), topic_arn }
     }
@@ -47,7 +47,7 @@ impl Publisher {
         self.put(event::BUS_EVENT, &event.resource, event.detail.to_string()).await
     }
 
-    /// Tells the bus what has become of a task.
+    /// Publishes the state of a task on the event bus.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
@@ -67,19 +67,22 @@ impl Publisher {
         let answer = put.map_err(|e| StepError::aws("the event can't be put on the bus", e))?;
         match answer.entries().iter().find_map(|e| e.error_code()) {
             None => Ok(()),
-            // An entry is refused on its own when the bus is throttled or fails.
+            // A throttled or failing bus refuses single entries of a successful call.
             Some(code) => {
                 Err(StepError::new(ErrorKind::ServiceUnavailable, format!("the event can't be put on the bus: {code}")))
             }
         }
     }
 
-    /// Publishes the end of a task, with the tables that are missing from it, and notes that. A task whose end was published is
-    /// left alone. False when somebody else is publishing it at this moment. (A call that dies on the way publishes again: at
-    /// least once, never lost.)
+    /// Publishes the end of a task and the tables that were left out, and records that. Does
+    /// nothing if the end was published before. Returns false if another caller is publishing it
+    /// right now.
+    ///
+    /// Events are delivered at least once: if a call dies before it is finished, the next one
+    /// publishes again.
     ///
     /// # Errors
-    /// `ServiceUnavailable`; `InternalFailure` for a task that hasn't ended.
+    /// `ServiceUnavailable`; `InternalFailure` for a task that has not ended.
     pub async fn publish_end(&self, store: &TaskStore, task: &ExportTask) -> Result<bool, StepError> {
         let id = &task.request.export_task_identifier;
         let ended = event::task_ended(task).ok_or_else(|| StepError::internal("the task has not ended"))?;
@@ -89,17 +92,17 @@ impl Publisher {
         if !store.claim_publication(id, now_millis()).await? {
             return Ok(false);
         }
-        if let Err(error) = self.tell_end(task, &ended).await {
-            // The next try need not wait for the claim to run out.
+        if let Err(error) = self.send_end(task, &ended).await {
+            // The next attempt need not wait until the claim expires.
             store.release_publication(id).await?;
             return Err(error);
         }
         store.set_published(id, now_millis()).await?;
-        tracing::info!(export_task_identifier = id, event_id = ended.id, "published");
+        tracing::info!(export_task_identifier = id, event_id = ended.id, "the end was published");
         Ok(true)
     }
 
-    async fn tell_end(&self, task: &ExportTask, ended: &Event) -> Result<(), StepError> {
+    async fn send_end(&self, task: &ExportTask, ended: &Event) -> Result<(), StepError> {
         let missing = task.warning_message.as_deref().map(warning::skipped).unwrap_or_default();
         for table in missing.iter().take(limits::EVENTS_OF_A_KIND) {
             self.publish(&event::table_failed(task, table, now_millis())).await?;

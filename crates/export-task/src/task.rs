@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
+use crate::object_key::TaskPath;
 use crate::options::Options;
 use crate::request::ExportRequest;
 
@@ -246,6 +247,13 @@ impl From<&ExportTask> for TaskRef {
             clone_identifier: task.clone_identifier.clone(),
             options: r.options,
         }
+    }
+}
+
+impl TaskRef {
+    /// Returns the path of the export in the bucket.
+    pub fn path(&self) -> TaskPath {
+        TaskPath::new(&self.s3_prefix, &self.export_task_identifier)
     }
 }
 

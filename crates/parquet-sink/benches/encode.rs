@@ -7,8 +7,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Date32Array, Decimal64Array, Int64Array, RecordBatch, StringArray};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use export_destination::Destination;
 use export_task::options::Compression;
-use parquet_sink::{Destination, PartWriter, Settings};
+use parquet_sink::{PartWriter, Settings};
 
 const BATCHES: u32 = 40;
 const ROWS: u32 = 8192;

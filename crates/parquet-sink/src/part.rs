@@ -6,15 +6,15 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
+use export_destination::{Destination, DestinationError, File};
 use export_task::options::Compression;
 use export_task::plan::PartFile;
 use parquet::errors::ParquetError;
 use tokio::task::{self, JoinHandle};
 
 use crate::codec::Codec;
-use crate::destination::{Destination, File};
 use crate::encoder::{Encoder, is_large};
-use crate::error::{SinkError, interrupted};
+use crate::error::SinkError;
 use crate::schema::optional;
 
 /// How a part is cut into files.
@@ -173,7 +173,7 @@ impl PartWriter {
             None => Ok(None),
             Some(Work::Done(encoder)) => Ok(Some(*encoder)),
             Some(Work::Encoding(work)) => {
-                let (encoder, pages) = work.await.map_err(interrupted)?;
+                let (encoder, pages) = work.await.map_err(DestinationError::from)?;
                 append(file, pages?).await?;
                 Ok(Some(encoder))
             }
@@ -189,7 +189,8 @@ impl PartWriter {
     }
 
     async fn close(&mut self, encoder: Encoder) -> Result<(), SinkError> {
-        let (rest, bytes, rows) = task::spawn_blocking(move || encoder.finish()).await.map_err(interrupted)??;
+        let (rest, bytes, rows) =
+            task::spawn_blocking(move || encoder.finish()).await.map_err(DestinationError::from)??;
         if let Some(OpenFile { key, file, .. }) = &mut self.open {
             append(file, rest).await?;
             file.complete().await?;
@@ -211,7 +212,7 @@ impl PartWriter {
 
     async fn abort_open(&mut self) -> Result<(), SinkError> {
         match self.open.take() {
-            Some(file) => file.file.abort().await,
+            Some(file) => Ok(file.file.abort().await?),
             None => Ok(()),
         }
     }

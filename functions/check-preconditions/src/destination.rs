@@ -7,14 +7,14 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use bytes::Bytes;
-use export_aws::export_role::{self, ExportBucket};
+use export_aws::export_role;
 use export_aws::task_store::TaskStore;
 use export_aws::{ErrorKind, StepError, error, now_millis};
+use export_destination::{Claim, Destination, DestinationError};
 use export_task::failure::Failure;
 use export_task::metadata;
 use export_task::object_key::TaskPath;
 use export_task::task::{ExportTask, TaskRef};
-use parquet_sink::{Claim, SinkError};
 
 /// How often the write is tried while a new grant may not have reached every KMS host, and how far apart: KMS asks for seconds
 /// in general, and sometimes for minutes.
@@ -45,23 +45,24 @@ pub async fn assume(aws: &SdkConfig, task: &TaskRef) -> Result<Client, StepError
 /// `PreconditionFailed`, `ServiceUnavailable`.
 pub async fn check(store: &TaskStore, s3: Client, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
     region(&s3, task).await?;
-    let bucket = ExportBucket::new(s3, task);
-    let listed = bucket.list(&path(task).listing_prefix()).await;
+    let destination = export_role::destination(s3, task);
+    let listed = destination.list(&path(task).listing_prefix()).await;
     if let Ok(keys) = &listed {
         nothing_else(keys, task)?;
     }
-    // That the role may not list is told after that it may not write, which it is for.
-    claim(&bucket, task, record).await?;
+    // Report a missing `s3:ListBucket` only after the write succeeded: a role that cannot write is
+    // the more important failure.
+    claim(&destination, task, record).await?;
     if listed.is_ok() {
         store.set_directory_at(&task.export_task_identifier, now_millis()).await?;
     }
-    listed.map(drop).map_err(|error| match error.kind {
-        ErrorKind::DestinationDenied => StepError::precondition(&Failure::NotAuthorized {
+    listed.map(drop).map_err(|error| match error {
+        DestinationError::Denied(_) => StepError::precondition(&Failure::NotAuthorized {
             role: task.iam_role_arn.clone(),
             action: "s3:ListBucket".into(),
             bucket: task.s3_bucket.clone(),
         }),
-        _ => error,
+        error => error.into(),
     })
 }
 
@@ -119,8 +120,7 @@ async fn region(s3: &Client, task: &TaskRef) -> Result<(), StepError> {
 }
 
 /// Writes the first metadata object, unless another export has: two stacks may be given one bucket, prefix and identifier.
-async fn claim(bucket: &ExportBucket, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
-    let destination = bucket.destination();
+async fn claim(destination: &Destination, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
     let key = path(task).export_info();
     let body = Bytes::from(metadata::export_info(record)?);
     let mut attempt = 1;
@@ -131,7 +131,7 @@ async fn claim(bucket: &ExportBucket, task: &TaskRef, record: &ExportTask) -> Re
             Ok(Claim::Taken(None)) => return Err(taken(task, "another export")),
             Err(error) => error,
         };
-        if matches!(error, SinkError::DestinationThrottled(_)) {
+        if matches!(error, DestinationError::Throttled(_)) {
             return Err(error.into());
         }
         let code = error.code().map(str::to_owned);

@@ -1,12 +1,13 @@
-//! The KMS key: it can be used, and the export role is granted its use. AWS's exporter uses a grant too, which is why its
-//! documented export roles carry S3 permissions only.
+//! The KMS key: checks that it can be used and grants its use to the export role. AWS's exporter
+//! uses a grant too. For this reason the export roles in AWS's documentation have S3 permissions
+//! only.
 
 use aws_sdk_kms::types::{GrantOperation, KeyState, KeyUsageType};
 use export_aws::{StepError, error};
 use export_task::failure::Failure;
 use export_task::task::TaskRef;
 
-/// Looks the key up and returns its ARN.
+/// Checks that the key can be used and returns its ARN.
 ///
 /// # Errors
 /// `PreconditionFailed`, `ServiceUnavailable`.
@@ -29,8 +30,9 @@ pub async fn check(kms: &aws_sdk_kms::Client, key: &str) -> Result<String, StepE
     }
 }
 
-/// Lets the export role use the key while the task lasts; returns the grant's id. A name that is this
-/// execution's alone makes a repeated call return the same grant, and no other stack's task.
+/// Grants the use of the key to the export role for the duration of the task and returns the ID of
+/// the grant. The name of the grant is unique to this execution. So a repeated call returns the
+/// same grant, and a task of another stack gets a different one.
 ///
 /// # Errors
 /// `PreconditionFailed`, `ServiceUnavailable`.
@@ -51,7 +53,7 @@ pub async fn grant(kms: &aws_sdk_kms::Client, key: &str, task: &TaskRef) -> Resu
         .await;
     match answer {
         Ok(answer) => Ok(answer.grant_id().unwrap_or_default().to_owned()),
-        Err(e) if error::is_transient(&e) => Err(StepError::aws("the KMS key can't be granted", e)),
+        Err(e) if error::is_transient(&e) => Err(StepError::aws("the use of the KMS key can't be granted", e)),
         Err(e) => {
             tracing::warn!(key, error = %aws_sdk_kms::error::DisplayErrorContext(&e), "CreateGrant was refused");
             Err(StepError::precondition(&Failure::KmsKey))

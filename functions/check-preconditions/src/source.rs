@@ -1,13 +1,16 @@
-//! The source cluster: it exists, it is available, and it is of a kind that can be exported (guide, Limitations).
+//! Checks of the source cluster: it exists, it is available, and its engine and engine mode can be
+//! exported (guide, Limitations).
 
 use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
+use export_aws::error::found;
 use export_aws::{ErrorKind, StepError};
 use export_task::engine::Engine;
 use export_task::failure::Failure;
 use export_task::task::TaskRef;
 
-/// Why clusters of an engine mode can't be exported, if they can't, in the guide's words. It has two versions: by the later one
-/// only provisioned clusters can be; but nothing hinders the others that the earlier one names, so they can be here.
+/// Returns why clusters of an engine mode can't be exported, in the guide's words, or `None` if
+/// they can. The guide has two versions. The later one allows only provisioned clusters. The other
+/// modes that the earlier one allows work here too.
 fn refusal(mode: &str) -> Option<&'static str> {
     match mode {
         "provisioned" | "global" | "parallelquery" => None,
@@ -24,13 +27,9 @@ fn refusal(mode: &str) -> Option<&'static str> {
 pub async fn check(rds: &aws_sdk_rds::Client, task: &TaskRef) -> Result<(), StepError> {
     let name = &task.source_arn.cluster;
     let missing = || StepError::precondition(&Failure::SourceCluster(name.clone()));
-    let answer = match rds.describe_db_clusters().db_cluster_identifier(name).send().await {
-        Ok(answer) => answer,
-        Err(e) if e.as_service_error().is_some_and(DescribeDBClustersError::is_db_cluster_not_found_fault) => {
-            return Err(missing());
-        }
-        Err(e) => return Err(StepError::aws("the source DB cluster can't be looked up", e)),
-    };
+    let answer = rds.describe_db_clusters().db_cluster_identifier(name).send().await;
+    let is_missing = DescribeDBClustersError::is_db_cluster_not_found_fault;
+    let answer = found(answer, is_missing, "the source DB cluster can't be looked up")?.ok_or_else(missing)?;
     let arn = task.source_arn.to_string();
     let cluster = answer.db_clusters().iter().find(|c| c.db_cluster_arn() == Some(&arn)).ok_or_else(missing)?;
     if cluster.status() != Some("available") {

@@ -1,7 +1,7 @@
-//! What the three operations do.
+//! The three operations.
 
-use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
+use export_aws::error::{found, is_transient};
 use export_aws::{ErrorKind, StepError, now_millis};
 use export_task::arn::ClusterArn;
 use export_task::error::{ApiError, shown};
@@ -9,6 +9,7 @@ use export_task::filter::{self, Describe, FilterName};
 use export_task::member::ExportTaskMember;
 use export_task::request::StartExportTask;
 use export_task::task::{ExportTask, TaskRef};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -36,7 +37,7 @@ pub enum Outcome {
     Page {
         /// The tasks.
         export_tasks: Vec<ExportTaskMember>,
-        /// Where the next page begins.
+        /// The start of the next page.
         #[serde(skip_serializing_if = "Option::is_none")]
         marker: Option<String>,
     },
@@ -69,8 +70,9 @@ struct CancelJson {
 }
 
 impl Operation {
-    /// Reads an operation from the JSON of a direct invocation: the API's members, and `Action`; a document without one
-    /// is a `StartExportTask`, so that the document that starts an execution starts a task here too.
+    /// Reads an operation from the JSON of a direct invocation: the members of the API and
+    /// `Action`. A document without `Action` is a `StartExportTask`, so that the same document
+    /// starts an execution of the workflow and a task here.
     ///
     /// # Errors
     /// `InvalidAction`, `InvalidParameterValue`, `MissingParameter`.
@@ -95,7 +97,7 @@ impl Operation {
         }
     }
 
-    /// `CancelExportTask`.
+    /// Returns a `CancelExportTask`.
     ///
     /// # Errors
     /// `MissingParameter`.
@@ -103,7 +105,7 @@ impl Operation {
         identifier.filter(|i| !i.is_empty()).map(Self::Cancel).ok_or(ApiError::MissingParameter("ExportTaskIdentifier"))
     }
 
-    /// `DescribeExportTasks`.
+    /// Returns a `DescribeExportTasks`.
     ///
     /// # Errors
     /// `InvalidParameterValue`, `MissingParameter`.
@@ -155,11 +157,11 @@ pub async fn perform(deps: &Deps, operation: Operation) -> Result<Outcome, StepE
     }
 }
 
-/// The most an execution is given; Step Functions takes 256 KB.
-const INPUT_BYTES: usize = 250_000;
+/// Maximum input of an execution. Step Functions accepts 256 KB.
+const MAX_INPUT_BYTES: usize = 250_000;
 
-/// Admits the task under the ARN its execution is about to have, so that the caller learns at once what is wrong with the
-/// request and the execution finds its own admission.
+/// Admits the task under the ARN that its execution will have, then starts the execution. So the
+/// caller gets the errors of the request at once, and the execution finds its own admission.
 async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> {
     let request_json = serde_json::to_string(&raw)?;
     let request = raw.validate()?;
@@ -168,17 +170,18 @@ async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> 
         return Err(ApiError::ExportTaskAlreadyExists(identifier).into());
     }
     check_source(deps, &request.source_arn).await?;
-    // An execution's name can't be reused for 90 days even if no task was admitted under it; the suffix keeps an identifier
-    // usable whose earlier execution was refused.
+    // The name of an execution can't be reused for 90 days, even if no task was admitted under it.
+    // The suffix keeps an identifier usable after an execution with it was refused.
     let suffix = uuid::Uuid::new_v4().simple().to_string();
     let name = format!("{identifier}-{}", &suffix[..12]);
     let execution_arn = format!("{}:{name}", deps.state_machine_arn.replacen(":stateMachine:", ":execution:", 1));
     let task = ExportTask::new(request, execution_arn, now_millis());
     check_destination(deps, &task).await?;
     let task = deps.store.admit(&task, deps.limit).await?;
-    // The execution finds its admission by the identifier. So it can do without a list that is too long for its input.
+    // The execution finds its admission by the identifier. So a request that is too long for its
+    // input can be left out.
     let input = match request_json.len() {
-        ..=INPUT_BYTES => request_json,
+        ..=MAX_INPUT_BYTES => request_json,
         _ => json!({"ExportTaskIdentifier": identifier}).to_string(),
     };
     let started = deps
@@ -190,8 +193,9 @@ async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> 
         .send()
         .await;
     if let Err(error) = started {
-        // After a lost answer the execution may be running; then the task is its, or the janitor's if it is not.
-        if !export_aws::error::is_transient(&error) {
+        // If the answer was lost, the execution may be running and needs the admission. If it is
+        // not running, the janitor ends the task.
+        if !is_transient(&error) {
             deps.store.withdraw(&task).await?;
         }
         return Err(StepError::aws("the export could not be started", error));
@@ -200,21 +204,17 @@ async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> 
     Ok(Outcome::Task(Box::new((&task).into())))
 }
 
-/// The cluster exists, in this account and Region, and is available.
+/// Checks that the cluster exists in this account and Region and is available.
 async fn check_source(deps: &Deps, source: &ClusterArn) -> Result<(), StepError> {
     let name = &source.cluster;
     let missing = || StepError::from(ApiError::DbClusterNotFound(name.clone()));
-    // A longer name is no cluster's, and RDS would refuse to look for it.
+    // No cluster has a longer name, and RDS refuses to look for one.
     if name.len() > 63 {
         return Err(missing());
     }
-    let answer = match deps.rds.describe_db_clusters().db_cluster_identifier(name).send().await {
-        Ok(answer) => answer,
-        Err(e) if e.as_service_error().is_some_and(DescribeDBClustersError::is_db_cluster_not_found_fault) => {
-            return Err(missing());
-        }
-        Err(e) => return Err(StepError::aws("the source DB cluster can't be looked up", e)),
-    };
+    let answer = deps.rds.describe_db_clusters().db_cluster_identifier(name).send().await;
+    let is_missing = DescribeDBClustersError::is_db_cluster_not_found_fault;
+    let answer = found(answer, is_missing, "the source DB cluster can't be looked up")?.ok_or_else(missing)?;
     let arn = source.to_string();
     let cluster = answer.db_clusters().iter().find(|c| c.db_cluster_arn() == Some(&arn)).ok_or_else(missing)?;
     match cluster.status() {
@@ -227,26 +227,17 @@ async fn check_source(deps: &Deps, source: &ClusterArn) -> Result<(), StepError>
     }
 }
 
-/// Role, bucket and key, looked at by the function that may: what AWS tells the caller at once, this does too. Everything else
-/// about them fails the task, with a message of the guide.
+/// Has `check-preconditions` check role, bucket and key, because its role may look them up. It
+/// reports what AWS reports to the caller of `StartExportTask`. Anything else that is wrong with
+/// them fails the task later, with a message of the guide.
 async fn check_destination(deps: &Deps, task: &ExportTask) -> Result<(), StepError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Refusal {
-        error_type: String,
-        error_message: String,
-    }
-    let event = json!({"Task": TaskRef::from(task), "Probe": true}).to_string();
-    let call = deps.lambda.invoke().function_name(&deps.check_function).payload(Blob::new(event));
-    let called = call.send().await.map_err(|e| StepError::aws("role, bucket and key can't be checked", e))?;
-    if called.function_error.is_none() {
-        return Ok(());
-    }
-    let payload = called.payload.map(Blob::into_inner).unwrap_or_default();
-    let refusal: Refusal = serde_json::from_slice(&payload)?;
-    match ApiError::of_destination(&refusal.error_type, refusal.error_message) {
-        Some(error) => Err(error.into()),
-        // It was throttled, or killed: nothing is known about the request.
-        None => Err(StepError::new(ErrorKind::ServiceUnavailable, "role, bucket and key can't be checked")),
+    let input = check_preconditions::Input { task: TaskRef::from(task), probe: true };
+    match deps.check_preconditions.invoke::<IgnoredAny>(&input).await? {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(match ApiError::of_destination(&refusal.error_type, refusal.error_message) {
+            Some(error) => error.into(),
+            // The function was throttled or killed, which says nothing about the request.
+            None => StepError::new(ErrorKind::ServiceUnavailable, "role, bucket and key can't be checked"),
+        }),
     }
 }

@@ -8,7 +8,7 @@ use rds_query::{ParseError, Request};
 
 use crate::actions::{Operation, Outcome};
 
-/// The parameters of each operation; `#` is an index.
+/// The parameters of each operation. `#` stands for an index.
 const START: &[&str] =
     &["ExportTaskIdentifier", "SourceArn", "S3BucketName", "IamRoleArn", "KmsKeyId", "S3Prefix", "ExportOnly.member.#"];
 const DESCRIBE: &[&str] = &[
@@ -22,18 +22,19 @@ const DESCRIBE: &[&str] = &[
 ];
 const CANCEL: &[&str] = &["ExportTaskIdentifier"];
 
-/// Refuses parameters an operation doesn't have. Passed over, a misspelt `ExportOnly` would export everything.
+/// Refuses unknown parameters. If they were ignored, a request with a misspelled `ExportOnly` would
+/// export everything.
 fn check_names(request: &Request, known: &[&str]) -> Result<(), ApiError> {
     let is = |wanted: &str, part: &str| match wanted {
         "#" => part.parse::<u32>().is_ok_and(|index| index > 0),
-        // The generic name is as good as the model's own.
+        // Clients may use the generic name `member` instead of the name in the model.
         "Filter" | "Value" => part == wanted || part == "member",
         _ => part == wanted,
     };
     let legal = |name: &str| {
         known.iter().any(|pattern| {
             let (mut wanted, mut parts) = (pattern.split('.'), name.split('.'));
-            // An empty list is sent as its name without a value.
+            // Clients send an empty list as its name without a value.
             let empty_list = pattern.contains('#') && !name.contains('.') && request.get(name) == Some("");
             match empty_list {
                 true => pattern.split('.').next() == Some(name),
@@ -47,7 +48,7 @@ fn check_names(request: &Request, known: &[&str]) -> Result<(), ApiError> {
     }
 }
 
-/// Reads an operation from a request's body.
+/// Reads an operation from the body of a request.
 ///
 /// # Errors
 /// `InvalidAction`, and those of [`Operation`].
@@ -65,7 +66,7 @@ pub fn parse(request: &Request) -> Result<Operation, ApiError> {
                 kms_key_id: get("KmsKeyId"),
                 s3_prefix: get("S3Prefix"),
                 export_only: (!only.is_empty()).then(|| only.into_iter().map(str::to_owned).collect()),
-                // No client of AWS's API can send any.
+                // AWS's API has no such parameter.
                 options: None,
             }))
         }
@@ -96,7 +97,7 @@ pub fn parse(request: &Request) -> Result<Operation, ApiError> {
     }
 }
 
-/// The API's error for a body that is no form.
+/// Returns the API's error for a body that is not a form.
 pub fn parse_error(error: &ParseError) -> ApiError {
     match error {
         ParseError::MissingAction => ApiError::MissingAction,
@@ -106,7 +107,7 @@ pub fn parse_error(error: &ParseError) -> ApiError {
     }
 }
 
-/// The XML of a result.
+/// Returns the XML of a result.
 pub fn render(action: &str, request_id: &str, outcome: &Outcome) -> String {
     xml::response(action, request_id, |result| match outcome {
         Outcome::Task(task) => members(result, task),
@@ -121,7 +122,7 @@ pub fn render(action: &str, request_id: &str, outcome: &Outcome) -> String {
     })
 }
 
-/// The XML of an error.
+/// Returns the XML of an error.
 pub fn render_error(code: &str, message: &str, status: u16, request_id: &str) -> String {
     xml::error(if status >= 500 { Fault::Receiver } else { Fault::Sender }, code, message, request_id)
 }

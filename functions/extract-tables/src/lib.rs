@@ -1,88 +1,82 @@
-//! The worker: one work unit of the Distributed Map. Streams the rows of each partition from the clone into Parquet part
-//! files in the user's bucket, has it count the rows of what was cut, and goes on in another invocation when time runs short.
+//! The worker: one work unit of the Distributed Map. Streams the rows of each partition from the
+//! clone into Parquet part files in the user's bucket, and has the clone count the rows of
+//! relations that were cut into partitions. Continues in another invocation when its time runs out.
 //!
 //! # Layout
 //!
 //! * [`handle`]: one invocation on one unit.
-//! * [`extract`]: one partition.
-
-pub mod extract;
 
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
 use cluster_source::BatchOptions;
-use export_aws::export_role::{self, ExportBucket};
+use export_aws::export_role;
 use export_aws::task_store::{CANCEL_CHECK, TaskStore};
-use export_aws::work_bucket::WorkBucket;
-use export_aws::{ErrorKind, StepError, clients, config, database};
+use export_aws::work_bucket::StackWorkBucket;
+use export_aws::{ErrorKind, StepError, clients, config};
 use export_task::limits;
-use export_task::object_key::TaskPath;
 use export_task::plan::{Counted, Cursor, Results, UnitRef, WorkUnit};
 use export_task::task::{CloneEndpoint, TaskRef};
+use parquet_sink::SinkError;
+use partition_extractor::{ExtractError, Extractor, Watch};
 use serde::{Deserialize, Serialize};
 
-use extract::{Extractor, Watch};
-
-/// Time kept back for writing the result, besides what the slowest partition so far took.
+/// Time reserved for writing the result.
 const RESERVE: Duration = Duration::from_secs(20);
 
-/// How quickly a worker reads, until it has read enough to know: less than any worker was seen to.
-const SLOW_BYTES_PER_SECOND: u64 = 8 << 20;
+/// Assumed speed of a worker until it has read enough to measure its own. Every observed worker was
+/// faster.
+const ASSUMED_BYTES_PER_SECOND: u64 = 8 << 20;
 
-/// That much read tells how quickly a worker reads.
-const TELLING: u64 = 16 << 20;
+/// A worker that has read this many bytes uses its measured speed.
+const MEASURED_BYTES: u64 = 16 << 20;
 
-/// Lambda's own variable: the function's memory in MiB.
-const MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
-
-/// Memory that comes with the time of one processor (AWS Lambda Developer Guide, Configure Lambda function memory).
+/// Memory in MiB that comes with the time of one processor (AWS Lambda Developer Guide, Configure
+/// Lambda function memory).
 const MEMORY_PER_CPU: usize = 1769;
 
-/// What the step needs.
+/// The dependencies of the step.
 #[derive(Debug)]
 pub struct Deps {
     /// The task store.
     pub store: TaskStore,
-    /// Reads the clone's password.
+    /// Reads the password of the clone.
     pub secrets: aws_sdk_secretsmanager::Client,
-    /// For the work bucket.
-    pub s3: aws_sdk_s3::Client,
-    /// Name of the work bucket.
-    pub work_bucket: String,
-    /// For assuming the export role.
+    /// The work bucket.
+    pub work_bucket: StackWorkBucket,
+    /// Assumes the export role.
     pub aws: SdkConfig,
-    /// Batches as the reader likes them, values and rows within AWS's limits.
+    /// Size of record batches and limits of values and rows.
     pub options: BatchOptions,
-    /// How many threads encode and compress.
+    /// Number of threads that encode and compress.
     pub threads: usize,
 }
 
 impl Deps {
-    /// Reads the environment and makes the clients.
+    /// Reads the environment and creates the clients.
     ///
     /// # Errors
     /// `InternalFailure` naming a variable.
     pub async fn from_env() -> Result<Self, StepError> {
         let aws = clients::config().await;
         Ok(Self {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            store: TaskStore::from_env(&aws)?,
             secrets: aws_sdk_secretsmanager::Client::new(&aws),
-            s3: clients::s3(&aws),
-            work_bucket: config::required(config::WORK_BUCKET)?,
+            work_bucket: StackWorkBucket::from_env(&aws)?,
             aws,
             options: BatchOptions {
-                // The limits are the first size that is too large, the reader's the last that is not.
+                // AWS's limits are the first size that is too large. The reader's are the last
+                // allowed size.
                 max_value_bytes: Some(config::number(config::MAX_VALUE_BYTES, limits::VALUE_BYTES)?.saturating_sub(1)),
                 max_row_bytes: Some(config::number(config::MAX_ROW_BYTES, limits::ROW_BYTES)?.saturating_sub(1)),
                 ..BatchOptions::default()
             },
-            threads: config::number(MEMORY, MEMORY_PER_CPU)?.div_ceil(MEMORY_PER_CPU),
+            threads: config::number(config::AWS_LAMBDA_FUNCTION_MEMORY_SIZE, MEMORY_PER_CPU)?.div_ceil(MEMORY_PER_CPU),
         })
     }
 }
 
-/// The step's input.
+/// The input of the step.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Input {
@@ -90,37 +84,38 @@ pub struct Input {
     pub task: TaskRef,
     /// The clone.
     pub clone: CloneEndpoint,
-    /// Which unit.
+    /// Reference to the work unit.
     pub unit: UnitRef,
-    /// Where to go on.
+    /// Where this invocation starts.
     #[serde(default)]
     pub cursor: Option<Cursor>,
 }
 
-/// The step's output.
+/// The output of the step.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Output {
     /// Whether the unit is finished.
     pub done: bool,
-    /// Where the next invocation goes on.
+    /// Where the next invocation starts.
     pub cursor: Cursor,
 }
 
-/// Works on a unit until it is finished or `deadline` is near.
+/// Works on a unit until it is finished or until `deadline` is near.
 ///
 /// # Errors
-/// `ExportCanceled`, `SourceUnavailable`, `SourceThrottled`, `SourceAccessDenied`, `DestinationThrottled`,
-/// `DestinationDenied`, `DataUnsupported`, `ServiceUnavailable`, `InternalFailure`.
+/// `ExportCanceled`, `SourceUnavailable`, `SourceThrottled`, `SourceAccessDenied`,
+/// `DestinationThrottled`, `DestinationDenied`, `DataUnsupported`, `ServiceUnavailable`,
+/// `InternalFailure`.
 pub async fn handle(deps: &Deps, input: Input, deadline: SystemTime) -> Result<Output, StepError> {
     let result = work(deps, &input, deadline).await;
     if let Err(error) = &result {
-        // The map answers its parent with one error for all its children, so the reason is left where the end of the
-        // workflow finds it, should this be the last attempt.
+        // The map reports the same error for all failures of its children. So the reason is
+        // recorded in the task, where finish-export finds it if this was the last attempt.
         if error.kind != ErrorKind::ExportCanceled {
             let id = &input.task.export_task_identifier;
-            if let Err(unnoted) = deps.store.note_failure(id, error.kind.name(), &error.to_string()).await {
-                tracing::warn!(error = unnoted.chain(), "a failure was not noted");
+            if let Err(error) = deps.store.note_failure(id, error.kind.name(), &error.to_string()).await {
+                tracing::warn!(error = error.chain(), "the reason of a failure was not recorded");
             }
         }
     }
@@ -130,7 +125,7 @@ pub async fn handle(deps: &Deps, input: Input, deadline: SystemTime) -> Result<O
 async fn work(deps: &Deps, input: &Input, deadline: SystemTime) -> Result<Output, StepError> {
     let id = &input.task.export_task_identifier;
     deps.store.check_not_canceled(id).await?;
-    let bucket = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
+    let bucket = deps.work_bucket.for_task(id);
     let unit = bucket.unit(&input.unit).await?;
     let from = input.cursor.unwrap_or_default().next;
     if let Some(results) = bucket.result(unit.unit, from).await? {
@@ -143,9 +138,11 @@ async fn work(deps: &Deps, input: &Input, deadline: SystemTime) -> Result<Output
         deps.store.add_progress(id, finished, results.partitions.iter().map(|r| r.source_bytes).sum()).await?;
         return Ok(after(&unit, from, &results));
     }
-    // Another attempt was first: what it finished counts, wherever it stopped.
+    // Another attempt wrote its result first. That result is valid, wherever the attempt stopped.
     let first = bucket.result(unit.unit, from).await?;
-    first.map(|results| after(&unit, from, &results)).ok_or_else(|| StepError::internal("a result disappeared"))
+    first
+        .map(|results| after(&unit, from, &results))
+        .ok_or_else(|| StepError::internal("a result disappeared from the work bucket"))
 }
 
 /// Ends the extraction of a canceled task.
@@ -155,6 +152,8 @@ struct CancelCheck<'a> {
 }
 
 impl Watch for CancelCheck<'_> {
+    type Reason = StepError;
+
     fn batch(&self, _: usize) {}
 
     async fn stop(&self) -> StepError {
@@ -162,7 +161,7 @@ impl Watch for CancelCheck<'_> {
             tokio::time::sleep(CANCEL_CHECK).await;
             match self.store.check_not_canceled(self.task).await {
                 Err(error) if !error.kind.is_retryable() => return error,
-                // What can't be known now is asked again.
+                // A temporary error says nothing. The next check asks again.
                 _ => {}
             }
         }
@@ -174,7 +173,8 @@ fn after(unit: &WorkUnit, from: u32, results: &Results) -> Output {
     Output { done: next as usize >= unit.len(), cursor: Cursor { next } }
 }
 
-/// Whether there is time for what comes next, by what an invocation has done so far.
+/// Predicts whether the next partition fits into the time left, from the work of the invocation so
+/// far.
 struct Pace {
     slowest: Duration,
     read: u64,
@@ -192,19 +192,23 @@ impl Pace {
         self.reading += took;
     }
 
-    /// Whether `bytes` more of a table are likely to be done before `left` has passed. What is begun too late is killed, and was
-    /// for nothing.
+    /// Returns whether `bytes` of table data are likely to be finished within `left`. Lambda kills
+    /// an invocation at its deadline, and its unfinished work is lost.
     fn has_time_for(&self, bytes: u64, left: Duration) -> bool {
-        // Little that was read says more of tables than of bytes.
-        let (read, reading) =
-            if self.read >= TELLING { (self.read, self.reading.as_secs_f64()) } else { (SLOW_BYTES_PER_SECOND, 1.0) };
+        // The time for small amounts depends on the number of tables more than on the bytes.
+        let (read, reading) = if self.read >= MEASURED_BYTES {
+            (self.read, self.reading.as_secs_f64())
+        } else {
+            (ASSUMED_BYTES_PER_SECOND, 1.0)
+        };
         let expected = Duration::try_from_secs_f64(bytes as f64 / read as f64 * reading).unwrap_or(Duration::MAX);
         let longest = expected.max(self.slowest);
         left >= RESERVE.saturating_add(longest).saturating_add(longest / 2)
     }
 }
 
-/// Does what the unit holds from `from` on, at least one thing, until the unit or the time is at its end.
+/// Works on the items of the unit, its partitions and then its counts, from item `from` on. Stops
+/// at the end of the unit or when the time runs out, but finishes at least one item.
 async fn extract(
     deps: &Deps,
     input: &Input,
@@ -212,19 +216,18 @@ async fn extract(
     from: u32,
     deadline: SystemTime,
 ) -> Result<Results, StepError> {
-    let source = database::source(&deps.secrets, &input.clone).await?;
+    let source = clone_database::source(&deps.secrets, &input.clone).await?;
     let s3 = export_role::assume_again(&deps.aws, &input.task).await?;
-    let bucket = ExportBucket::new(s3, &input.task);
     let task = &input.task;
-    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
     let cancel = CancelCheck { store: &deps.store, task: &task.export_task_identifier };
-    let destination = bucket.destination();
-    let mut extractor = Extractor::new(path, task.options, source, destination, deps.options, deps.threads, cancel);
+    let destination = export_role::destination(s3, task);
+    let mut extractor =
+        Extractor::new(task.path(), task.options, source, destination, deps.options, deps.threads, cancel);
     let mut results = Results::default();
     let mut pace = Pace::new();
     let left = || deadline.duration_since(SystemTime::now()).unwrap_or_default();
     let table = |id| unit.tables.iter().find(|table| table.id == id);
-    let unknown = || StepError::internal("a unit names a table it doesn't describe");
+    let unknown = || StepError::internal("a work unit names a table that it does not describe");
     let from = from as usize;
     for partition in unit.partitions.iter().skip(from) {
         if !results.is_empty() && !pace.has_time_for(partition.bytes, left()) {
@@ -232,7 +235,7 @@ async fn extract(
         }
         let began = Instant::now();
         let table = table(partition.table).ok_or_else(unknown)?;
-        results.partitions.push(extractor.partition(table, partition).await?);
+        results.partitions.push(extractor.partition(table, partition).await.map_err(failed)?);
         pace.done(partition.bytes, began.elapsed());
     }
     for count in unit.counts.iter().skip(from.saturating_sub(unit.partitions.len())) {
@@ -241,8 +244,8 @@ async fn extract(
         }
         let began = Instant::now();
         let table = table(count.table).ok_or_else(unknown)?;
-        let counted = extractor.count(table, count, Some(left().saturating_sub(RESERVE))).await?;
-        // In an invocation of its own there is more time.
+        let counted = extractor.count(table, count, Some(left().saturating_sub(RESERVE))).await.map_err(failed)?;
+        // A new invocation has more time for this count.
         if counted.counted == Counted::TooLong && !results.is_empty() {
             return Ok(results);
         }
@@ -250,6 +253,17 @@ async fn extract(
         pace.done(count.bytes, began.elapsed());
     }
     Ok(results)
+}
+
+/// Translates a failure of the extraction into the step's error, whose name decides about a retry.
+fn failed(error: ExtractError<StepError>) -> StepError {
+    match error {
+        ExtractError::Connect(error) => clone_database::failed(error),
+        ExtractError::Read { table, source } => clone_database::failed(source).context(&table),
+        ExtractError::Write(SinkError::Destination(error)) => error.into(),
+        ExtractError::Write(error) => StepError::caused(ErrorKind::InternalFailure, error.to_string(), error),
+        ExtractError::Stopped(error) => error,
+    }
 }
 
 #[cfg(test)]
@@ -263,11 +277,11 @@ mod tests {
         for _ in 0..100 {
             pace.done(10_000, Duration::from_millis(20));
         }
-        // A second of table, and half as long again, and the reserve.
-        assert!(pace.has_time_for(SLOW_BYTES_PER_SECOND, seconds(22)));
-        assert!(!pace.has_time_for(SLOW_BYTES_PER_SECOND, seconds(21)));
+        // The reserve, and one and a half times the expected second.
+        assert!(pace.has_time_for(ASSUMED_BYTES_PER_SECOND, seconds(22)));
+        assert!(!pace.has_time_for(ASSUMED_BYTES_PER_SECOND, seconds(21)));
         assert!(!pace.has_time_for(1 << 30, seconds(180)));
-        // What has been read says how quickly this worker reads.
+        // From here on the measured speed counts.
         pace.done(1 << 30, seconds(10));
         assert!(pace.has_time_for(1 << 30, seconds(40)));
         assert!(!pace.has_time_for(1, seconds(34)));

@@ -1,62 +1,60 @@
-//! Fourth step: reads the clone's catalog, leaves out what can't be exported and says why, cuts tables into partitions, packs
-//! those into work units and writes the work list to the work bucket.
+//! Fourth step. Reads the catalog of the clone, skips what can't be exported and records why, cuts
+//! tables into partitions, packs partitions into work units and writes the plan to the work bucket.
 //!
 //! # Layout
 //!
 //! * [`handle`]: the step.
-//! * [`workers`]: how many workers a clone is read by at once.
+//! * [`workers`]: the number of workers for a clone.
 
 pub mod workers;
 
 use cluster_source::survey::Survey;
 use export_aws::task_store::TaskStore;
-use export_aws::work_bucket::WorkBucket;
-use export_aws::{StepError, clients, config, database, now_millis};
+use export_aws::work_bucket::{StackWorkBucket, WorkBucket};
+use export_aws::{StepError, clients, config, now_millis};
 use export_task::error::ApiError;
 use export_task::plan::Plan;
 use export_task::task::{CloneEndpoint, TaskRef};
 use serde::Deserialize;
 use uuid::Uuid;
 
-/// The most names a refusal lists: it becomes a state of the workflow and a task's `FailureCause`, a list may have 200 KB.
-const UNMATCHED_NAMED: usize = 20;
+/// Maximum number of names in an error. The error becomes part of the workflow's state and the
+/// `FailureCause` of the task, and the list of the request may have 200 KB.
+const MAX_UNMATCHED_NAMES: usize = 20;
 
-/// What the step needs.
+/// The dependencies of the step.
 #[derive(Debug)]
 pub struct Deps {
     /// The task store.
     pub store: TaskStore,
-    /// Reads the clone's password.
+    /// Reads the password of the clone.
     pub secrets: aws_sdk_secretsmanager::Client,
-    /// For the work bucket.
-    pub s3: aws_sdk_s3::Client,
-    /// Name of the work bucket.
-    pub work_bucket: String,
-    /// Smallest work unit, in bytes of table.
+    /// The work bucket.
+    pub work_bucket: StackWorkBucket,
+    /// Minimum size of a work unit, in bytes of table data.
     pub target_bytes: u64,
-    /// Workers that may run at once, whatever the clone could bear.
+    /// Maximum number of workers that run at once, whatever the clone can bear.
     pub max_workers: u32,
 }
 
 impl Deps {
-    /// Reads the environment and makes the clients.
+    /// Reads the environment and creates the clients.
     ///
     /// # Errors
     /// `InternalFailure` naming a variable.
     pub async fn from_env() -> Result<Self, StepError> {
         let aws = clients::config().await;
         Ok(Self {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            store: TaskStore::from_env(&aws)?,
             secrets: aws_sdk_secretsmanager::Client::new(&aws),
-            s3: clients::s3(&aws),
-            work_bucket: config::required(config::WORK_BUCKET)?,
+            work_bucket: StackWorkBucket::from_env(&aws)?,
             target_bytes: config::number::<u64>(config::TARGET_PARTITION_MB, 64)? << 20,
             max_workers: config::number(config::MAX_WORKERS, 200)?,
         })
     }
 }
 
-/// The step's input.
+/// The input of the step.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Input {
@@ -66,11 +64,11 @@ pub struct Input {
     pub clone: CloneEndpoint,
 }
 
-/// Plans the export and begins its extraction.
+/// Plans the export and sets the status of the task to `IN_PROGRESS`.
 ///
 /// # Errors
-/// `InvalidExportOnly` when the request names what doesn't exist, `ExportCanceled`, `SourceUnavailable`,
-/// `SourceAccessDenied`, `ServiceUnavailable`.
+/// `InvalidExportOnly` if the request names something that does not exist, `ExportCanceled`,
+/// `SourceUnavailable`, `SourceAccessDenied`, `ServiceUnavailable`.
 pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
     deps.store.check_not_canceled(id).await?;
@@ -79,8 +77,8 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
 
 async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
-    let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
-    // Workers may be at work on what an earlier attempt planned.
+    let work = deps.work_bucket.for_task(id);
+    // Workers may be working on the plan of an earlier attempt.
     let plan = match work.plan().await? {
         Some(plan) => plan,
         None => survey(deps, input, &work).await?,
@@ -99,14 +97,16 @@ async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
 async fn survey(deps: &Deps, input: &Input, work: &WorkBucket) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
     let only = deps.store.get(id).await?.request.export_only;
-    let source = database::source(&deps.secrets, &input.clone).await?.knowing(only.databases());
-    let workers = workers::of(input.clone.instance_class.as_deref()).min(deps.max_workers);
-    let survey = Survey::take(&source, &only, &input.task.options, deps.target_bytes, workers).await?;
+    let source = clone_database::source(&deps.secrets, &input.clone).await?.knowing(only.databases());
+    let workers = workers::for_instance(input.clone.instance_class.as_deref()).min(deps.max_workers);
+    let survey = Survey::take(&source, &only, &input.task.options, deps.target_bytes, workers)
+        .await
+        .map_err(clone_database::failed)?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
-        let mut names = unmatched[..unmatched.len().min(UNMATCHED_NAMED)].join(", ");
-        if unmatched.len() > UNMATCHED_NAMED {
-            names = format!("{names} and {} more", unmatched.len() - UNMATCHED_NAMED);
+        let mut names = unmatched[..unmatched.len().min(MAX_UNMATCHED_NAMES)].join(", ");
+        if unmatched.len() > MAX_UNMATCHED_NAMES {
+            names = format!("{names} and {} more", unmatched.len() - MAX_UNMATCHED_NAMES);
         }
         let message = format!("The export names what doesn't exist or holds no table in the DB cluster: {names}.");
         return Err(ApiError::InvalidExportOnly(message).into());

@@ -1,19 +1,22 @@
-//! How many workers a clone is read by at once: as many as keep its processors busy, and no more, because whoever waits for the
-//! database is paid for too.
+//! The number of workers for a clone: as many as keep its processors busy, and no more, because a
+//! worker that waits for the database costs money too.
 
-/// Workers for each of the clone's vCPUs. One worker takes what about one of them sends; the second keeps it busy while the
-/// first one's pages come from storage, its parts go to S3, or it begins.
-const PER_VCPU: u32 = 2;
+/// Workers for each vCPU of the clone. One worker reads about as much as one vCPU sends. The second
+/// worker keeps the vCPU busy while the first one starts, waits for pages from storage or uploads
+/// parts to S3.
+const WORKERS_PER_VCPU: u32 = 2;
 
-/// The vCPUs of the smallest instance, and so of a class whose size isn't known, such as `db.serverless`.
-const FEWEST_VCPUS: u32 = 2;
+/// The vCPUs of the smallest instance. They are assumed for a class of unknown size, such as
+/// `db.serverless`.
+const MIN_VCPUS: u32 = 2;
 
-/// Workers for a clone of an instance class.
-pub fn of(instance_class: Option<&str>) -> u32 {
-    instance_class.and_then(vcpus).unwrap_or(FEWEST_VCPUS).saturating_mul(PER_VCPU)
+/// Returns the number of workers for a clone of an instance class.
+pub fn for_instance(instance_class: Option<&str>) -> u32 {
+    instance_class.and_then(vcpus).unwrap_or(MIN_VCPUS).saturating_mul(WORKERS_PER_VCPU)
 }
 
-/// vCPUs by the size that a class ends with: `xlarge` has four, `8xlarge` eight times as many.
+/// Returns the vCPUs of a class by its size, the last part of its name: `xlarge` has four,
+/// `8xlarge` eight times as many.
 fn vcpus(instance_class: &str) -> Option<u32> {
     let (_, size) = instance_class.rsplit_once('.')?;
     match size.strip_suffix("xlarge")? {
@@ -39,8 +42,8 @@ mod tests {
             ("db.r6g.9999999999xlarge", 4),
             ("", 4),
         ] {
-            assert_eq!(of(Some(class)), workers, "{class}");
+            assert_eq!(for_instance(Some(class)), workers, "{class}");
         }
-        assert_eq!(of(None), 4);
+        assert_eq!(for_instance(None), 4);
     }
 }

@@ -1,9 +1,5 @@
-//! First step of the workflow: checks the request and admits the task. A request that came through `export-api` was admitted
-//! there, under the ARN of this very execution.
-//!
-//! # Layout
-//!
-//! One handler, [`handle`].
+//! First step of the workflow. Checks the request and admits the task. A request that came through
+//! `export-api` was admitted there under the ARN of this execution.
 
 use export_aws::task_store::TaskStore;
 use export_aws::{StepError, clients, config, now_millis};
@@ -13,47 +9,48 @@ use export_task::task::{ExportTask, TaskRef};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What the step needs.
+/// The dependencies of the step.
 #[derive(Debug)]
 pub struct Deps {
     /// The task store.
     pub store: TaskStore,
-    /// Tasks that may run at once.
+    /// Maximum number of tasks that run at once.
     pub limit: u32,
 }
 
 impl Deps {
-    /// Reads the environment and makes the clients.
+    /// Reads the environment and creates the clients.
     ///
     /// # Errors
     /// `InternalFailure` naming a variable.
     pub async fn from_env() -> Result<Self, StepError> {
         let aws = clients::config().await;
         Ok(Self {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            store: TaskStore::from_env(&aws)?,
             limit: config::number(config::MAX_CONCURRENT_TASKS, limits::CONCURRENT_TASKS)?,
         })
     }
 }
 
-/// The execution's input and who it is.
+/// The input of the step.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Input {
-    /// The request as it was given to the execution.
+    /// The input of the execution.
     pub request: Value,
     /// ARN of the execution.
     pub execution_arn: String,
 }
 
-/// Checks and admits.
+/// Checks the request and admits the task.
 ///
 /// # Errors
-/// The API's codes: `MissingParameter`, `InvalidParameterValue`, `InvalidExportOnly`, `ExportTaskAlreadyExists`,
-/// `InvalidExportSourceState`, `ExportTaskLimitReachedFault`; or `ServiceUnavailable`.
+/// The API's codes: `MissingParameter`, `InvalidParameterValue`, `InvalidExportOnly`,
+/// `ExportTaskAlreadyExists`, `InvalidExportSourceState`, `ExportTaskLimitReachedFault`; or
+/// `ServiceUnavailable`.
 pub async fn handle(deps: &Deps, input: Input) -> Result<TaskRef, StepError> {
     let raw = StartExportTask::from_json(input.request)?;
-    // What export-api admitted for this very execution is not checked again.
+    // A request that export-api admitted for this execution is not checked again.
     if let Some(id) = &raw.export_task_identifier
         && let Some(task) = deps.store.admitted(id, &input.execution_arn).await?
     {

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cluster_source::{Endpoint, Source, tls};
-use export_aws::{ErrorKind, StepError};
 use export_task::engine::Engine;
 use percent_encoding::percent_decode_str;
 use rustls::ClientConfig;
 use url::{Host, Url};
+
+use crate::error::CommandError;
 
 /// Where systems keep the certificate authorities they trust, in one file.
 const SYSTEM_AUTHORITIES: &[&str] = &[
@@ -113,8 +114,8 @@ impl Address {
     ///
     /// # Errors
     /// When it is no address.
-    pub fn with_password(text: &str) -> Result<Self, StepError> {
-        let mut address: Self = text.parse().map_err(|e: AddressError| StepError::internal(e.to_string()))?;
+    pub fn with_password(text: &str) -> Result<Self, CommandError> {
+        let mut address: Self = text.parse().map_err(|e: AddressError| CommandError::new(e.to_string()))?;
         if let Ok(password) = std::env::var("AURORA_EXPORT_PASSWORD") {
             address.endpoint.password = password;
         }
@@ -125,7 +126,7 @@ impl Address {
     ///
     /// # Errors
     /// When the certificate authorities can't be read.
-    pub fn source(&self) -> Result<Source, StepError> {
+    pub fn source(&self) -> Result<Source, CommandError> {
         let tls = match &self.security {
             Security::Plain => None,
             Security::Verified(file) => Some(client(file.as_deref())?),
@@ -135,12 +136,11 @@ impl Address {
     }
 }
 
-fn client(file: Option<&Path>) -> Result<ClientConfig, StepError> {
+fn client(file: Option<&Path>) -> Result<ClientConfig, CommandError> {
     let system = || SYSTEM_AUTHORITIES.iter().map(Path::new).find(|path| path.exists());
-    let unknown = || StepError::internal("no certificate authorities found: name a file with sslrootcert");
+    let unknown = || CommandError::new("no certificate authorities found: name a file with sslrootcert");
     let file = file.or_else(system).ok_or_else(unknown)?;
-    let pem = std::fs::read(file)
-        .map_err(|e| StepError::caused(ErrorKind::InternalFailure, format!("{} can't be read", file.display()), e))?;
+    let pem = std::fs::read(file).map_err(|e| CommandError::caused(format!("{} can't be read", file.display()), e))?;
     Ok(tls(&pem)?)
 }
 

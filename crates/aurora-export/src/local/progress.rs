@@ -1,10 +1,10 @@
 //! The progress line of a local export.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use export_aws::StepError;
-use extract_tables::extract::Watch;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use partition_extractor::Watch;
 
 /// A line on the terminal, if standard error is one. Clones share it.
 #[derive(Clone, Debug)]
@@ -35,12 +35,14 @@ impl Progress {
 }
 
 impl Watch for Progress {
+    type Reason = Infallible;
+
     fn batch(&self, rows: usize) {
         self.rows.inc(rows as u64);
         self.bytes.set_message(format!("{} rows", HumanCount(self.rows.position())));
     }
 
-    async fn stop(&self) -> StepError {
+    async fn stop(&self) -> Infallible {
         std::future::pending().await
     }
 }

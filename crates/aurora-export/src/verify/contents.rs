@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use export_aws::{ErrorKind, StepError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::export::Export;
+
+use crate::error::CommandError;
 
 /// What an export holds, as its metadata and its list of files have it.
 #[derive(Default)]
@@ -97,7 +98,7 @@ struct PartitioningInfo {
 
 impl Contents {
     /// Reads the metadata and gives each file to the table it belongs to.
-    pub async fn read(export: &Export) -> Result<Self, StepError> {
+    pub async fn read(export: &Export) -> Result<Self, CommandError> {
         let mut files = export.files().await?;
         let infos: Vec<String> = files.keys().filter(|path| is_export_info(path)).cloned().collect();
         // The directory of another task may lie in this one.
@@ -106,7 +107,7 @@ impl Contents {
             files.retain(|path, _| !path.starts_with(&other));
         }
         let [info] = infos.iter().filter(|path| !path.contains('/')).collect::<Vec<_>>()[..] else {
-            return Err(StepError::internal(
+            return Err(CommandError::new(
                 "this is no export's directory: it holds no export_info_<task>.json, or several",
             ));
         };
@@ -135,7 +136,7 @@ impl Contents {
         export: &Export,
         task: &str,
         files: &mut BTreeMap<String, u64>,
-    ) -> Result<Vec<TableInfo>, StepError> {
+    ) -> Result<Vec<TableInfo>, CommandError> {
         let start = format!("export_tables_info_{task}_from_");
         let range = |path: &str| {
             let (from, to) = path.strip_prefix(&start)?.strip_suffix(".json")?.split_once("_to_")?;
@@ -255,8 +256,7 @@ fn is_export_info(path: &str) -> bool {
     name.starts_with("export_info_") && name.ends_with(".json")
 }
 
-async fn document<T: DeserializeOwned>(export: &Export, path: &str) -> Result<T, StepError> {
+async fn document<T: DeserializeOwned>(export: &Export, path: &str) -> Result<T, CommandError> {
     let bytes = export.bytes(path).await?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| StepError::caused(ErrorKind::InternalFailure, format!("{path} is no metadata document"), e))
+    serde_json::from_slice(&bytes).map_err(|e| CommandError::caused(format!("{path} is no metadata document"), e))
 }

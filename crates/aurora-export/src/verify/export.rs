@@ -6,8 +6,10 @@ use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
 use aws_sdk_s3::Client;
-use export_aws::{ErrorKind, StepError, clients};
+use export_aws::{StepError, clients};
 use tokio::io::AsyncWriteExt;
+
+use crate::error::CommandError;
 
 /// Where an export is.
 #[derive(Clone)]
@@ -36,7 +38,7 @@ impl Export {
     }
 
     /// Every file, by its path below the export's directory, with its size.
-    pub async fn files(&self) -> Result<BTreeMap<String, u64>, StepError> {
+    pub async fn files(&self) -> Result<BTreeMap<String, u64>, CommandError> {
         let mut files = BTreeMap::new();
         match self {
             Self::Directory(root) => walk(root, "", &mut files).map_err(|e| unreadable(&root.display(), e))?,
@@ -55,7 +57,7 @@ impl Export {
     }
 
     /// A small file.
-    pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, StepError> {
+    pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, CommandError> {
         match self {
             Self::Directory(root) => fs::read(root.join(path)).map_err(|e| unreadable(&path, e)),
             Self::S3 { client, bucket, prefix } => {
@@ -68,7 +70,7 @@ impl Export {
     }
 
     /// A file to read any part of. An object becomes a file without a name first.
-    pub async fn file(&self, path: &str) -> Result<File, StepError> {
+    pub async fn file(&self, path: &str) -> Result<File, CommandError> {
         match self {
             Self::Directory(root) => File::open(root.join(path)).map_err(|e| unreadable(&path, e)),
             Self::S3 { client, bucket, prefix } => {
@@ -87,8 +89,8 @@ impl Export {
     }
 }
 
-fn unreadable(what: &dyn std::fmt::Display, error: impl std::error::Error + Send + Sync + 'static) -> StepError {
-    StepError::caused(ErrorKind::InternalFailure, format!("{what} can't be read"), error)
+fn unreadable(what: &dyn std::fmt::Display, error: impl std::error::Error + Send + Sync + 'static) -> CommandError {
+    CommandError::caused(format!("{what} can't be read"), error)
 }
 
 fn walk(directory: &Path, below: &str, files: &mut BTreeMap<String, u64>) -> io::Result<()> {

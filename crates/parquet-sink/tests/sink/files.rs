@@ -11,10 +11,11 @@ use arrow_array::{
 use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
+use export_destination::{Destination, DestinationError};
 use export_task::options::Compression;
 use parquet::basic::{self, ConvertedType, LogicalType, Repetition, Type};
 use parquet::file::statistics::Statistics;
-use parquet_sink::{Destination, PartWriter, Settings, SinkError};
+use parquet_sink::{PartWriter, Settings, SinkError};
 
 use crate::rows::{batch, footer, lists, noise, noise_schema, read, same_rows, schema};
 
@@ -326,7 +327,7 @@ async fn documents_are_written_and_overwritten() {
         assert_eq!(scratch.read("task/export_info.json"), text);
     }
     let error = destination.put("../outside", Bytes::new()).await.unwrap_err();
-    assert!(matches!(error, SinkError::Directory { .. }), "{error}");
+    assert!(matches!(error, DestinationError::Directory { .. }), "{error}");
 }
 
 #[tokio::test]

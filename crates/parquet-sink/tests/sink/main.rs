@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../../../export-destination/tests/fake_s3/mod.rs"]
 mod fake_s3;
 mod files;
 mod objects;

@@ -1,4 +1,4 @@
-//! Connections to the shop: what is sent is a person's own SQL.
+//! Connections to the sample databases. They run SQL scripts.
 
 use std::process::Stdio;
 
@@ -11,8 +11,8 @@ use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 use super::Result;
 use super::shop::{PASSWORD, USER};
 
-/// What ends the answer to statements.
-const END: &str = "end of the answer";
+/// The text that marks the end of the client's output for a script.
+const END: &str = "end of the output";
 
 /// A connection to one database.
 pub enum Client {
@@ -20,11 +20,11 @@ pub enum Client {
     Mysql(Mysql),
 }
 
-/// MySQL's own client, which reads statements and writes rows, a line each.
+/// A running client program of MySQL. It reads statements and writes one line for each row.
 pub struct Mysql {
     client: Child,
     statements: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Client {
@@ -35,7 +35,7 @@ impl Client {
                 let mut config = Config::new();
                 config.host("127.0.0.1").port(port).user(USER).password(PASSWORD).dbname(database);
                 let (client, connection) = config.connect(NoTls).await?;
-                // It ends with the client, and the client's calls say why.
+                // The connection ends with the client. Calls of the client return its errors.
                 tokio::spawn(connection);
                 Ok(Self::Postgresql(client))
             }
@@ -43,17 +43,17 @@ impl Client {
                 let mut command = Command::from(mysql_client(port, USER, PASSWORD, &crate::say)?);
                 command.args(["--skip-column-names", "--unbuffered", "--database", database]);
                 command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-                // Its own group: Ctrl-C is for the demo, which ends it.
+                // A separate process group keeps a Ctrl-C in the terminal away from the client. The demo ends it.
                 let mut client = command.process_group(0).spawn()?;
-                let (Some(statements), Some(answers)) = (client.stdin.take(), client.stdout.take()) else {
+                let (Some(statements), Some(output)) = (client.stdin.take(), client.stdout.take()) else {
                     return Err("the MySQL client has no pipes".into());
                 };
-                Ok(Self::Mysql(Mysql { client, statements, answers: BufReader::new(answers).lines() }))
+                Ok(Self::Mysql(Mysql { client, statements, output: BufReader::new(output).lines() }))
             }
         }
     }
 
-    /// Runs statements. The rows of queries: a name and a number, or a name alone.
+    /// Runs statements. Returns the rows of the queries, which have a name and sometimes a number.
     pub async fn run(&mut self, sql: &str) -> Result<Vec<(String, i64)>> {
         match self {
             Self::Postgresql(client) => {
@@ -72,22 +72,22 @@ impl Client {
 
 impl Mysql {
     async fn run(&mut self, sql: &str) -> Result<Vec<(String, i64)>> {
-        // It goes away without reading everything when a statement fails, and then says why.
+        // If a statement fails, the client ends without reading the rest, and its standard error has the reason.
         let sent = self.statements.write_all(format!("{sql}\nSELECT '{END}';\n").as_bytes()).await;
         let mut rows = Vec::new();
-        while let Some(line) = self.answers.next_line().await? {
+        while let Some(line) = self.output.next_line().await? {
             if line == END {
                 return Ok(rows);
             }
             let (name, value) = line.split_once('\t').unwrap_or((&line, ""));
             rows.push((name.to_owned(), number(Some(value))));
         }
-        let mut said = String::new();
+        let mut error = String::new();
         if let Some(errors) = &mut self.client.stderr {
-            errors.read_to_string(&mut said).await?;
+            errors.read_to_string(&mut error).await?;
         }
         sent?;
-        Err(format!("the MySQL client said: {}", said.trim()).into())
+        Err(format!("the MySQL client failed: {}", error.trim()).into())
     }
 }
 

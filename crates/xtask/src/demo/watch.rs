@@ -1,4 +1,4 @@
-//! The progress of a task.
+//! Shows the progress of a task.
 
 use std::process::Stdio;
 use std::time::Instant;
@@ -10,8 +10,8 @@ use super::Result;
 use super::screen::Screen;
 use super::tools::Tools;
 
-/// Shows a task until it has ended well, and returns it.
-pub async fn to_the_end(tools: &Tools, screen: Screen, task: &str) -> Result<Value> {
+/// Shows the progress of a task until it is complete. Returns the task.
+pub async fn until_complete(tools: &Tools, screen: Screen, task: &str) -> Result<Value> {
     let began = Instant::now();
     let mut python = tools.python("watch.py").arg(task).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (Some(output), Some(mut errors)) = (python.stdout.take(), python.stderr.take()) else {
@@ -40,9 +40,9 @@ pub async fn to_the_end(tools: &Tools, screen: Screen, task: &str) -> Result<Val
         bar.finish_and_clear();
     }
     if !python.wait().await?.success() {
-        let mut said = String::new();
-        errors.read_to_string(&mut said).await?;
-        return Err(format!("describe-export-tasks failed: {}", said.trim()).into());
+        let mut error = String::new();
+        errors.read_to_string(&mut error).await?;
+        return Err(format!("describe-export-tasks failed: {}", error.trim()).into());
     }
     match last["Status"].as_str() {
         Some("COMPLETE") => {
@@ -50,8 +50,8 @@ pub async fn to_the_end(tools: &Tools, screen: Screen, task: &str) -> Result<Val
             Ok(last)
         }
         status => {
-            let cause = last["FailureCause"].as_str().unwrap_or("no cause was given");
-            Err(format!("the export task is {}: {cause}", status.unwrap_or("gone")).into())
+            let cause = last["FailureCause"].as_str().unwrap_or("there is no cause");
+            Err(format!("the export task is {}: {cause}", status.unwrap_or("missing")).into())
         }
     }
 }
