@@ -17,6 +17,7 @@ use export_aws::{clients, now_millis};
 use export_destination::{Claim, Destination, S3Destination, closing};
 use export_task::arn::ClusterArn;
 use export_task::export_only::ExportOnly;
+use export_task::limits;
 use export_task::metadata;
 use export_task::object_key::TaskPath;
 use export_task::options::{self, Options, TARGET_FILE_MB};

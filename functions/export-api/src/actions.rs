@@ -11,7 +11,7 @@ use export_task::member::ExportTaskMember;
 use export_task::request::{CancelExportTask, StartExportTask};
 use export_task::task::{ExportTask, TaskRef};
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Deps;
