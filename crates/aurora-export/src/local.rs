@@ -11,10 +11,10 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use cluster_source::live::Live;
-use cluster_source::survey::Survey;
 use cluster_source::{BatchOptions, Source};
 use export_aws::{clients, now_millis};
 use export_destination::{Claim, Destination, S3Destination, closing};
+use export_planner::Survey;
 use export_task::arn::ClusterArn;
 use export_task::export_only::ExportOnly;
 use export_task::limits;

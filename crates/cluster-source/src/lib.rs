@@ -44,11 +44,9 @@
 //! * [`live`]: reads a server as it was at one moment while others write to it.
 //! * [`mysql`]: Aurora MySQL.
 //! * `names`: names that can't be exported, for every engine.
-//! * [`partition`]: packs partitions into work units, for every engine.
 //! * [`postgres`]: Aurora PostgreSQL.
 //! * [`profile`]: profiles of tables, which the server computes, to compare an export with.
 //! * [`source`]: one interface for every engine.
-//! * [`survey`]: all tables of a server, divided into partitions.
 //! * `values`: the buffers that decoders fill, for every engine.
 
 pub mod batch;
@@ -57,11 +55,9 @@ pub mod error;
 pub mod live;
 pub mod mysql;
 mod names;
-pub mod partition;
 pub mod postgres;
 pub mod profile;
 pub mod source;
-pub mod survey;
 mod values;
 
 pub use batch::{BatchOptions, arrow_schema};

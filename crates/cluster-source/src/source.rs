@@ -268,7 +268,7 @@ impl FoundTable {
     }
 
     /// Returns the table alone.
-    pub(crate) fn into_table(self) -> Table {
+    pub fn into_table(self) -> Table {
         match self {
             Self::Postgres(found) => found.table,
             Self::Mysql(found) => found.table,

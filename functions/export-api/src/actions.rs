@@ -10,8 +10,8 @@ use export_task::limits;
 use export_task::member::ExportTaskMember;
 use export_task::request::{CancelExportTask, StartExportTask};
 use export_task::task::{ExportTask, TaskRef};
-use serde::de::IgnoredAny;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::Deps;

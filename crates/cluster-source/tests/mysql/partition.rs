@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use cluster_source::Endpoint;
 use cluster_source::mysql::{self, Connection, FoundTable, Source};
-use cluster_source::partition::{PIECES, pack};
+use export_planner::packing::{PIECES, pack};
 use export_task::options::Types;
 use export_task::plan::{Partition, Relation};
 use export_task::range::Range;

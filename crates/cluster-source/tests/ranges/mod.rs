@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write;
 
-use cluster_source::partition::pack;
+use export_planner::packing::pack;
 use export_task::plan::Partition;
 
 /// The number of tables that a test creates and drops together.

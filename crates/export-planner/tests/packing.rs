@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use cluster_source::partition::{PIECES, pack, unit_bytes};
+use export_planner::packing::{PIECES, pack, unit_bytes};
 use export_task::engine::Engine;
 use export_task::plan::{Partition, Relation};
 use export_task::range::Range;

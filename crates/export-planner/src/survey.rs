@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use cluster_source::source::{Catalog, FoundTable};
+use cluster_source::{ErrorKind, Source, SourceError};
 use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
 use export_task::object_key;
@@ -10,9 +12,7 @@ use export_task::plan::{Count, Partition, PlanSummary, PlannedTable, WorkUnit};
 use export_task::table::Table;
 use export_task::warning::SkippedTable;
 
-use crate::error::{ErrorKind, SourceError};
-use crate::partition::{PIECES, pack, pack_counts, unit_bytes};
-use crate::source::{Catalog, FoundTable, Source};
+use crate::packing::{PIECES, pack, pack_counts, unit_bytes};
 
 /// What the server holds and how it is cut.
 #[derive(Debug)]
