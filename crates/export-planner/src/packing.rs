@@ -1,7 +1,8 @@
-//! Packing what tables are cut into into work units, the same for every engine.
+//! The size of work units, and how partitions are packed into them. The same for every engine.
 //!
-//! Units are to be equal. So tables are cut into pieces far smaller than a unit, units are filled with them in their order, and
-//! neighbours that come to be in one unit become one partition again: a large table is cut where units end.
+//! Units should have equal sizes, so that all workers finish together. Tables are therefore cut into
+//! pieces that are far smaller than a unit. Units are filled with pieces in their order, and adjacent
+//! pieces in one unit are joined to one partition. So a large table is cut where units end.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,30 +10,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use export_task::engine::Engine;
 use export_task::plan::{Count, Partition};
 
-/// Pieces a unit is filled with: it then has the size it should have within an eighth.
+/// The number of pieces in a unit. The size of a unit then differs from the wanted size by at most
+/// an eighth.
 pub const PIECES: u64 = 8;
 
-/// What is larger than this share of a unit, because nothing can cut it, is placed first.
+/// Pieces larger than this share of a unit are placed first. They are so large because nothing can
+/// cut them.
 const LARGE: u64 = 5;
 
-/// What reading a table costs beyond its bytes (a query, at least one file, a result), expressed in bytes. Keeps a unit from
-/// collecting thousands of empty tables.
+/// The cost of a table beyond its bytes (a query, at least one file, a result), expressed in bytes.
+/// It keeps a unit from collecting thousands of empty tables.
 const OVERHEAD: u64 = 1024 * 1024;
 
-/// Units grow with the cluster until there are about this many.
+/// Units grow with the cluster so that there are about this many.
 const UNITS_WANTED: u64 = 4000;
 
-/// And this many for each worker, so that none waits long for the slowest in the end.
+/// There are at least this many units for each worker, so that no worker waits long for the slowest
+/// one.
 const UNITS_PER_WORKER: u64 = 8;
 
-/// The largest unit: what a worker reads well within one invocation.
+/// The largest unit in bytes. A worker reads it well within one invocation of Lambda (15 minutes).
 const MAX_UNIT_BYTES: u64 = 1 << 30;
 
-/// On MySQL each cut is two statements, and all are made within the minutes that one function has: of more than 16 TiB the
-/// units are larger.
+/// The largest number of units on MySQL. Each cut takes two statements there, and one invocation of
+/// `plan-export` makes all of them. So units of a cluster of more than 16 TiB are larger.
 const MYSQL_UNITS: u64 = 1 << 14;
 
-/// Size of a unit for a cluster of `bytes`, at least `smallest`.
+/// Returns the size of a unit in bytes for a cluster of `bytes`. It is at least `smallest`.
 pub fn unit_bytes(engine: Engine, bytes: u64, smallest: u64, workers: u32) -> u64 {
     let wanted = UNITS_WANTED.max(u64::from(workers) * UNITS_PER_WORKER);
     let unit = (bytes / wanted).clamp(smallest, MAX_UNIT_BYTES.max(smallest));
@@ -42,12 +46,15 @@ pub fn unit_bytes(engine: Engine, bytes: u64, smallest: u64, workers: u32) -> u6
     }
 }
 
-/// Packs pieces of no more than about `unit_bytes / PIECES`, in the order of table, batch and index, into units of about `unit_bytes`,
-/// largest unit first. When there are more units than workers they are so many that all workers end together. Neighbours stay
-/// together: a unit then names few tables and its worker connects to few databases.
+/// Packs pieces into units of about `unit_bytes`, the largest unit first. The pieces are in the order
+/// of table, `batch_index` and `partition_index`, and have at most about `unit_bytes / PIECES`.
 ///
-/// Whatever the sizes, no unit is larger than the mean by more than a piece, but for what nothing could cut: a unit that is
-/// larger holds one such piece alone, or several that make no more than `unit_bytes`.
+/// If there are more units than workers, their number is a multiple of the number of workers, so that
+/// all workers finish together. Adjacent pieces stay together, so that a unit names few tables and its
+/// worker connects to few databases.
+///
+/// No unit exceeds the mean by more than a piece, except for pieces that nothing could cut: a larger
+/// unit holds one such piece alone, or several that have at most `unit_bytes` together.
 pub fn pack(pieces: Vec<Partition>, unit_bytes: u64, workers: u32) -> Vec<Vec<Partition>> {
     let unit_bytes = unit_bytes.max(1);
     let total = pieces.iter().map(|piece| u128::from(cost(piece))).sum();
@@ -66,10 +73,11 @@ pub fn pack(pieces: Vec<Partition>, unit_bytes: u64, workers: u32) -> Vec<Vec<Pa
     units
 }
 
-/// A relation is counted in about this share of the time that reading it takes.
+/// Counting a relation takes about this share (one eighth) of the time that reading it takes.
 const COUNTING: u64 = 8;
 
-/// The relations that the units read in parts, to be counted as wholes: in units of about the same cost, in the order of tables.
+/// Returns the relations that the units read in several partitions, to be counted as wholes. They are
+/// packed into units of about the same cost, in the order of tables.
 pub fn pack_counts(units: &[Vec<Partition>], unit_bytes: u64) -> Vec<Vec<Count>> {
     let mut relations: BTreeMap<(u32, u32), (u32, Count)> = BTreeMap::new();
     for Partition { table, relation, batch_index, bytes, .. } in units.iter().flatten() {
@@ -111,14 +119,15 @@ fn cost(piece: &Partition) -> u64 {
     piece.bytes.saturating_add(if piece.partition_index == 0 { OVERHEAD } else { 0 })
 }
 
-/// How many units: of about the wanted size, and whole rounds of the workers when there are more.
+/// Returns the number of units: so many that each has about the wanted size, rounded to a multiple of
+/// the workers if there are more units than workers.
 fn count(total: u128, unit_bytes: u128, workers: u128) -> u128 {
     let rounded = |by: u128| ((total + by / 2) / by).max(1);
     let round = unit_bytes * workers.max(1);
     if total > round { rounded(round) * workers.max(1) } else { rounded(unit_bytes) }
 }
 
-/// Places large pieces, the largest first, each where it leaves the least room.
+/// Places large pieces, the largest first, each into the unit where it leaves the least room.
 fn place(mut pieces: Vec<Partition>, unit_bytes: u64) -> Vec<Unit> {
     pieces.sort_by_key(|piece| Reverse(cost(piece)));
     let mut units: Vec<Unit> = Vec::new();
@@ -136,7 +145,8 @@ fn place(mut pieces: Vec<Partition>, unit_bytes: u64) -> Vec<Unit> {
     units
 }
 
-/// Fills units with small pieces in their order, so that all are equal but those that are larger already.
+/// Fills units with small pieces in their order. All units get the same size, except those that are
+/// larger already.
 fn fill(units: &mut [Unit], pieces: Vec<Partition>, total: u128) {
     units.sort_by_key(|unit| Reverse(unit.cost));
     let (mut larger, mut rest) = (0, total);
@@ -149,7 +159,7 @@ fn fill(units: &mut [Unit], pieces: Vec<Partition>, total: u128) {
     let mut pieces = pieces.into_iter().peekable();
     for (unit, nth) in open.iter_mut().zip(1..) {
         done += unit.cost;
-        // The end of each unit is the end of a piece that is closest to where it should be.
+        // A unit ends with the piece whose end is closest to the wanted end.
         let belongs =
             |done: u128, piece: &Partition| nth == count || (done + u128::from(cost(piece) / 2)) * count <= rest * nth;
         while let Some(piece) = pieces.next_if(|piece| belongs(done, piece)) {
@@ -159,7 +169,7 @@ fn fill(units: &mut [Unit], pieces: Vec<Partition>, total: u128) {
     }
 }
 
-/// Makes one partition of neighbours.
+/// Joins adjacent pieces to one partition.
 fn join(pieces: Vec<Partition>) -> Vec<Partition> {
     let mut joined: Vec<Partition> = Vec::new();
     let mut next = 0;
@@ -180,7 +190,7 @@ fn join(pieces: Vec<Partition>) -> Vec<Partition> {
     joined
 }
 
-/// Numbers the partitions of each batch from 0, in the order of its rows.
+/// Numbers the partitions of each batch from 0, in the order of their rows.
 fn number(units: &mut [Vec<Partition>]) {
     let mut partitions: Vec<&mut Partition> = units.iter_mut().flatten().collect();
     partitions.sort_by_key(|partition| (partition.table, partition.batch_index, partition.partition_index));

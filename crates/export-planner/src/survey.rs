@@ -1,4 +1,4 @@
-//! Databases, tables and partitions of a server: what an export is planned from.
+//! All selected tables of a server, their partitions and their directories.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -14,28 +14,29 @@ use export_task::warning::SkippedTable;
 
 use crate::packing::{PIECES, pack, pack_counts, unit_bytes};
 
-/// What the server holds and how it is cut.
+/// The tables of an export, cut into partitions and packed into work units.
 #[derive(Debug)]
 pub struct Survey {
     /// The server's engine.
     pub engine: Engine,
-    /// Tables to be exported; a table's id is its position.
+    /// Tables to export. The id of a table is its position.
     pub tables: Vec<Table>,
-    /// The partitions of them, packed into work units, largest first.
+    /// The partitions of all tables, packed into work units, the largest unit first.
     pub units: Vec<Vec<Partition>>,
-    /// The relations that are counted as wholes, packed into work units. Empty when nothing is to be verified.
+    /// The relations that the server counts as wholes, packed into work units. Empty if the options
+    /// say that nothing is counted.
     pub counts: Vec<Vec<Count>>,
     /// Selected tables that can't be exported.
     pub skipped: Vec<SkippedTable>,
     /// Selected databases whose catalog can't be read.
     pub unreadable_databases: Vec<String>,
-    /// Workers that may read at once.
+    /// The number of workers that may read at once.
     pub workers: u32,
 }
 
 impl Survey {
-    /// Reads the catalog of every selected database, one after the other, and cuts tables into units of at least `smallest_unit`
-    /// bytes for up to `most_workers`.
+    /// Reads the catalog of every selected database, one after the other, and cuts tables into
+    /// units of at least `smallest_unit` bytes for at most `most_workers` workers.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -47,7 +48,8 @@ impl Survey {
         most_workers: u32,
     ) -> Result<Self, SourceError> {
         let mut first = source.connect(None).await?;
-        // Half of what the server allows leaves room for its own and for reconnecting workers.
+        // Use half of the allowed connections. The rest is for the server's own connections and
+        // for workers that reconnect before the server has closed their old connection.
         let workers = most_workers.min(first.max_connections().await? / 2).max(1);
         let databases = first.databases().await?;
         let mut found: Vec<FoundTable> = Vec::new();
@@ -58,7 +60,8 @@ impl Survey {
                     found.extend(catalog.tables);
                     skipped.extend(catalog.skipped);
                 }
-                // A database the master user may not connect to is reported, not fatal; as is one with names that are no text.
+                // Report the database and go on if the user may not connect to it, or if it has
+                // names that are not valid text.
                 Err(e) if matches!(e.kind(), ErrorKind::AccessDenied | ErrorKind::Skip(_)) => {
                     unreadable_databases.push(database.clone());
                 }
@@ -78,7 +81,7 @@ impl Survey {
             }
             match connection.partitions(&found, unit_bytes / PIECES).await {
                 Ok(cut) => {
-                    // A plan's JSON is full long before there are so many.
+                    // A plan's document reaches its size limit long before this number.
                     let table = u32::try_from(tables.len()).unwrap_or(u32::MAX);
                     pieces.extend(cut.into_iter().map(|piece| Partition { table, ..piece }));
                     tables.push(found.into_table());
@@ -95,16 +98,17 @@ impl Survey {
         Ok(Self { engine: source.engine(), tables, units, counts, skipped, unreadable_databases, workers })
     }
 
-    /// Estimated size of everything that is to be exported.
+    /// Returns the estimated size of all tables in bytes.
     pub fn bytes(&self) -> u64 {
         self.units.iter().flatten().map(|partition| partition.bytes).sum()
     }
 
-    /// The entries of a partial export that name nothing, neither exported nor skipped.
+    /// Returns the entries of a partial export that match no exported and no skipped table.
     pub fn unmatched<'a>(&self, only: &'a ExportOnly) -> Vec<&'a str> {
         let exported = self.tables.iter().map(|t| [t.database.as_str(), &t.schema, &t.name]);
         let skipped = self.skipped.iter().map(|s| [s.table.database.as_str(), &s.table.schema, &s.table.name]);
-        // What a database holds that can't be read is unknown. It is reported, so naming a part of it is no mistake.
+        // The tables of an unreadable database are unknown. The database is reported already, so an
+        // entry that names a part of it is not an error.
         let unreadable = |name: &&str| {
             let database = name.split('.').next();
             self.unreadable_databases.iter().any(|unreadable| Some(unreadable.as_str()) == database)
@@ -114,8 +118,8 @@ impl Survey {
         unmatched
     }
 
-    /// The work list. Counts come first, because a statement that takes long should not begin last. One unit at a time, because each
-    /// repeats what its tables are.
+    /// Returns the work units. Counts come first, because a long statement should not begin last.
+    /// The units are made one by one, because each repeats the description of its tables.
     pub fn work_units(&self) -> impl Iterator<Item = WorkUnit> {
         let counts = self.counts.iter().map(|counts| (&[][..], &counts[..]));
         let work = counts.chain(self.units.iter().map(|partitions| (&partitions[..], &[][..])));
@@ -127,7 +131,7 @@ impl Survey {
         })
     }
 
-    /// What `finish-export` checks the results against.
+    /// Returns the summary that `finish-export` compares the results with.
     pub fn summary(&self) -> PlanSummary {
         let mut planned: Vec<PlannedTable> = self
             .tables
@@ -159,7 +163,7 @@ async fn catalog(source: &Source, database: &str, only: &ExportOnly, types: Type
     connection.catalog(database, types, |schema, table| only.selects_table(engine, database, schema, table)).await
 }
 
-/// Numbers the tables and sets those apart whose directories would be the same.
+/// Numbers the tables, and gives a suffix to those whose directories would be the same.
 fn number(tables: &mut [Table]) {
     let mut taken = HashSet::new();
     for (table, id) in tables.iter_mut().zip(0_u32..) {
@@ -207,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_database_that_cannot_be_read_are_no_mistake() {
+    fn parts_of_an_unreadable_database_are_not_an_error() {
         let names = ["closed", "closed.s", "closed.s.t", "closed2.s.t", "d.s.t1", "d.s.t9"].map(str::to_owned);
         let only = ExportOnly::from(names.to_vec());
         assert_eq!(survey(Vec::new()).unmatched(&only), ["closed2.s.t", "d.s.t9"]);
@@ -228,14 +232,14 @@ mod tests {
         let planned: Vec<_> = summary.tables.iter().map(|planned| planned.counted.as_slice()).collect();
         assert_eq!(planned, [&[1][..], &[], &[2]]);
 
-        // Each unit knows its own tables, and what is to be done is in one of them.
+        // Each unit describes its own tables. Each partition and each count is in one unit.
         let work: Vec<WorkUnit> = survey.work_units().collect();
-        let told = |unit: &WorkUnit| {
+        let described = |unit: &WorkUnit| {
             let tables: Vec<u32> = unit.tables.iter().map(|table| table.id).collect();
             (unit.unit, tables, unit.partitions.len(), unit.counts.len())
         };
-        let told: Vec<_> = work.iter().map(told).collect();
+        let described: Vec<_> = work.iter().map(described).collect();
         let expected = [(0, vec![0, 2], 0, 2), (1, vec![0, 1], 2, 0), (2, vec![0, 2], 3, 0), (3, vec![2], 2, 0)];
-        assert_eq!(told, expected);
+        assert_eq!(described, expected);
     }
 }
