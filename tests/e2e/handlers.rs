@@ -9,6 +9,7 @@ use export_aws::task_store::Ending;
 use export_task::filter::Describe;
 use export_task::request::StartExportTask;
 use export_task::task::{CloneEndpoint, ExportTask, Status};
+use export_task::warning::Warnings;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -264,8 +265,13 @@ fn pages_are_stable_and_an_admission_can_be_withdrawn() {
             let task = ExportTask::new(request, format!("arn:execution:{n}"), 0);
             bench.store.admit(&task, 100).await.unwrap();
             if n % 5 == 0 {
-                let ending =
-                    Ending { status: Status::Failed, at: 1, extracted_bytes: None, failure: None, warning: None };
+                let ending = Ending {
+                    status: Status::Failed,
+                    at: 1,
+                    extracted_bytes: None,
+                    failure: None,
+                    warnings: Warnings::default(),
+                };
                 bench.store.end(&task, &ending).await.unwrap();
             }
             if n == 44 {

@@ -122,7 +122,7 @@ fn a_table_is_left_out_if_its_row_count_differs_from_the_database() {
     };
     let counts = |(_, result): &(String, Value)| result.get("Counts").cloned();
     let counted: Vec<Value> = results("counted").iter().filter_map(counts).collect();
-    assert_eq!(counted, [json!([{"Table": 0, "Batch": 1, "Counted": {"Rows": 80_000}}])]);
+    assert_eq!(counted, [json!([{"Table": 0, "BatchIndex": 1, "Counted": {"Rows": 80_000}}])]);
     let tables = task.document("export_tables_info_counted_from_1_to_1.json");
     assert_eq!(tables["perTableStatus"][0]["tableStatistics"]["exportedRows"], 80_000);
 
@@ -138,7 +138,7 @@ fn a_table_is_left_out_if_its_row_count_differs_from_the_database() {
             .await
             .unwrap()
     });
-    let warning: Value = serde_json::from_str(&closed.warning.unwrap()).unwrap();
+    let warning: Value = serde_json::from_str(&closed.warnings.to_message().unwrap()).unwrap();
     let left_out = &warning["skippedTables"][0];
     assert_eq!((&left_out["target"], &left_out["reason"]), (&json!("shop.public.t"), &json!("ROW_COUNT_DIFFERS")));
     let message = text(left_out, "message");

@@ -26,7 +26,7 @@ pub async fn source(secrets: &Client, clone: &CloneEndpoint) -> Result<Source, S
         return Err(StepError::internal("the clone has no endpoint yet"));
     };
     let unknown = || StepError::internal("the clone has an engine that can't be read");
-    let engine = Engine::of_name(&clone.engine).ok_or_else(unknown)?;
+    let engine = Engine::from_name(&clone.engine).ok_or_else(unknown)?;
     let login = login(secrets, secret).await?;
     let tls = tls(&certificate_authority()?).map_err(failed)?;
     let endpoint = Endpoint { host: host.clone(), port, user: login.username, password: login.password };

@@ -3,8 +3,8 @@
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sns::types::MessageAttributeValue;
 use export_task::event::{self, Event};
+use export_task::limits;
 use export_task::task::ExportTask;
-use export_task::{limits, warning};
 
 use crate::error::{ErrorKind, StepError};
 use crate::task_store::TaskStore;
@@ -103,8 +103,7 @@ impl Publisher {
     }
 
     async fn send_end(&self, task: &ExportTask, ended: &Event) -> Result<(), StepError> {
-        let missing = task.warning_message.as_deref().map(warning::skipped).unwrap_or_default();
-        for table in missing.iter().take(limits::EVENTS_OF_A_KIND) {
+        for table in task.warnings.skipped_tables.iter().take(limits::TABLE_EVENTS_PER_KIND) {
             self.publish(&event::table_failed(task, table, now_millis())).await?;
         }
         self.publish_state(task).await?;

@@ -21,8 +21,9 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use export_task::error::{ApiError, shown};
+use export_task::error::{ApiError, truncate_for_message};
 use export_task::filter::Describe;
+use export_task::limits;
 use export_task::request::is_identifier;
 use export_task::task::ExportTask;
 
@@ -38,10 +39,6 @@ const LOCK: &str = "LOCK";
 const SLOTS: &str = "SLOTS";
 const OPEN: &str = "OPEN";
 const ACCOUNT: &str = "ACCOUNT";
-
-/// Maximum text of a page of tasks, unless one task alone has more. A function may answer 6 MB, and
-/// each quote in the text becomes an XML entity.
-const MAX_PAGE_BYTES: usize = 2_500_000;
 
 /// The task store.
 #[derive(Clone, Debug)]
@@ -71,7 +68,7 @@ impl TaskStore {
     pub async fn get(&self, id: &str) -> Result<ExportTask, StepError> {
         match self.find(id).await? {
             Some(item) => read(item),
-            None => Err(ApiError::ExportTaskNotFound(shown(id)).into()),
+            None => Err(ApiError::ExportTaskNotFound(truncate_for_message(id)).into()),
         }
     }
 
@@ -144,7 +141,7 @@ impl TaskStore {
                 };
                 if query.selects(&task) {
                     bytes += task.text_bytes();
-                    if tasks.len() == query.max_records || bytes > MAX_PAGE_BYTES && !tasks.is_empty() {
+                    if tasks.len() == query.max_records || bytes > limits::PAGE_BYTES && !tasks.is_empty() {
                         let marker = tasks.last().map(|t| t.request.export_task_identifier.clone());
                         return Ok((tasks, marker));
                     }
@@ -176,9 +173,12 @@ fn read(item: Item) -> Result<ExportTask, StepError> {
         .map_err(|e| StepError::caused(crate::ErrorKind::InternalFailure, "a task record is invalid", e))
 }
 
+fn unwritable(error: serde_dynamo::Error) -> StepError {
+    StepError::caused(crate::ErrorKind::InternalFailure, "a task record can't be written", error)
+}
+
 fn write(task: &ExportTask) -> Result<Item, StepError> {
-    let mut item: Item = serde_dynamo::to_item(task)
-        .map_err(|e| StepError::caused(crate::ErrorKind::InternalFailure, "a task record can't be written", e))?;
+    let mut item: Item = serde_dynamo::to_item(task).map_err(unwritable)?;
     item.extend(key(TASK, &task.request.export_task_identifier));
     Ok(item)
 }

@@ -138,7 +138,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
 
 /// Parses the name of an engine.
 fn engine(name: &str) -> Result<Engine, String> {
-    Engine::of_name(name).ok_or_else(|| "the engines are aurora-postgresql and aurora-mysql".to_owned())
+    Engine::from_name(name).ok_or_else(|| "the engines are aurora-postgresql and aurora-mysql".to_owned())
 }
 
 /// Prints progress. The work goes on even if nobody reads the output.

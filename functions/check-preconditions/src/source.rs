@@ -36,7 +36,7 @@ pub async fn check(rds: &aws_sdk_rds::Client, task: &TaskRef) -> Result<(), Step
         return Err(missing());
     }
     let engine = cluster.engine().unwrap_or_default();
-    if Engine::of_name(engine).is_none() {
+    if Engine::from_name(engine).is_none() {
         let message = format!("The DB cluster {name} can't be exported: its engine is {engine}.");
         return Err(StepError::new(ErrorKind::PreconditionFailed, message));
     }

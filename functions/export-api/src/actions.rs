@@ -4,13 +4,14 @@ use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
 use export_aws::error::{found, is_transient};
 use export_aws::{ErrorKind, StepError, now_millis};
 use export_task::arn::ClusterArn;
-use export_task::error::{ApiError, shown};
-use export_task::filter::{self, Describe, FilterName};
+use export_task::error::{ApiError, truncate_for_message};
+use export_task::filter::{self, Describe, DescribeExportTasks};
+use export_task::limits;
 use export_task::member::ExportTaskMember;
-use export_task::request::StartExportTask;
+use export_task::request::{CancelExportTask, StartExportTask};
 use export_task::task::{ExportTask, TaskRef};
+use serde::Serialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Deps;
@@ -43,32 +44,6 @@ pub enum Outcome {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct DescribeJson {
-    export_task_identifier: Option<String>,
-    source_arn: Option<String>,
-    source_type: Option<String>,
-    #[serde(default)]
-    filters: Vec<FilterJson>,
-    max_records: Option<Value>,
-    marker: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct FilterJson {
-    name: String,
-    #[serde(default)]
-    values: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct CancelJson {
-    export_task_identifier: Option<String>,
-}
-
 impl Operation {
     /// Reads an operation from the JSON of a direct invocation: the members of the API and
     /// `Action`. A document without `Action` is a `StartExportTask`, so that the same document
@@ -78,60 +53,19 @@ impl Operation {
     /// `InvalidAction`, `InvalidParameterValue`, `MissingParameter`.
     pub fn from_json(mut event: Value) -> Result<Self, ApiError> {
         let invalid = |e: serde_json::Error| {
-            ApiError::InvalidParameterValue(format!("Invalid request: {}", shown(&e.to_string())))
+            ApiError::InvalidParameterValue(format!("Invalid request: {}", truncate_for_message(&e.to_string())))
         };
         let action = event.as_object_mut().and_then(|o| o.remove("Action"));
         match action.as_ref().map_or(Some("StartExportTask"), Value::as_str) {
             Some("StartExportTask") => StartExportTask::from_json(event).map(Self::Start),
             Some("CancelExportTask") => {
-                let cancel: CancelJson = serde_json::from_value(event).map_err(invalid)?;
-                Self::cancel(cancel.export_task_identifier)
+                serde_json::from_value::<CancelExportTask>(event).map_err(invalid)?.validate().map(Self::Cancel)
             }
             Some("DescribeExportTasks") => {
-                let d: DescribeJson = serde_json::from_value(event).map_err(invalid)?;
-                let max_records = d.max_records.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
-                let filters = d.filters.into_iter().map(|f| (f.name, f.values)).collect();
-                Self::describe(d.export_task_identifier, d.source_arn, d.source_type, filters, max_records, d.marker)
+                serde_json::from_value::<DescribeExportTasks>(event).map_err(invalid)?.validate().map(Self::Describe)
             }
-            other => Err(ApiError::InvalidAction(shown(other.unwrap_or("(not a string)")))),
+            other => Err(ApiError::InvalidAction(truncate_for_message(other.unwrap_or("(not a string)")))),
         }
-    }
-
-    /// Returns a `CancelExportTask`.
-    ///
-    /// # Errors
-    /// `MissingParameter`.
-    pub fn cancel(identifier: Option<String>) -> Result<Self, ApiError> {
-        identifier.filter(|i| !i.is_empty()).map(Self::Cancel).ok_or(ApiError::MissingParameter("ExportTaskIdentifier"))
-    }
-
-    /// Returns a `DescribeExportTasks`.
-    ///
-    /// # Errors
-    /// `InvalidParameterValue`, `MissingParameter`.
-    pub fn describe(
-        identifier: Option<String>,
-        source_arn: Option<String>,
-        source_type: Option<String>,
-        filters: Vec<(String, Vec<String>)>,
-        max_records: Option<String>,
-        marker: Option<String>,
-    ) -> Result<Self, ApiError> {
-        let filters = filters
-            .into_iter()
-            .map(|(name, values)| match values.is_empty() {
-                true => Err(ApiError::MissingParameter("Filters.Filter.Values")),
-                false => Ok((FilterName::parse(&name)?, values)),
-            })
-            .collect::<Result<_, ApiError>>()?;
-        Ok(Self::Describe(Describe {
-            identifier,
-            source_arn,
-            source_type: filter::source_type(source_type.as_deref())?,
-            filters,
-            max_records: filter::max_records(max_records.as_deref())?,
-            after: marker.as_deref().map(filter::from_marker).transpose()?,
-        }))
     }
 }
 
@@ -157,9 +91,6 @@ pub async fn perform(deps: &Deps, operation: Operation) -> Result<Outcome, StepE
     }
 }
 
-/// Maximum input of an execution. Step Functions accepts 256 KB.
-const MAX_INPUT_BYTES: usize = 250_000;
-
 /// Admits the task under the ARN that its execution will have, then starts the execution. So the
 /// caller gets the errors of the request at once, and the execution finds its own admission.
 async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> {
@@ -181,7 +112,7 @@ async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> 
     // The execution finds its admission by the identifier. So a request that is too long for its
     // input can be left out.
     let input = match request_json.len() {
-        ..=MAX_INPUT_BYTES => request_json,
+        ..=limits::EXECUTION_INPUT_BYTES => request_json,
         _ => json!({"ExportTaskIdentifier": identifier}).to_string(),
     };
     let started = deps
@@ -209,7 +140,7 @@ async fn check_source(deps: &Deps, source: &ClusterArn) -> Result<(), StepError>
     let name = &source.cluster;
     let missing = || StepError::from(ApiError::DbClusterNotFound(name.clone()));
     // No cluster has a longer name, and RDS refuses to look for one.
-    if name.len() > 63 {
+    if name.len() > limits::CLUSTER_IDENTIFIER_CHARS {
         return Err(missing());
     }
     let answer = deps.rds.describe_db_clusters().db_cluster_identifier(name).send().await;
@@ -234,7 +165,7 @@ async fn check_destination(deps: &Deps, task: &ExportTask) -> Result<(), StepErr
     let input = check_preconditions::Input { task: TaskRef::from(task), probe: true };
     match deps.check_preconditions.invoke::<IgnoredAny>(&input).await? {
         Ok(_) => Ok(()),
-        Err(refusal) => Err(match ApiError::of_destination(&refusal.error_type, refusal.error_message) {
+        Err(refusal) => Err(match ApiError::from_destination(&refusal.error_type, refusal.error_message) {
             Some(error) => error.into(),
             // The function was throttled or killed, which says nothing about the request.
             None => StepError::new(ErrorKind::ServiceUnavailable, "role, bucket and key can't be checked"),

@@ -1,10 +1,12 @@
 //! The RDS Query protocol: form parameters to operations, results to XML.
 
-use export_task::error::{ApiError, shown};
+use export_task::error::{ApiError, truncate_for_message};
+use export_task::filter::{DescribeExportTasks, Filter};
 use export_task::member::ExportTaskMember;
-use export_task::request::StartExportTask;
+use export_task::request::{CancelExportTask, StartExportTask};
 use rds_query::xml::{self, Element, Fault};
 use rds_query::{ParseError, Request};
+use serde_json::Value;
 
 use crate::actions::{Operation, Outcome};
 
@@ -43,7 +45,9 @@ fn check_names(request: &Request, known: &[&str]) -> Result<(), ApiError> {
         })
     };
     match request.params().keys().find(|name| !legal(name)) {
-        Some(name) => Err(ApiError::InvalidParameterValue(format!("Unknown parameter: {}", shown(name)))),
+        Some(name) => {
+            Err(ApiError::InvalidParameterValue(format!("Unknown parameter: {}", truncate_for_message(name))))
+        }
         None => Ok(()),
     }
 }
@@ -76,24 +80,26 @@ pub fn parse(request: &Request) -> Result<Operation, ApiError> {
                 .structs("Filters", "Filter")
                 .iter()
                 .map(|f| {
-                    let name = f.get("Name").ok_or(ApiError::MissingParameter("Filters.Filter.Name"))?;
-                    Ok((name.to_owned(), f.list("Values", "Value").into_iter().map(str::to_owned).collect()))
+                    let name = f.get("Name").ok_or(ApiError::MissingParameter("Filters.Filter.Name"))?.to_owned();
+                    Ok(Filter { name, values: f.list("Values", "Value").into_iter().map(str::to_owned).collect() })
                 })
                 .collect::<Result<_, ApiError>>()?;
-            Operation::describe(
-                get("ExportTaskIdentifier"),
-                get("SourceArn"),
-                get("SourceType"),
+            let describe = DescribeExportTasks {
+                export_task_identifier: get("ExportTaskIdentifier"),
+                source_arn: get("SourceArn"),
+                source_type: get("SourceType"),
                 filters,
-                get("MaxRecords"),
-                get("Marker"),
-            )
+                max_records: get("MaxRecords").map(Value::from),
+                marker: get("Marker"),
+            };
+            describe.validate().map(Operation::Describe)
         }
         "CancelExportTask" => {
             check_names(request, CANCEL)?;
-            Operation::cancel(get("ExportTaskIdentifier"))
+            let cancel = CancelExportTask { export_task_identifier: get("ExportTaskIdentifier") };
+            cancel.validate().map(Operation::Cancel)
         }
-        other => Err(ApiError::InvalidAction(shown(other))),
+        other => Err(ApiError::InvalidAction(truncate_for_message(other))),
     }
 }
 
@@ -101,9 +107,11 @@ pub fn parse(request: &Request) -> Result<Operation, ApiError> {
 pub fn parse_error(error: &ParseError) -> ApiError {
     match error {
         ParseError::MissingAction => ApiError::MissingAction,
-        ParseError::InvalidAction(action) => ApiError::InvalidAction(shown(action)),
+        ParseError::InvalidAction(action) => ApiError::InvalidAction(truncate_for_message(action)),
         ParseError::TooLarge => ApiError::RequestTooLarge,
-        ParseError::Encoding | ParseError::Duplicate(_) => ApiError::MalformedQueryString(shown(&error.to_string())),
+        ParseError::Encoding | ParseError::Duplicate(_) => {
+            ApiError::MalformedQueryString(truncate_for_message(&error.to_string()))
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use export_destination::closing;
 use export_task::failure::Failure;
 use export_task::metadata;
 use export_task::task::{ExportTask, Status, TaskRef};
+use export_task::warning::Warnings;
 use serde::{Deserialize, Serialize};
 
 /// The dependencies of the step.
@@ -126,7 +127,7 @@ async fn complete(deps: &Deps, reference: &TaskRef, task: ExportTask) -> Result<
         at: now_millis(),
         extracted_bytes: Some(closed.source_bytes),
         failure: None,
-        warning: closed.warning,
+        warnings: closed.warnings,
     };
     // Write COMPLETE into the document just before the task gets this status. So readers that wait
     // for the document find all other objects in place.
@@ -134,7 +135,7 @@ async fn complete(deps: &Deps, reference: &TaskRef, task: ExportTask) -> Result<
     last.status = Status::Complete;
     last.task_end_time = Some(ending.at);
     last.extracted_bytes = closed.source_bytes;
-    last.warning_message.clone_from(&ending.warning);
+    last.warnings.clone_from(&ending.warnings);
     last.failure_cause = None;
     deps.store.check_not_canceled(id).await?;
     bucket.put(&reference.path().export_info(), metadata::export_info(&last)?.into()).await?;
@@ -157,7 +158,7 @@ async fn fail(deps: &Deps, input: &Input, task: ExportTask) -> Result<ExportTask
             "the workflow failed"
         );
     }
-    let ending = Ending { status, at: now_millis(), extracted_bytes: None, failure, warning: None };
+    let ending = Ending { status, at: now_millis(), extracted_bytes: None, failure, warnings: Warnings::default() };
     // A directory that the task does not own belongs to another export.
     if task.directory_at.is_some() {
         // The role may be deleted by now. The task must still end.

@@ -4,14 +4,11 @@
 //! # Layout
 //!
 //! * [`handle`]: the step.
-//! * [`workers`]: the number of workers for a clone.
 
-pub mod workers;
-
-use cluster_source::survey::Survey;
 use export_aws::task_store::TaskStore;
 use export_aws::work_bucket::{StackWorkBucket, WorkBucket};
 use export_aws::{StepError, clients, config, now_millis};
+use export_planner::{Survey, workers};
 use export_task::error::ApiError;
 use export_task::plan::Plan;
 use export_task::task::{CloneEndpoint, TaskRef};

@@ -2,12 +2,10 @@
 
 use export_aws::StepError;
 use export_task::event;
+use export_task::limits;
 use export_task::task::{ExportTask, Status};
 
 use crate::Deps;
-
-/// The progress of shorter extractions is not published, only their begin and their end.
-const QUIET_MILLIS: i64 = 900_000;
 
 /// Publishes the progress of every task whose extraction has lasted a quarter of an hour or longer.
 /// The error of one task does not stop the work on the others. The first error is returned at the
@@ -17,7 +15,7 @@ const QUIET_MILLIS: i64 = 900_000;
 /// `ServiceUnavailable`, `InternalFailure`.
 pub async fn publish(deps: &Deps, now: i64) -> Result<Vec<&'static str>, StepError> {
     let is_long = |t: &ExportTask| {
-        t.status == Status::InProgress && t.task_start_time.is_some_and(|began| now - began >= QUIET_MILLIS)
+        t.status == Status::InProgress && t.task_start_time.is_some_and(|began| now - began >= limits::QUIET_MILLIS)
     };
     let (mut published, mut first_error) = (Vec::new(), None);
     for task in deps.store.unfinished().await?.into_iter().filter(is_long) {

@@ -67,20 +67,12 @@ impl Bench {
 
     /// Returns the dependencies of publish-event.
     pub fn publishing(&self) -> publish_event::Deps {
-        publish_event::Deps {
-            store: self.store.clone(),
-            publisher: self.publisher(),
-            work_bucket: self.work_bucket(),
-        }
+        publish_event::Deps { store: self.store.clone(), publisher: self.publisher(), work_bucket: self.work_bucket() }
     }
 
     /// Returns the dependencies of delete-clone.
     fn deleting(&self) -> delete_clone::Deps {
-        delete_clone::Deps {
-            store: self.store.clone(),
-            rds: self.rds(),
-            kms: aws_sdk_kms::Client::new(&self.aws),
-        }
+        delete_clone::Deps { store: self.store.clone(), rds: self.rds(), kms: aws_sdk_kms::Client::new(&self.aws) }
     }
 
     /// Calls delete-clone until the clone is gone.
@@ -124,11 +116,8 @@ impl Bench {
 
     /// Calls finish-export as a failed workflow does.
     pub async fn fail(&self, task: &TaskRef, error: &str, cause: &str) -> Result<finish_export::Output, StepError> {
-        let deps = finish_export::Deps {
-            store: self.store.clone(),
-            work_bucket: self.work_bucket(),
-            aws: self.aws.clone(),
-        };
+        let deps =
+            finish_export::Deps { store: self.store.clone(), work_bucket: self.work_bucket(), aws: self.aws.clone() };
         let input = json!({"Task": task, "Outcome": "FAILED", "Error": {"Error": error, "Cause": cause}});
         finish_export::handle(&deps, serde_json::from_value(input).unwrap()).await
     }

@@ -7,11 +7,14 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
-use export_task::error::{ApiError, shown};
+use export_task::error::{ApiError, truncate_for_message};
 use export_task::request::is_identifier;
 use export_task::task::{ExportTask, Status};
+use export_task::warning::Warnings;
 
-use super::{TASK, TaskStore, admission::built, key, number, read, text};
+use serde_dynamo::to_attribute_value;
+
+use super::{TASK, TaskStore, admission::built, key, number, read, text, unwritable};
 use crate::error::StepError;
 
 /// How often a step checks whether its task was canceled.
@@ -28,8 +31,8 @@ pub struct Ending {
     pub extracted_bytes: Option<u64>,
     /// Code and message of the failure.
     pub failure: Option<(String, String)>,
-    /// The `WarningMessage`, which names what was left out.
-    pub warning: Option<String>,
+    /// What the export does not hold.
+    pub warnings: Warnings,
 }
 
 impl TaskStore {
@@ -145,7 +148,7 @@ impl TaskStore {
     /// `ExportTaskNotFound`, `InvalidExportTaskStateFault`, `ServiceUnavailable`.
     pub async fn cancel(&self, id: &str) -> Result<ExportTask, StepError> {
         if !is_identifier(id) {
-            return Err(ApiError::ExportTaskNotFound(shown(id)).into());
+            return Err(ApiError::ExportTaskNotFound(truncate_for_message(id)).into());
         }
         let update = self
             .update(id)
@@ -231,9 +234,10 @@ impl TaskStore {
                 .expression_attribute_values(":code", text(code))
                 .expression_attribute_values(":cause", text(cause));
         }
-        if let Some(warning) = &ending.warning {
-            set.push("WarningMessage = :warning");
-            update = update.expression_attribute_values(":warning", text(warning));
+        if !ending.warnings.is_empty() {
+            set.push("Warnings = :warnings");
+            update = update
+                .expression_attribute_values(":warnings", to_attribute_value(&ending.warnings).map_err(unwritable)?);
         }
         let mut expression = format!("SET {}", set.join(", "));
         if ending.failure.is_none() {

@@ -18,7 +18,7 @@ use super::{modify, xml};
 pub(crate) async fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = new_identifier(request, "DBClusterIdentifier")?;
     let engine = required(request, "Engine")?;
-    let engine = Engine::of_name(engine).ok_or_else(|| ApiError::value(format!("Invalid DB engine: {engine}")))?;
+    let engine = Engine::from_name(engine).ok_or_else(|| ApiError::value(format!("Invalid DB engine: {engine}")))?;
     let master = sql_name(required(request, "MasterUsername")?, "MasterUsername")?;
     let database = optional(request, "DatabaseName").map(|name| sql_name(name, "DatabaseName")).transpose()?;
     let managed = boolean(request, "ManageMasterUserPassword")?.unwrap_or(false);

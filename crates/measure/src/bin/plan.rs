@@ -16,8 +16,8 @@
 use std::error::Error;
 use std::time::Instant;
 
-use cluster_source::survey::Survey;
 use cluster_source::{Endpoint, Source};
+use export_planner::Survey;
 use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
 use export_task::options::Options;

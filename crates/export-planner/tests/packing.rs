@@ -1,23 +1,24 @@
-//! How evenly a plan keeps workers busy, whatever a cluster looks like; no server is needed.
+//! How evenly a plan keeps workers busy in clusters of many shapes. These tests need no server.
 #![allow(clippy::unwrap_used)]
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use cluster_source::partition::{PIECES, pack, unit_bytes};
+use export_planner::packing::{PIECES, pack, unit_bytes};
 use export_task::engine::Engine;
 use export_task::plan::{Partition, Relation};
 use export_task::range::Range;
 use proptest::prelude::*;
 
 const MIB: u64 = 1 << 20;
-/// What a table costs beyond its bytes, as the planner reckons.
+/// The cost of a table beyond its bytes, as the planner calculates it.
 const OVERHEAD: u64 = MIB;
-/// The template's default.
+/// The template's default for the size of the smallest unit.
 const SMALLEST: u64 = 64 * MIB;
 const BLOCK: u64 = 8192;
 
-/// A table as PostgreSQL's heaps are cut: into ranges of blocks. `whole` ones nothing can cut.
+/// Returns the pieces of a table, in ranges of blocks as for a PostgreSQL heap. A `whole` table
+/// can't be cut.
 fn pieces(table: u32, bytes: u64, target: u64, whole: bool) -> Vec<Partition> {
     let blocks = bytes.div_ceil(BLOCK);
     let parts = if whole { 1 } else { bytes.div_ceil(target.max(1)).min(blocks).max(1) };
@@ -33,8 +34,8 @@ fn pieces(table: u32, bytes: u64, target: u64, whole: bool) -> Vec<Partition> {
         .map(|(part, index)| Partition {
             table,
             relation: relation.clone(),
-            batch: 1,
-            index,
+            batch_index: 1,
+            partition_index: index,
             range: range(part),
             bytes: bytes / parts,
         })
@@ -42,28 +43,29 @@ fn pieces(table: u32, bytes: u64, target: u64, whole: bool) -> Vec<Partition> {
 }
 
 fn cost(partition: &Partition) -> u64 {
-    partition.bytes + if partition.index == 0 { OVERHEAD } else { 0 }
+    partition.bytes + if partition.partition_index == 0 { OVERHEAD } else { 0 }
 }
 
 fn costs(units: &[Vec<Partition>]) -> Vec<u64> {
     units.iter().map(|unit| unit.iter().map(cost).sum()).collect()
 }
 
-/// The largest unit in means.
+/// Returns the ratio of the largest unit to the mean.
 fn largest(costs: &[u64]) -> f64 {
     let mean = costs.iter().sum::<u64>() as f64 / costs.len() as f64;
     *costs.iter().max().unwrap() as f64 / mean
 }
 
-/// Every table is in the plan from its first block to its end, once, its partitions numbered in that order.
-fn covers(units: &[Vec<Partition>], tables: usize) {
+/// Checks that the plan covers each table from its first block to its end once, and numbers its
+/// partitions in that order.
+fn assert_covers(units: &[Vec<Partition>], tables: usize) {
     let mut all: Vec<&Partition> = units.iter().flatten().collect();
-    all.sort_by_key(|partition| (partition.table, partition.index));
+    all.sort_by_key(|partition| (partition.table, partition.partition_index));
     let mut seen = 0;
     for parts in all.chunk_by(|a, b| a.table == b.table) {
         let mut next = Some(0);
         for (part, index) in parts.iter().zip(0..) {
-            assert_eq!((part.table as usize, part.index), (seen, index));
+            assert_eq!((part.table as usize, part.partition_index), (seen, index));
             let (from, to) = match part.range {
                 Range::All => (0, None),
                 Range::Blocks { from, to } => (from, to),
@@ -78,7 +80,8 @@ fn covers(units: &[Vec<Partition>], tables: usize) {
     assert_eq!(seen, tables);
 }
 
-/// All tables of a cluster. MySQL's are halved until what is left is no larger than it should be: of some, half as large.
+/// Returns the pieces of all tables of a cluster. MySQL's tables are halved until a piece is no
+/// larger than the target, so some pieces have half of its size.
 fn cut(sizes: &[u64], engine: Engine, target: u64) -> Vec<Partition> {
     let mut random = Random(3);
     let mut target = || match engine {
@@ -88,8 +91,9 @@ fn cut(sizes: &[u64], engine: Engine, target: u64) -> Vec<Partition> {
     sizes.iter().zip(0..).flat_map(|(bytes, table)| pieces(table, *bytes, target(), false)).collect()
 }
 
-/// A cluster's plan, and the time until the last worker ends: each takes the next unit when it has ended one. Workers are
-/// not equally fast: a unit takes up to a fifth more or less than its size says.
+/// Results of simulating a cluster's plan until the last worker ends. A worker takes the next unit
+/// when it has finished one. Workers are not equally fast: a unit takes up to a fifth more or less
+/// than its size suggests.
 struct Simulation {
     tables: usize,
     units: usize,
@@ -100,10 +104,10 @@ struct Simulation {
 fn simulate(sizes: &[u64], workers: u32, engine: Engine) -> Simulation {
     let unit = unit_bytes(engine, sizes.iter().sum(), SMALLEST, workers);
     let units = pack(cut(sizes, engine, unit / PIECES), unit, workers);
-    covers(&units, sizes.len());
+    assert_covers(&units, sizes.len());
     let costs = costs(&units);
     assert!(costs.windows(2).all(|pair| pair[0] >= pair[1]));
-    // Workers there is nothing for are never started.
+    // Workers without a unit are never started.
     let used = (workers as usize).min(costs.len());
     let mut free: BinaryHeap<Reverse<u64>> = (0..used).map(|_| Reverse(0)).collect();
     let (mut random, mut busy) = (Random(1), 0);
@@ -128,13 +132,13 @@ impl Random {
     }
 }
 
-/// TPC-H's tables of a scale factor, as PostgreSQL stores them.
+/// Returns the sizes of TPC-H's tables at a scale factor, as PostgreSQL stores them.
 fn tpch(scale: u64) -> Vec<u64> {
     let mib = [879 * scale, 205 * scale, 137 * scale, 32 * scale, 30 * scale, 2 * scale];
     mib.into_iter().map(|n| n * MIB).chain([BLOCK, BLOCK]).collect()
 }
 
-/// Sizes between 8 KiB and 64 MiB, evenly spread by their logarithm.
+/// Returns sizes between 8 KiB and 64 MiB, evenly spread by their logarithm.
 fn small(tables: usize) -> Vec<u64> {
     let mut random = Random(7);
     (0..tables).map(|_| (BLOCK << (random.next() % 13)) + random.next() % BLOCK).collect()
@@ -145,7 +149,7 @@ fn ten_thousand_workers_are_evenly_busy() {
     let tera = 1 << 40;
     println!("| cluster | tables | workers | units | largest unit / mean | idle | MySQL's: largest | idle |");
     println!("|---|---|---|---|---|---|---|---|");
-    for (name, sizes, workers, most_idle) in [
+    for (name, sizes, workers, max_idle) in [
         ("TPC-H, SF 10,000 (12.3 TiB)", tpch(10_000), 10_000, 0.10),
         ("TPC-H, SF 1,000 (1.3 TiB)", tpch(1_000), 10_000, 0.25),
         ("TPC-H, SF 1 (1.3 GiB)", tpch(1), 10_000, 0.3),
@@ -159,28 +163,28 @@ fn ten_thousand_workers_are_evenly_busy() {
     ] {
         let Simulation { tables, units, largest, idle } = simulate(&sizes, workers, Engine::Postgresql);
         let mysql = simulate(&sizes, workers, Engine::Mysql);
-        let (percent, of_mysql) = (idle * 100.0, mysql.idle * 100.0);
-        let mysqls = format!("{:.3} | {of_mysql:.1} %", mysql.largest);
-        println!("| {name} | {tables} | {workers} | {units} | {largest:.3} | {percent:.1} % | {mysqls} |");
+        let (idle_percent, mysql_percent) = (idle * 100.0, mysql.idle * 100.0);
+        let mysql_cells = format!("{:.3} | {mysql_percent:.1} %", mysql.largest);
+        println!("| {name} | {tables} | {workers} | {units} | {largest:.3} | {idle_percent:.1} % | {mysql_cells} |");
         assert!(largest.max(mysql.largest) <= 1.2, "{name}: {largest}, {}", mysql.largest);
-        assert!(idle <= most_idle && mysql.idle <= 0.3, "{name}: {idle}, {}", mysql.idle);
+        assert!(idle <= max_idle && mysql.idle <= 0.3, "{name}: {idle}, {}", mysql.idle);
     }
 }
 
 #[test]
-fn what_nothing_can_cut_is_begun_first_and_the_rest_is_equal() {
+fn a_table_that_cannot_be_cut_begins_first_and_other_units_are_equal() {
     let mut sizes = small(2000);
     sizes[1000] = 3 << 30;
     let unit = unit_bytes(Engine::Postgresql, sizes.iter().sum(), SMALLEST, 16);
     let cut = sizes.iter().zip(0..).flat_map(|(bytes, table)| pieces(table, *bytes, unit / PIECES, table == 1000));
     let units = pack(cut.collect(), unit, 16);
-    covers(&units, sizes.len());
+    assert_covers(&units, sizes.len());
     assert_eq!((units[0].len(), units[0][0].table), (1, 1000));
     assert!(largest(&costs(&units[1..])) <= 1.2);
 }
 
 #[test]
-fn nothing_makes_no_unit() {
+fn no_tables_make_no_units() {
     assert!(pack(Vec::new(), 1, 1).is_empty());
 }
 
@@ -197,15 +201,15 @@ proptest! {
         let target = (unit / PIECES).max(MIB);
         let cut: Vec<_> =
             sizes.iter().zip(0..).flat_map(|((bytes, whole), table)| pieces(table, *bytes, target, *whole)).collect();
-        let most = cut.iter().map(cost).max().unwrap();
+        let largest_piece = cut.iter().map(cost).max().unwrap();
         let units = pack(cut, unit, workers);
-        covers(&units, sizes.len());
+        assert_covers(&units, sizes.len());
         prop_assert!(units.iter().all(|unit| !unit.is_empty()));
         let costs = costs(&units);
         prop_assert!(costs.windows(2).all(|pair| pair[0] >= pair[1]));
-        // Either what could not be cut, or close to the mean.
+        // The largest unit either has a piece that could not be cut, or is close to the mean.
         let mean = costs.iter().sum::<u64>() / costs.len() as u64;
-        prop_assert!(costs[0] <= most.max(unit).max(mean + unit / 5 + 1), "{} of {mean}", costs[0]);
+        prop_assert!(costs[0] <= largest_piece.max(unit).max(mean + unit / 5 + 1), "{} of {mean}", costs[0]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use cluster_source::source::{Catalog, FoundTable};
+use cluster_source::{ErrorKind, Source, SourceError};
 use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
 use export_task::object_key;
@@ -10,9 +12,7 @@ use export_task::plan::{Count, Partition, PlanSummary, PlannedTable, WorkUnit};
 use export_task::table::Table;
 use export_task::warning::SkippedTable;
 
-use crate::error::{ErrorKind, SourceError};
-use crate::partition::{PIECES, pack, pack_counts, unit_bytes};
-use crate::source::{Catalog, FoundTable, Source};
+use crate::packing::{PIECES, pack, pack_counts, unit_bytes};
 
 /// What the server holds and how it is cut.
 #[derive(Debug)]
@@ -103,8 +103,7 @@ impl Survey {
     /// The entries of a partial export that name nothing, neither exported nor skipped.
     pub fn unmatched<'a>(&self, only: &'a ExportOnly) -> Vec<&'a str> {
         let exported = self.tables.iter().map(|t| [t.database.as_str(), &t.schema, &t.name]);
-        // A skipped table's names hold no dots when a partial export can name it.
-        let skipped = self.skipped.iter().filter_map(|s| s.target.split('.').collect::<Vec<_>>().try_into().ok());
+        let skipped = self.skipped.iter().map(|s| [s.table.database.as_str(), &s.table.schema, &s.table.name]);
         // What a database holds that can't be read is unknown. It is reported, so naming a part of it is no mistake.
         let unreadable = |name: &&str| {
             let database = name.split('.').next();
@@ -138,13 +137,13 @@ impl Survey {
         for partition in self.units.iter().flatten() {
             let PlannedTable { batches, bytes, .. } = &mut planned[partition.table as usize];
             *bytes += partition.bytes;
-            match batches.binary_search_by_key(&partition.batch, |(batch, _)| *batch) {
+            match batches.binary_search_by_key(&partition.batch_index, |(batch, _)| *batch) {
                 Ok(at) => batches[at].1 += 1,
-                Err(at) => batches.insert(at, (partition.batch, 1)),
+                Err(at) => batches.insert(at, (partition.batch_index, 1)),
             }
         }
         for count in self.counts.iter().flatten() {
-            planned[count.table as usize].counted.push(count.batch);
+            planned[count.table as usize].counted.push(count.batch_index);
         }
         PlanSummary {
             tables: planned,
@@ -202,9 +201,9 @@ mod tests {
         }
     }
 
-    fn partition(table: u32, batch: u32, index: u32, bytes: u64) -> Partition {
-        let relation = Relation { schema: "s".to_owned(), name: format!("t{table}_{batch}") };
-        Partition { table, relation, batch, index, range: Range::All, bytes }
+    fn partition(table: u32, batch_index: u32, partition_index: u32, bytes: u64) -> Partition {
+        let relation = Relation { schema: "s".to_owned(), name: format!("t{table}_{batch_index}") };
+        Partition { table, relation, batch_index, partition_index, range: Range::All, bytes }
     }
 
     #[test]

@@ -72,9 +72,9 @@ const COUNTING: u64 = 8;
 /// The relations that the units read in parts, to be counted as wholes: in units of about the same cost, in the order of tables.
 pub fn pack_counts(units: &[Vec<Partition>], unit_bytes: u64) -> Vec<Vec<Count>> {
     let mut relations: BTreeMap<(u32, u32), (u32, Count)> = BTreeMap::new();
-    for Partition { table, relation, batch, bytes, .. } in units.iter().flatten() {
-        let count = || (0, Count { table: *table, batch: *batch, relation: relation.clone(), bytes: 0 });
-        let (partitions, count) = relations.entry((*table, *batch)).or_insert_with(count);
+    for Partition { table, relation, batch_index, bytes, .. } in units.iter().flatten() {
+        let count = || (0, Count { table: *table, batch_index: *batch_index, relation: relation.clone(), bytes: 0 });
+        let (partitions, count) = relations.entry((*table, *batch_index)).or_insert_with(count);
         *partitions += 1;
         count.bytes += bytes;
     }
@@ -108,7 +108,7 @@ impl Unit {
 }
 
 fn cost(piece: &Partition) -> u64 {
-    piece.bytes.saturating_add(if piece.index == 0 { OVERHEAD } else { 0 })
+    piece.bytes.saturating_add(if piece.partition_index == 0 { OVERHEAD } else { 0 })
 }
 
 /// How many units: of about the wanted size, and whole rounds of the workers when there are more.
@@ -164,9 +164,11 @@ fn join(pieces: Vec<Partition>) -> Vec<Partition> {
     let mut joined: Vec<Partition> = Vec::new();
     let mut next = 0;
     for piece in pieces {
-        let follows = |last: &Partition| (last.table, last.batch, next) == (piece.table, piece.batch, piece.index);
+        let follows = |last: &Partition| {
+            (last.table, last.batch_index, next) == (piece.table, piece.batch_index, piece.partition_index)
+        };
         let whole = joined.last().filter(|last| follows(last)).and_then(|last| last.range.joined(&piece.range));
-        next = piece.index + 1;
+        next = piece.partition_index + 1;
         match (joined.last_mut(), whole) {
             (Some(last), Some(range)) => {
                 last.range = range;
@@ -181,14 +183,14 @@ fn join(pieces: Vec<Partition>) -> Vec<Partition> {
 /// Numbers the partitions of each batch from 0, in the order of its rows.
 fn number(units: &mut [Vec<Partition>]) {
     let mut partitions: Vec<&mut Partition> = units.iter_mut().flatten().collect();
-    partitions.sort_by_key(|partition| (partition.table, partition.batch, partition.index));
+    partitions.sort_by_key(|partition| (partition.table, partition.batch_index, partition.partition_index));
     let (mut batch, mut next) = (None, 0);
     for partition in partitions {
-        let of = Some((partition.table, partition.batch));
+        let of = Some((partition.table, partition.batch_index));
         if batch != of {
             (batch, next) = (of, 0);
         }
-        partition.index = next;
+        partition.partition_index = next;
         next += 1;
     }
 }

@@ -1,12 +1,13 @@
-//! `inet` and `cidr`: family, bits of the mask, a flag that says which of both, the address's length, and the address.
-//! `::text` always names the mask.
+//! `inet`, `cidr`, `macaddr` and `macaddr8`.
 
 use super::print;
 
 const IPV4: u8 = 2;
 const IPV6: u8 = 3;
 
-pub(super) fn write(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
+/// `inet` and `cidr`: family, bits of the mask, a flag that tells the two types apart, the address's length, and the
+/// address. `::text` always prints the mask.
+pub(super) fn write_inet(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let ([family, bits, _, length], address) = raw.split_first_chunk()?;
     if usize::from(*length) != address.len() || usize::from(*bits) > address.len() * 8 {
         return None;
@@ -30,8 +31,8 @@ fn ipv4(address: [u8; 4], out: &mut Vec<u8>) {
     }
 }
 
-/// Groups without leading zeros, `::` for the first of the longest runs of at least two zero groups, and what looks like
-/// an IPv4 address within an IPv6 one printed as such: the server's rules, which are not quite those of `std`.
+/// Follows the server's rules, which differ from those of `std`: groups have no leading zeros, `::` replaces the first of the
+/// longest runs of at least two zero groups, and an IPv4 address within an IPv6 one is printed as IPv4.
 fn ipv6(address: &[u8; 16], out: &mut Vec<u8>) {
     let mut groups = [0; 8];
     for (group, pair) in groups.iter_mut().zip(address.as_chunks().0) {
@@ -57,7 +58,7 @@ fn ipv6(address: &[u8; 16], out: &mut Vec<u8>) {
     }
 }
 
-/// The first of the longest runs of zero groups as a half-open range; empty when none is longer than one.
+/// Returns the first of the longest runs of zero groups as a half-open range. It is empty if no run is longer than one.
 fn longest_zeros(groups: &[u16; 8]) -> (usize, usize) {
     let (mut best, mut start) = ((0, 0), 0);
     for (i, group) in groups.iter().enumerate() {
@@ -68,4 +69,18 @@ fn longest_zeros(groups: &[u16; 8]) -> (usize, usize) {
         }
     }
     best
+}
+
+/// `macaddr` and `macaddr8`: six and eight bytes.
+pub(super) fn write_macaddr(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    if !matches!(raw.len(), 6 | 8) {
+        return None;
+    }
+    for (i, byte) in raw.iter().enumerate() {
+        if i > 0 {
+            out.push(b':');
+        }
+        out.extend_from_slice(&print::hex_byte(*byte));
+    }
+    Some(())
 }
