@@ -86,7 +86,7 @@ def main():
 
 
 def transformed(source):
-    """Returns the plain CloudFormation template. Managed policies have ARNs here, so no name is resolved."""
+    """Returns the plain CloudFormation template. The template names managed policies by ARN, so no policy is looked up."""
     source = json.loads(json.dumps(source))
     for resource in source["Resources"].values():
         properties = resource.get("Properties", {})

@@ -32,7 +32,7 @@ pub fn run(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     Ok(())
 }
 
-/// Installs the linters that are npm packages, unless this version of their list is installed already.
+/// Installs the linters that are npm packages, unless this list of them is installed already.
 fn install_node_linters(layout: &Layout, target: &Path, progress: &dyn Fn(&str)) -> Result<()> {
     let npm = prerequisites::npm(progress)?;
     let _lock = lock(&target.join("lock"))?;
@@ -46,8 +46,8 @@ fn install_node_linters(layout: &Layout, target: &Path, progress: &dyn Fn(&str))
     Ok(())
 }
 
-/// Checks the workflow with asl-validator. It finds transitions to missing states and unreachable states, which cfn-lint
-/// does not find.
+/// Checks the workflow with asl-validator. It finds transitions to missing states and unreachable
+/// states, which cfn-lint does not find.
 fn validate_definition(layout: &Layout, target: &Path) -> Result<String> {
     let program = target.join("node_modules/.bin/asl-validator");
     let definition = layout.checkout.join("statemachine/export-cluster.asl.json");
