@@ -9,7 +9,7 @@ use super::fields::TextRow;
 use super::types::Decode;
 use crate::error::SourceError;
 
-/// The digits of the largest decimals that Parquet and Arrow have. MySQL's have up to 65.
+/// The digits that a 128-bit decimal can have. MySQL's decimals have up to 65.
 const MAX_PRECISION: u64 = DECIMAL128_MAX_PRECISION as u64;
 
 /// A column's description in the catalog.

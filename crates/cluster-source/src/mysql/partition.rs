@@ -19,7 +19,7 @@ use super::catalog::FoundTable;
 use super::connect::Connection;
 use super::index::Key;
 use super::midpoint::{is_valid_constant, midpoint};
-use super::sql::{bound_expression, constants, index_range, probe, qualified, quote};
+use super::sql::{IndexHint, bound_expression, constants, index_range, probe, qualified, quote};
 use crate::error::SourceError;
 
 /// The most cuts that are tried for each wanted partition, and [`MAX_EXTRA_CUTS`] more for a table
@@ -86,6 +86,12 @@ struct Interval {
     rows: u64,
 }
 
+/// The end of a range from which [`Cutter::seek`] counts.
+enum End {
+    First,
+    Last,
+}
+
 /// Cuts the keys of one table into intervals.
 struct Cutter<'a> {
     connection: &'a mut Connection,
@@ -104,7 +110,7 @@ impl<'a> Cutter<'a> {
     /// Returns adjacent intervals, each with at most about the rows of one of `parts` equal parts.
     async fn cut(mut self, parts: u64) -> Result<Vec<Interval>, SourceError> {
         let target_rows = (self.rows / parts).max(1);
-        let (first, last) = (self.seek(None, None, "", 0)?, self.seek(None, None, " DESC", 0)?);
+        let (first, last) = (self.seek(None, None, End::First, 0)?, self.seek(None, None, End::Last, 0)?);
         let (Some(low), Some(high)) = self.keys(&first, &last).await? else { return Ok(Vec::new()) };
         let mut open = vec![Interval { start: None, end: None, low, high, rows: self.rows }];
         let mut done = Vec::new();
@@ -138,7 +144,7 @@ impl<'a> Cutter<'a> {
         }
         // Take the key that is `target_rows` rows after the first one.
         let (start, end) = (self.constants(whole.start.as_ref())?, self.constants(whole.end.as_ref())?);
-        let after = self.seek(start.as_deref(), end.as_deref(), "", target_rows)?;
+        let after = self.seek(start.as_deref(), end.as_deref(), End::First, target_rows)?;
         match self.key(&after).await? {
             Some(found) if self.is_valid_bound(&found.stored) => {
                 let cut = constants(&self.key.columns, &found.stored)?;
@@ -162,8 +168,8 @@ impl<'a> Cutter<'a> {
         near: &[String],
     ) -> Result<Option<(Interval, Interval)>, SourceError> {
         let (start, end) = (self.constants(whole.start.as_ref())?, self.constants(whole.end.as_ref())?);
-        let before = self.seek(start.as_deref(), Some(near), " DESC", 0)?;
-        let after = self.seek(Some(near), end.as_deref(), "", 0)?;
+        let before = self.seek(start.as_deref(), Some(near), End::Last, 0)?;
+        let after = self.seek(Some(near), end.as_deref(), End::First, 0)?;
         let (Some(left_high), Some(right_low)) = self.keys(&before, &after).await? else { return Ok(None) };
         let cut = right_low.stored[..near.len()].to_vec();
         if !self.is_valid_bound(&cut) {
@@ -198,13 +204,13 @@ impl<'a> Cutter<'a> {
         bound.map(|bound| constants(&self.key.columns, bound)).transpose()
     }
 
-    /// Returns the rest of a SELECT for the key that is `offset` rows after the first one of a
-    /// range. If `order` is ` DESC`, it is `offset` rows before the last one.
+    /// Returns the rest of a SELECT for the key that is `offset` rows after the first one of a range,
+    /// or before the last one.
     fn seek(
         &self,
         from: Option<&[String]>,
         to: Option<&[String]>,
-        order: &str,
+        end: End,
         offset: u64,
     ) -> Result<String, SourceError> {
         let columns = &self.key.columns;
@@ -214,12 +220,16 @@ impl<'a> Cutter<'a> {
         };
         let values: Vec<String> =
             columns.iter().map(bound_expression).chain(columns.iter().map(printed_expression)).collect();
+        let order = match end {
+            End::First => "",
+            End::Last => " DESC",
+        };
         let orders: Vec<String> = columns.iter().map(|column| format!("{}{order}", quote(&column.name))).collect();
         Ok(format!(
             "{} FROM {}{} ORDER BY {} LIMIT {offset}, 1",
             values.join(", "),
             self.table,
-            index_range("FORCE", &self.key.index, columns, from, to)?,
+            index_range(IndexHint::Force, &self.key.index, columns, from, to)?,
             orders.join(", ")
         ))
     }
@@ -259,7 +269,7 @@ impl<'a> Cutter<'a> {
         end: Option<&[String]>,
     ) -> Result<(u64, u64), SourceError> {
         // If an index is forced, MySQL doesn't look into it for an estimate.
-        let range = |from, to| index_range("USE", &self.key.index, &self.key.columns, from, to);
+        let range = |from, to| index_range(IndexHint::Use, &self.key.index, &self.key.columns, from, to);
         let (left, right) = (range(start, Some(cut))?, range(Some(cut), end)?);
         let (explain, table) = (self.connection.product.explain(), &self.table);
         let sql = format!("{explain} SELECT 1 FROM {table}{left} UNION ALL SELECT 1 FROM {table}{right}");

@@ -36,7 +36,7 @@ pub(super) fn select(table: &Table, partition: &Partition) -> Result<String, Sou
             let constants = |bound: &Option<Vec<String>>| bound.as_ref().map(|b| constants(columns, b)).transpose();
             let (from, to) = (constants(from)?, constants(to)?);
             // Without the hint the server prefers to read the whole table over a large part of it.
-            sql.push_str(&index_range("FORCE", index, columns, from.as_deref(), to.as_deref())?);
+            sql.push_str(&index_range(IndexHint::Force, index, columns, from.as_deref(), to.as_deref())?);
         }
         Range::Unplanned | Range::Blocks { .. } | Range::Key { .. } => {
             return Err(SourceError::Plan("partition range of another engine".to_owned()));
@@ -45,11 +45,19 @@ pub(super) fn select(table: &Table, partition: &Partition) -> Result<String, Sou
     Ok(sql)
 }
 
+/// How a statement asks the server to use an index.
+#[derive(Clone, Copy)]
+pub(super) enum IndexHint {
+    /// The server reads by the index, however large the part of the table is.
+    Force,
+    /// The server considers no other index.
+    Use,
+}
+
 /// Returns the hint and the condition that follow a table's name, to select the rows whose key is
-/// at least `from` and below `to`. Both are constants for the first columns. `hint` is `FORCE` or
-/// `USE`.
+/// at least `from` and below `to`. Both are constants for the first columns.
 pub(super) fn index_range(
-    hint: &str,
+    hint: IndexHint,
     index: &str,
     columns: &[KeyColumn],
     from: Option<&[String]>,
@@ -62,6 +70,10 @@ pub(super) fn index_range(
     if let Some(to) = to {
         conditions.push(row_comparison(columns, to, "<", "<")?);
     }
+    let hint = match hint {
+        IndexHint::Force => "FORCE",
+        IndexHint::Use => "USE",
+    };
     let mut sql = format!(" {hint} INDEX ({})", quote(index));
     if !conditions.is_empty() {
         sql.push_str(" WHERE ");
@@ -171,7 +183,8 @@ mod tests {
     fn condition(columns: &[KeyColumn], from: Option<&[&str]>, to: Option<&[&str]>) -> String {
         let owned = |bound: &[&str]| bound.iter().map(|&value| value.to_owned()).collect::<Vec<_>>();
         let constants = |bound: &[&str]| constants(columns, &owned(bound)).unwrap();
-        index_range("FORCE", "i`", columns, from.map(constants).as_deref(), to.map(constants).as_deref()).unwrap()
+        index_range(IndexHint::Force, "i`", columns, from.map(constants).as_deref(), to.map(constants).as_deref())
+            .unwrap()
     }
 
     #[test]

@@ -53,7 +53,7 @@ decodes! {
     Float "float";
     Double "double";
     Decimal "decimal";
-    // A decimal with more digits than Parquet's decimals have. It stays text.
+    // A decimal with more digits than a 128-bit decimal can have. It stays text.
     LongDecimal "long decimal";
     Year "year";
     Date "date";
