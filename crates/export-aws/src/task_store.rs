@@ -188,7 +188,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use export_task::request::StartExportTask;
+    use export_task::table::TableName;
     use export_task::task::{ExportTask, Status};
+    use export_task::warning::{SkipReason, SkippedTable, Warnings};
 
     #[test]
     fn records_survive_the_store() {
@@ -200,6 +202,9 @@ mod tests {
         task.status = Status::InProgress;
         task.extracted_bytes = u64::MAX / 2;
         task.snapshot_time = Some(i64::MAX);
+        let table = TableName { database: "db".into(), schema: "a.b".into(), name: "t".into() };
+        let skipped = SkippedTable { table, reason: SkipReason::UnloggedTable, message: "m".into() };
+        task.warnings = Warnings::new(&[skipped], &["other".into()], &[]);
         assert_eq!(super::read(super::write(&task).unwrap()).unwrap(), task);
     }
 }

@@ -73,9 +73,7 @@ pub fn copying(task: &ExportTask, at: i64) -> Event {
 /// Returns the events of a task whose extraction begins: the stage, then the large tables that only
 /// one worker can read.
 pub fn planned(task: &ExportTask, plan: &PlanSummary, at: i64) -> Vec<Event> {
-    let single_threaded = |t: &&PlannedTable| {
-        t.bytes >= limits::SINGLE_THREADED_BYTES && t.batches.iter().map(|(_, count)| count).sum::<u32>() == 1
-    };
+    let single_threaded = |t: &&PlannedTable| t.bytes >= limits::SINGLE_THREADED_BYTES && t.partitions() == 1;
     let slow = plan.tables.iter().filter(single_threaded).take(limits::TABLE_EVENTS_PER_KIND).map(|t| {
         let message = format!(
             "Export task {}: Table {} will be exported in a slower single-threaded mode. Please expect a delay in export completion.",
@@ -99,7 +97,7 @@ pub fn progress(task: &ExportTask, plan: &PlanSummary, results: &[PartitionResul
     }
     for planned in &plan.tables {
         let Some(&(parts, bytes, since)) = by_table.get(&planned.table.id) else { continue };
-        if parts >= planned.batches.iter().map(|(_, count)| count).sum() {
+        if parts >= planned.partitions() {
             (finished, finished_bytes) = (finished + 1, finished_bytes + bytes);
             continue;
         }

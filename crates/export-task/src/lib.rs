@@ -23,7 +23,7 @@
 //! let request = request.validate()?;
 //! assert!(request.export_only.selects_database("shop"));
 //!
-//! let task = ExportTask::new(request, "arn:aws:states:::execution:nightly".into(), 1_667_249_886_998);
+//! let task = ExportTask::new(request, "arn:execution".into(), 1_667_249_886_998);
 //! assert_eq!(task.status, Status::Starting);
 //!
 //! let path = TaskPath::new(&task.request.s3_prefix, &task.request.export_task_identifier);

@@ -155,6 +155,13 @@ pub struct PlannedTable {
     pub bytes: u64,
 }
 
+impl PlannedTable {
+    /// Returns the number of partitions.
+    pub(crate) fn partitions(&self) -> u32 {
+        self.batches.iter().map(|(_, partitions)| partitions).sum()
+    }
+}
+
 /// The result of a [`Partition`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
