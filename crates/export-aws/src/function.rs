@@ -64,3 +64,53 @@ impl Function {
         Ok(Ok(serde_json::from_slice(&payload)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Replay};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::ErrorKind;
+
+    async fn invoke(answer: Answer) -> (Result<Result<Value, FunctionError>, StepError>, Replay) {
+        let replay = Replay::new(move |_| answer.clone());
+        let function = Function::new(Client::new(&replay.config()), "callee".into());
+        (function.invoke(&json!({"Task": "t"})).await, replay)
+    }
+
+    #[tokio::test]
+    async fn the_input_is_sent_and_the_output_is_returned() {
+        let (output, replay) = invoke(json!({"Status": "deleted"}).into()).await;
+        assert_eq!(output.unwrap().unwrap(), json!({"Status": "deleted"}));
+        let calls = replay.calls("POST /2015-03-31/functions/callee/invocations");
+        assert_eq!(calls[0].json(), json!({"Task": "t"}));
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_function_is_not_an_error_of_the_call() {
+        for (body, error_type, error_message) in [
+            (r#"{"errorType": "PreconditionFailed", "errorMessage": "m"}"#, "PreconditionFailed", "m"),
+            // Lambda reports a function that it killed without a type.
+            (r#"{"errorMessage": "Task timed out"}"#, "", "Task timed out"),
+            ("", "", ""),
+        ] {
+            let error = invoke(Answer::FunctionError(body.into())).await.0.unwrap().unwrap_err();
+            assert_eq!((error.error_type.as_str(), error.error_message.as_str()), (error_type, error_message));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_call_says_which_function_was_called() {
+        for (status, code, kind) in [
+            (429, "TooManyRequestsException", ErrorKind::ServiceUnavailable),
+            (403, "AccessDeniedException", ErrorKind::InternalFailure),
+        ] {
+            let error = invoke(Answer::Error(status, code)).await.0.unwrap_err();
+            assert_eq!(error.kind, kind);
+            assert!(error.to_string().starts_with("the function callee can't be called"), "{error}");
+        }
+    }
+}

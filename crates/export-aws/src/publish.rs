@@ -110,3 +110,92 @@ impl Publisher {
         self.publish(ended).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Replay, task, task_table};
+    use export_task::task::Status;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Publishes the end of a task. `answer` replaces the answer to one operation.
+    async fn publish_end(task: ExportTask, answer: Option<(&str, Answer)>) -> (Result<bool, StepError>, Replay) {
+        let answer = answer.map(|(operation, answer)| (operation.to_owned(), answer));
+        let stored = task.clone();
+        let replay = Replay::new(move |call| match (&answer, call.operation.as_str()) {
+            (Some((operation, answer)), called) if operation == called => answer.clone(),
+            (_, "Publish") => Answer::Body("<PublishResponse><PublishResult/></PublishResponse>".into()),
+            (_, "PutEvents") => json!({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}).into(),
+            _ => task_table(call, &stored),
+        });
+        let aws = replay.config();
+        let store = TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into());
+        (Publisher::new(&aws, "arn:topic".into()).publish_end(&store, &task).await, replay)
+    }
+
+    fn ended() -> ExportTask {
+        let mut task = task();
+        (task.status, task.task_end_time) = (Status::Complete, Some(1));
+        task
+    }
+
+    #[tokio::test]
+    async fn the_end_is_claimed_then_published_then_recorded() {
+        let (result, replay) = publish_end(ended(), None).await;
+        assert!(result.unwrap());
+        // Two events on the bus: the state change and the event of the topic.
+        assert_eq!(
+            replay.operations(),
+            ["UpdateItem", "PutEvents", "Publish", "PutEvents", "UpdateItem", "TransactWriteItems"]
+        );
+        assert!(replay.calls("Publish")[0].body.contains("RDS-EVENT-0236"));
+        assert_eq!(replay.calls("UpdateItem")[1].json()["ExpressionAttributeNames"]["#name"], "PublishedAt");
+    }
+
+    #[tokio::test]
+    async fn an_end_that_is_published_is_not_published_again() {
+        let mut task = ended();
+        task.published_at = Some(2);
+        let (result, replay) = publish_end(task, None).await;
+        assert!(result.unwrap());
+        assert!(replay.operations().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_claim_of_another_caller_is_respected() {
+        let refused = Answer::Error(400, "ConditionalCheckFailedException");
+        let (result, replay) = publish_end(ended(), Some(("UpdateItem", refused))).await;
+        assert!(!result.unwrap());
+        assert_eq!(replay.operations(), ["UpdateItem"]);
+    }
+
+    #[tokio::test]
+    async fn after_an_error_the_claim_is_released_and_nothing_is_recorded() {
+        for failing in ["Publish", "PutEvents"] {
+            let (result, replay) = publish_end(ended(), Some((failing, Answer::Error(500, "InternalError")))).await;
+            assert_eq!(result.unwrap_err().kind, ErrorKind::ServiceUnavailable);
+            let updates = replay.calls("UpdateItem");
+            let released = updates[1].json();
+            assert_eq!(updates.len(), 2);
+            assert_eq!(released["ExpressionAttributeNames"]["#name"], "PublishingUntil");
+            assert_eq!(released["ExpressionAttributeValues"][":value"]["N"], "0");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_the_bus_refuses_is_an_error_of_a_successful_call() {
+        let refused = json!({"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]});
+        let (result, _) = publish_end(ended(), Some(("PutEvents", refused.into()))).await;
+        assert_eq!(result.unwrap_err().kind, ErrorKind::ServiceUnavailable);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_has_not_ended_has_no_end_to_publish() {
+        let (result, replay) = publish_end(task(), None).await;
+        assert_eq!(result.unwrap_err().kind, ErrorKind::InternalFailure);
+        assert!(replay.operations().is_empty());
+    }
+}

@@ -151,3 +151,144 @@ async fn find_grant(deps: &Deps, task: &ExportTask, key: &str) -> Result<Option<
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Call, Replay, task, task_table};
+    use export_aws::ErrorKind;
+    use serde_json::json;
+
+    use super::*;
+
+    fn cluster(status: &str, instance: Option<&str>) -> Answer {
+        let member = instance.map(|id| format!("<DBClusterMember><DBInstanceIdentifier>{id}</DBInstanceIdentifier></DBClusterMember>"));
+        Answer::Body(format!(
+            "<DescribeDBClustersResponse><DescribeDBClustersResult><DBClusters><DBCluster><Status>{status}</Status>\
+             <DBClusterMembers>{}</DBClusterMembers></DBCluster></DBClusters></DescribeDBClustersResult>\
+             </DescribeDBClustersResponse>",
+            member.unwrap_or_default()
+        ))
+    }
+
+    const GONE: Answer = Answer::Error(404, "DBClusterNotFoundFault");
+
+    /// Calls the handler once. `script` answers RDS and KMS.
+    async fn call(
+        task: ExportTask,
+        script: impl Fn(&Call) -> Option<Answer> + Send + 'static,
+    ) -> (Result<Output, StepError>, Replay) {
+        let input = Input { task: TaskRef::from(&task) };
+        let replay = Replay::new(move |call| script(call).unwrap_or_else(|| task_table(call, &task)));
+        let aws = replay.config();
+        let deps = Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            rds: aws_sdk_rds::Client::new(&aws),
+            kms: aws_sdk_kms::Client::new(&aws),
+        };
+        (handle(&deps, input).await, replay)
+    }
+
+    fn is_cleaned_up(replay: &Replay) -> bool {
+        replay.calls("UpdateItem").iter().any(|call| call.json()["ExpressionAttributeNames"]["#name"] == "CleanedUpAt")
+    }
+
+    #[tokio::test]
+    async fn the_instance_is_deleted_before_the_cluster() {
+        for (instance, deletion) in [(Some("i"), "DeleteDBInstance"), (None, "DeleteDBCluster")] {
+            let (output, replay) = call(task(), move |call| match call.operation.as_str() {
+                "DescribeDBClusters" => Some(cluster("available", instance)),
+                operation if operation == deletion => Some(Answer::Body(format!("<{deletion}Response><{deletion}Result/></{deletion}Response>"))),
+                _ => None,
+            })
+            .await;
+            assert_eq!(output.unwrap(), Output { status: Deletion::Deleting, wait: 5 });
+            assert_eq!(replay.operations(), ["GetItem", "DescribeDBClusters", deletion]);
+            assert!(replay.calls(deletion)[0].body.contains("SkipFinalSnapshot=true"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deletion_in_progress_is_left_alone() {
+        let (output, replay) =
+            call(task(), |call| (call.operation == "DescribeDBClusters").then(|| cluster("deleting", Some("i")))).await;
+        assert_eq!(output.unwrap().status, Deletion::Deleting);
+        assert_eq!(replay.operations(), ["GetItem", "DescribeDBClusters"]);
+    }
+
+    #[tokio::test]
+    async fn a_state_that_does_not_allow_deletion_yet_is_no_error_but_a_refusal_is() {
+        for (code, kind) in [
+            ("InvalidDBClusterStateFault", None),
+            ("DBClusterNotFoundFault", None),
+            ("AccessDenied", Some(ErrorKind::InternalFailure)),
+        ] {
+            let (output, replay) = call(task(), move |call| match call.operation.as_str() {
+                "DescribeDBClusters" => Some(cluster("creating", None)),
+                "DeleteDBCluster" => Some(Answer::Error(400, code)),
+                _ => None,
+            })
+            .await;
+            assert_eq!(output.as_ref().err().map(|error| error.kind), kind, "{code}");
+            assert!(output.map_or(true, |output| output.status == Deletion::Deleting));
+            assert!(!is_cleaned_up(&replay));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clone_that_is_gone_ends_the_clean_up_and_a_repeated_call_does_the_same() {
+        for _ in 0..2 {
+            let (output, replay) = call(task(), |call| (call.operation == "DescribeDBClusters").then_some(GONE)).await;
+            assert_eq!(output.unwrap().status, Deletion::Deleted);
+            assert!(is_cleaned_up(&replay));
+            // Without a key there is no grant.
+            assert!(replay.calls("ListGrants").is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_recorded_grant_is_revoked_and_an_unrecorded_one_is_found_by_its_name() {
+        for recorded in [true, false] {
+            let mut task = task();
+            task.kms_key_arn = Some("arn:key".into());
+            task.grant_id = recorded.then(|| "recorded".to_owned());
+            let name = task.clone_identifier.clone();
+            let (output, replay) = call(task, move |call| match call.operation.as_str() {
+                "DescribeDBClusters" => Some(GONE),
+                "ListGrants" => Some(
+                    json!({"Grants": [{"GrantId": "other", "Name": "another"}, {"GrantId": "found", "Name": name}]})
+                        .into(),
+                ),
+                "RevokeGrant" => Some(json!({}).into()),
+                _ => None,
+            })
+            .await;
+            assert_eq!(output.unwrap().status, Deletion::Deleted);
+            let revoked = replay.calls("RevokeGrant")[0].json();
+            assert_eq!(revoked, json!({"KeyId": "arn:key", "GrantId": if recorded { "recorded" } else { "found" }}));
+            assert!(is_cleaned_up(&replay));
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_temporary_error_of_the_key_keeps_the_clean_up_from_ending() {
+        for (answer, kind) in [
+            (Answer::Error(400, "NotFoundException"), None),
+            (Answer::Error(400, "AccessDeniedException"), None),
+            (Answer::Error(500, "KMSInternalException"), Some(ErrorKind::ServiceUnavailable)),
+        ] {
+            let mut task = task();
+            task.kms_key_arn = Some("arn:key".into());
+            task.grant_id = Some("grant".into());
+            let (output, replay) = call(task, move |call| match call.operation.as_str() {
+                "DescribeDBClusters" => Some(GONE),
+                "RevokeGrant" => Some(answer.clone()),
+                _ => None,
+            })
+            .await;
+            assert_eq!(output.err().map(|error| error.kind), kind);
+            assert_eq!(is_cleaned_up(&replay), kind.is_none());
+        }
+    }
+}

@@ -228,3 +228,121 @@ const USER_FACING: &[&str] = &[
     "DataUnsupported",
     "PlanIncomplete",
 ];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Replay, task, task_table};
+    use serde_json::json;
+
+    use super::*;
+
+    fn lambda_error(error: &str, message: &str) -> Caught {
+        let cause = json!({"errorType": error, "errorMessage": message, "stackTrace": []}).to_string();
+        Caught { error: error.into(), cause }
+    }
+
+    fn internal() -> (String, String) {
+        ("InternalFailure".into(), "An unknown internal error occurred.".into())
+    }
+
+    /// A task in which a worker recorded the reason of an error.
+    fn recorded() -> ExportTask {
+        let mut task = task();
+        task.failure_code = Some("SourceThrottled".into());
+        task.failure_cause = Some("The database is busy.".into());
+        task
+    }
+
+    #[test]
+    fn errors_for_the_user_keep_their_message() {
+        for error in USER_FACING {
+            let caught = lambda_error(error, "what the user can do");
+            let expected = ((*error).to_owned(), "what the user can do".to_owned());
+            // The recorded reason belongs to another error, which a retry overcame.
+            assert_eq!(reason(&recorded(), Some(&caught)), expected);
+        }
+    }
+
+    #[test]
+    fn other_errors_become_the_unknown_internal_error() {
+        let not_json = Caught { error: "PreconditionFailed".into(), cause: "not a document".into() };
+        for caught in [
+            lambda_error("InternalFailure", "a secret detail"),
+            lambda_error("Runtime.ExitError", "a secret detail"),
+            lambda_error("States.Timeout", ""),
+            not_json,
+        ] {
+            assert_eq!(reason(&recorded(), Some(&caught)), internal(), "{caught:?}");
+        }
+        assert_eq!(reason(&recorded(), None), internal());
+    }
+
+    #[test]
+    fn the_failure_of_workers_has_the_reason_that_a_worker_recorded() {
+        let caught = Caught { error: WORKERS_FAILED.into(), cause: "{}".into() };
+        assert_eq!(
+            reason(&recorded(), Some(&caught)),
+            ("SourceThrottled".to_owned(), "The database is busy.".to_owned())
+        );
+        assert_eq!(reason(&task(), Some(&caught)), internal());
+        let mut internal_only = recorded();
+        internal_only.failure_code = Some("InternalFailure".into());
+        assert_eq!(reason(&internal_only, Some(&caught)), internal());
+    }
+
+    /// Calls the handler for a workflow that failed with `PreconditionFailed`. The task table is the only service, so
+    /// any call of S3 or STS fails the test.
+    async fn fail(task: ExportTask) -> (Output, Replay) {
+        let input = Input {
+            task: TaskRef::from(&task),
+            outcome: Outcome::Failed,
+            error: Some(lambda_error("PreconditionFailed", "KMS key check failed.")),
+        };
+        let mut stored = task;
+        let replay = Replay::new(move |call| {
+            if call.operation == "TransactWriteItems" {
+                let update = &call.json()["TransactItems"][2]["Update"];
+                let value = |name: &str| update["ExpressionAttributeValues"][name]["S"].as_str().map(str::to_owned);
+                stored.status = serde_json::from_value(json!(value(":status"))).unwrap();
+                (stored.failure_code, stored.failure_cause) = (value(":code"), value(":cause"));
+            }
+            task_table(call, &stored)
+        });
+        let aws = replay.config();
+        let deps = Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            work_bucket: StackWorkBucket::new(aws_sdk_s3::Client::new(&aws), "work".into()),
+            aws,
+        };
+        (handle(&deps, input).await.unwrap(), replay)
+    }
+
+    #[tokio::test]
+    async fn a_task_fails_with_the_error_of_the_workflow() {
+        let (output, replay) = fail(task()).await;
+        let (error, cause) = ("PreconditionFailed".to_owned(), "KMS key check failed.".to_owned());
+        assert_eq!(output, Output { status: "FAILED", error, cause });
+        assert_eq!(replay.operations(), ["GetItem", "TransactWriteItems", "GetItem"]);
+    }
+
+    #[tokio::test]
+    async fn a_canceled_task_ends_as_canceled_whatever_the_error_was() {
+        let mut task = task();
+        task.status = Status::Canceling;
+        let (output, _) = fail(task).await;
+        assert_eq!(output, Output { status: "CANCELED", error: String::new(), cause: String::new() });
+    }
+
+    #[tokio::test]
+    async fn a_task_that_has_ended_is_not_changed_by_a_repeated_call() {
+        for (status, error) in [(Status::Failed, "CloneFailed"), (Status::Complete, ""), (Status::Canceled, "")] {
+            let mut task = task();
+            (task.status, task.failure_code) = (status, Some("CloneFailed".into()));
+            let (output, replay) = fail(task).await;
+            assert_eq!((output.status, output.error.as_str()), (status.as_str(), error));
+            assert_eq!(replay.operations(), ["GetItem"]);
+        }
+    }
+}

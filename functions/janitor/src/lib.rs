@@ -174,3 +174,191 @@ async fn is_running(deps: &Deps, task: &ExportTask) -> Result<bool, StepError> {
         None => now_millis() - task.created_at < GRACE_MILLIS,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::{Arc, Mutex};
+
+    use aws_replay::{Answer, Call, Replay, task, task_table};
+    use export_aws::ErrorKind;
+    use export_task::task::Status;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const FINISH_EXPORT: &str = "POST /2015-03-31/functions/finish-export/invocations";
+    const DELETE_CLONE: &str = "POST /2015-03-31/functions/delete-clone/invocations";
+
+    fn deps(replay: &Replay) -> Deps {
+        let aws = replay.config();
+        let function = |name: &str| Function::new(aws_sdk_lambda::Client::new(&aws), name.into());
+        Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            rds: aws_sdk_rds::Client::new(&aws),
+            step_functions: aws_sdk_sfn::Client::new(&aws),
+            publisher: Publisher::new(&aws, "arn:topic".into()),
+            finish_export: function("finish-export"),
+            delete_clone: function("delete-clone"),
+        }
+    }
+
+    fn event() -> IgnoredAny {
+        serde_json::from_value(json!({"source": "aws.states"})).unwrap()
+    }
+
+    fn execution(status: &str) -> Answer {
+        json!({"executionArn": "arn:execution", "stateMachineArn": "arn:machine", "status": status, "startDate": 0}).into()
+    }
+
+    fn clones(clones: &[(&str, &str)]) -> Answer {
+        let cluster = |(clone, task): &(&str, &str)| {
+            format!(
+                "<DBCluster><DBClusterIdentifier>{clone}</DBClusterIdentifier><TagList><Tag><Key>{TASK_TAG}</Key>\
+                 <Value>{task}</Value></Tag></TagList></DBCluster>"
+            )
+        };
+        Answer::Body(format!(
+            "<DescribeDBClustersResponse><DescribeDBClustersResult><DBClusters>{}</DBClusters>\
+             </DescribeDBClustersResult></DescribeDBClustersResponse>",
+            clones.iter().map(cluster).collect::<String>()
+        ))
+    }
+
+    /// Answers as the services do when everything goes well. `finish-export` ends the task.
+    fn services(call: &Call, task: &mut ExportTask) -> Answer {
+        match call.operation.as_str() {
+            "DescribeExecution" => execution("ABORTED"),
+            "DescribeDBClusters" => clones(&[]),
+            "Publish" => Answer::Body("<PublishResponse><PublishResult/></PublishResponse>".into()),
+            "PutEvents" => json!({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}).into(),
+            FINISH_EXPORT => {
+                task.status = Status::Failed;
+                task.task_end_time = Some(1);
+                json!({"Status": "FAILED", "Error": "InternalFailure", "Cause": "cause"}).into()
+            }
+            DELETE_CLONE => json!({"Status": "deleted", "Wait": 5}).into(),
+            _ => task_table(call, task),
+        }
+    }
+
+    /// Sweeps once. `script` may replace the answers of the services.
+    async fn sweep(
+        mut task: ExportTask,
+        mut script: impl FnMut(&Call) -> Option<Answer> + Send + 'static,
+    ) -> (Result<(), StepError>, Replay) {
+        let replay = Replay::new(move |call| script(call).unwrap_or_else(|| services(call, &mut task)));
+        (handle(&deps(&replay), event()).await, replay)
+    }
+
+    #[tokio::test]
+    async fn a_task_whose_execution_died_is_ended_published_and_cleaned_up() {
+        let reference = serde_json::to_value(TaskRef::from(&task())).unwrap();
+        let (result, replay) = sweep(task(), |_| None).await;
+        result.unwrap();
+        let finished = &replay.calls(FINISH_EXPORT)[0].json();
+        assert_eq!(
+            *finished,
+            json!({"Task": reference, "Outcome": "FAILED",
+                "Error": {"Error": "States.Aborted", "Cause": "The execution ended before the task did."}})
+        );
+        assert_eq!(replay.calls("Publish").len(), 1);
+        assert_eq!(replay.calls(DELETE_CLONE)[0].json(), json!({"Task": reference}));
+        let order: Vec<String> = replay.operations();
+        let position = |operation: &str| order.iter().position(|o| o == operation).unwrap();
+        assert!(position(FINISH_EXPORT) < position("Publish") && position("Publish") < position(DELETE_CLONE));
+    }
+
+    #[tokio::test]
+    async fn a_task_with_a_running_execution_is_left_alone() {
+        let (result, replay) =
+            sweep(task(), |call| (call.operation == "DescribeExecution").then(|| execution("RUNNING"))).await;
+        result.unwrap();
+        assert_eq!(replay.operations(), ["Query", "GetItem", "DescribeExecution", "DescribeDBClusters"]);
+    }
+
+    #[tokio::test]
+    async fn a_missing_execution_may_be_about_to_start() {
+        for (age, calls) in [(0, 0), (GRACE_MILLIS + 1_000, 1)] {
+            let mut task = task();
+            task.created_at = now_millis() - age;
+            let (result, replay) = sweep(task, |call| {
+                (call.operation == "DescribeExecution").then_some(Answer::Error(400, "ExecutionDoesNotExist"))
+            })
+            .await;
+            result.unwrap();
+            assert_eq!(replay.calls(FINISH_EXPORT).len(), calls, "{age}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_has_ended_is_not_ended_again() {
+        for published_at in [None, Some(2)] {
+            let mut task = task();
+            (task.status, task.task_end_time, task.published_at) = (Status::Complete, Some(1), published_at);
+            let (result, replay) = sweep(task, |_| None).await;
+            result.unwrap();
+            assert!(replay.calls(FINISH_EXPORT).is_empty());
+            assert_eq!(replay.calls("Publish").len(), usize::from(published_at.is_none()));
+            assert_eq!(replay.calls(DELETE_CLONE).len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clone_that_outlived_its_task_is_deleted_and_a_clone_of_another_stack_is_not() {
+        let mut ended = task();
+        ended.status = Status::Failed;
+        let clone = ended.clone_identifier.clone();
+        // Nothing is open. One cluster is the task's clone, one belongs to a task that is not in the table, one has the
+        // tag of the task but another name, one is no clone at all.
+        let (result, replay) = sweep(ended, move |call| match call.operation.as_str() {
+            "Query" => Some(json!({"Items": [], "Count": 0}).into()),
+            "DescribeDBClusters" => {
+                Some(clones(&[(&clone, "t"), ("export-clone-a", "other"), ("export-clone-b", "t"), ("source", "t")]))
+            }
+            _ => None,
+        })
+        .await;
+        result.unwrap();
+        let deleted: Vec<Value> = replay.calls(DELETE_CLONE).iter().map(|call| call.json()["Task"].clone()).collect();
+        assert_eq!(deleted.len(), 1);
+        assert_eq!(deleted[0]["ExportTaskIdentifier"], "t");
+        assert!(replay.calls(FINISH_EXPORT).is_empty() && replay.calls("Publish").is_empty());
+    }
+
+    #[tokio::test]
+    async fn delete_clone_is_called_until_the_clone_is_gone() {
+        let calls = Arc::new(Mutex::new(0));
+        let (result, _) = sweep(task(), {
+            let calls = Arc::clone(&calls);
+            move |call| {
+                let mut calls = calls.lock().unwrap();
+                *calls += u32::from(call.operation == DELETE_CLONE);
+                (call.operation == DELETE_CLONE && *calls == 1).then(|| json!({"Status": "deleting", "Wait": 5}).into())
+            }
+        })
+        .await;
+        result.unwrap();
+        assert_eq!(*calls.lock().unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_error_on_the_way_does_not_keep_the_clone_and_is_returned() {
+        for failing in [FINISH_EXPORT, "Publish", "DescribeDBClusters"] {
+            let (result, replay) = sweep(task(), move |call| {
+                (call.operation == failing).then(|| match failing {
+                    FINISH_EXPORT => Answer::FunctionError(r#"{"errorType": "DestinationDenied", "errorMessage": "m"}"#.into()),
+                    _ => Answer::Error(503, "ServiceUnavailable"),
+                })
+            })
+            .await;
+            let error = result.unwrap_err();
+            match failing {
+                FINISH_EXPORT => assert_eq!(error.to_string(), "finish-export failed: DestinationDenied: m"),
+                _ => assert_eq!(error.kind, ErrorKind::ServiceUnavailable, "{error}"),
+            }
+            assert_eq!(replay.calls(DELETE_CLONE).len(), 1, "{failing}");
+        }
+    }
+}

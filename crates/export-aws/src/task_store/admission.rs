@@ -152,3 +152,59 @@ impl TaskStore {
 pub(super) fn built(error: BuildError) -> StepError {
     StepError::caused(ErrorKind::InternalFailure, "a task store request is incomplete", error)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Replay, task, task_table};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Admits the task of an execution. The table holds the task of `arn:execution`. `codes` are the reasons of a
+    /// canceled transaction, one for each write.
+    async fn admit(execution: &str, codes: [&str; 4]) -> (Result<ExportTask, StepError>, Replay) {
+        let reasons = codes.map(|code| json!({"Code": code}));
+        let replay = Replay::new(move |call| match call.operation.as_str() {
+            "TransactWriteItems" => Answer::ErrorBody(
+                json!({"__type": "TransactionCanceledException", "message": "canceled", "CancellationReasons": reasons}),
+            ),
+            _ => task_table(call, &task()),
+        });
+        let store = TaskStore::new(aws_sdk_dynamodb::Client::new(&replay.config()), "tasks".into());
+        let mut task = task();
+        task.execution_arn = execution.into();
+        (store.admit(&task, 5).await, replay)
+    }
+
+    const FAILED: &str = "ConditionalCheckFailed";
+
+    #[tokio::test]
+    async fn a_repeated_admission_returns_the_first_one() {
+        let (admitted, _) = admit("arn:execution", [FAILED, FAILED, FAILED, "None"]).await;
+        assert_eq!(admitted.unwrap(), task());
+    }
+
+    #[tokio::test]
+    async fn the_condition_that_failed_decides_the_error() {
+        for (codes, error) in [
+            ([FAILED, FAILED, FAILED, "None"], "ExportTaskAlreadyExists"),
+            (["None", FAILED, FAILED, "None"], "InvalidExportSourceState"),
+            (["None", "None", FAILED, "None"], "ExportTaskLimitReachedFault"),
+        ] {
+            let (admitted, _) = admit("arn:other", codes).await;
+            assert_eq!(admitted.unwrap_err().kind, ErrorKind::Api(error));
+        }
+    }
+
+    #[tokio::test]
+    async fn conflicts_are_retried_and_other_reasons_are_not() {
+        let (admitted, replay) = admit("arn:other", ["TransactionConflict", "None", "None", "None"]).await;
+        assert_eq!(admitted.unwrap_err().kind, ErrorKind::ServiceUnavailable);
+        assert_eq!(replay.operations().len(), ATTEMPTS as usize);
+        let (admitted, replay) = admit("arn:other", ["ValidationError", "None", "None", "None"]).await;
+        assert_eq!(admitted.unwrap_err().kind, ErrorKind::InternalFailure);
+        assert_eq!(replay.operations().len(), 1);
+    }
+}
