@@ -15,6 +15,8 @@ pub fn run(layout: &Layout) -> Result<(), Box<dyn Error>> {
     // The tests of the stack run these binaries, so they are built first.
     cargo(layout, "build", &["build", "--workspace", "--all-targets"])?;
     cargo(layout, "tests", &["test", "--workspace", "--all-targets"])?;
+    // `--all-targets` leaves out the examples in the documentation.
+    cargo(layout, "documentation examples", &["test", "--workspace", "--doc", "--quiet"])?;
     println!("All checks and tests passed in {} s.", began.elapsed().as_secs());
     Ok(())
 }
