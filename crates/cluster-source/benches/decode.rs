@@ -1,5 +1,6 @@
-//! Decodes rows into record batches, as servers send them: `cargo bench --package cluster-source`. The rows look like those of
-//! TPC-H's lineitem. The columns except the keys are text (AWS's types), or Parquet's own dates and decimals.
+//! Decodes rows into record batches, as servers send them: `cargo bench --package cluster-source`.
+//! The rows look like those of TPC-H's lineitem. The columns except the keys are text (AWS's
+//! types), or Parquet's own dates and decimals.
 
 #![allow(clippy::unwrap_used)]
 
@@ -61,7 +62,8 @@ fn mysql_binary_rows(bencher: Bencher) {
     });
 }
 
-/// Returns a table of four keys, four sums of money, three dates and five texts. `decodes` are the engine's decoders for them.
+/// Returns a table of four keys, four sums of money, three dates and five texts. `decodes` are the
+/// engine's decoders for them.
 fn table(decodes: [&str; 4], money: ParquetType, date: ParquetType) -> Table {
     let kinds = [(4, ParquetType::Int64), (4, money), (3, date), (5, ParquetType::String)];
     let columns = kinds.into_iter().zip(decodes).flat_map(|((count, parquet), decode)| {
@@ -86,7 +88,8 @@ fn table(decodes: [&str; 4], money: ParquetType, date: ParquetType) -> Table {
     }
 }
 
-/// Returns the values of row `n`: the keys, the money in cents, the days since 2000-01-01, and the texts.
+/// Returns the values of row `n`: the keys, the money in cents, the days since 2000-01-01, and the
+/// texts.
 fn values(n: u32) -> ([i64; 4], [u32; 4], [i32; 3], [String; 5]) {
     // Spreads the numbers. Any odd constant would work.
     let random = n.wrapping_mul(2_654_435_761);
@@ -118,7 +121,8 @@ fn copy() -> Vec<u8> {
     copy
 }
 
-/// Returns a `numeric` of two decimals. Its digits are to base 10,000, without leading or trailing zeros.
+/// Returns a `numeric` of two decimals. Its digits are to base 10,000, without leading or trailing
+/// zeros.
 fn numeric(cents: u32) -> Vec<u8> {
     let (whole, fraction) = (cents / 100, cents % 100 * 100);
     let mut digits = vec![(whole / 10_000) as u16, (whole % 10_000) as u16, fraction as u16];

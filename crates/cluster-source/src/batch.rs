@@ -10,7 +10,8 @@ use export_task::table::{Column, ParquetType, Table};
 
 use crate::error::SourceError;
 
-/// With more bytes than this in one batch, one more value of [`MAX_VALUE_BYTES`] could exceed 32-bit offsets.
+/// With more bytes than this in one batch, one more value of [`MAX_VALUE_BYTES`] could exceed
+/// 32-bit offsets.
 const MAX_BATCH_BYTES: usize = 512 * 1024 * 1024;
 
 /// More than any server can send as one value.
@@ -23,8 +24,8 @@ pub struct BatchOptions {
     pub max_rows: usize,
     /// A record batch ends with the row that brings the size of its values to this many bytes.
     pub max_bytes: usize,
-    /// A larger value is [`SourceError::ValueTooLarge`]. Its size is that of the sent bytes; for a bit string, that of the
-    /// printed text.
+    /// A larger value is [`SourceError::ValueTooLarge`]. Its size is that of the sent bytes; for a
+    /// bit string, that of the printed text.
     pub max_value_bytes: Option<usize>,
     /// A larger row is [`SourceError::RowTooLarge`]. Its size is that of the sent bytes.
     pub max_row_bytes: Option<usize>,
@@ -76,8 +77,9 @@ impl BatchBuilder {
         self.rows >= self.options.max_rows || self.bytes >= self.options.max_bytes
     }
 
-    /// Returns the rows since the last call, or `None` if there are none. `finish` builds the array of a column. Its second
-    /// argument limits the bytes of the buffers that it allocates for the next array.
+    /// Returns the rows since the last call, or `None` if there are none. `finish` builds the array
+    /// of a column. Its second argument limits the bytes of the buffers that it allocates for the
+    /// next array.
     pub fn take<C>(
         &mut self,
         columns: &mut [C],
@@ -100,7 +102,8 @@ impl BatchBuilder {
 /// Length of a UUID in bytes.
 pub(crate) const UUID_BYTES: i32 = 16;
 
-/// Returns the Arrow schema of a table's record batches. Every column is nullable, as in AWS's files.
+/// Returns the Arrow schema of a table's record batches. Every column is nullable, as in AWS's
+/// files.
 pub fn arrow_schema(table: &Table) -> SchemaRef {
     let field_of = |column: &Column| {
         let values = field(if column.list { ELEMENT } else { &column.name }, column.parquet);
@@ -125,7 +128,8 @@ fn field(name: &str, parquet: ParquetType) -> Field {
     }
 }
 
-/// Returns the name of the Arrow extension type, if the storage type alone does not identify the type.
+/// Returns the name of the Arrow extension type, if the storage type alone does not identify the
+/// type.
 fn extension(parquet: ParquetType) -> Option<&'static str> {
     match parquet {
         ParquetType::Uuid => Some("arrow.uuid"),

@@ -1,7 +1,8 @@
 //! The errors of reading a cluster, and the few kinds that a caller acts on.
 //!
-//! No error holds row data. A server's DETAIL, HINT and CONTEXT are dropped, and so is the message of an error that may
-//! quote values. Each engine maps its own errors: see `postgres/failure.rs` and `mysql/failure.rs`.
+//! No error holds row data. A server's DETAIL, HINT and CONTEXT are dropped, and so is the message
+//! of an error that may quote values. Each engine maps its own errors: see `postgres/failure.rs`
+//! and `mysql/failure.rs`.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -109,7 +110,8 @@ pub enum SourceError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The server reports that its own data is corrupted: a block, an index, or a value stored outside its row.
+    /// The server reports that its own data is corrupted: a block, an index, or a value stored
+    /// outside its row.
     #[error("the database reports corrupted data")]
     Corrupted {
         /// The cause.
@@ -211,7 +213,8 @@ impl SourceError {
 
     /// Returns `table` as a skipped one if the error means that it must be left out.
     ///
-    /// A refused access counts as well: after a successful login it means that a privilege on the table is missing.
+    /// A refused access counts as well: after a successful login it means that a privilege on the
+    /// table is missing.
     pub fn skips(&self, table: &Table) -> Option<SkippedTable> {
         let reason = match self.kind() {
             ErrorKind::Skip(reason) => reason,

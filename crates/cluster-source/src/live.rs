@@ -1,6 +1,6 @@
-//! Reads a server as it was at one moment while others write to it. On PostgreSQL, connections share a snapshot. On MySQL,
-//! writers are stopped while the reading connections begin their transactions. A clone needs none of this, because nobody
-//! writes to it.
+//! Reads a server as it was at one moment while others write to it. On PostgreSQL, connections
+//! share a snapshot. On MySQL, writers are stopped while the reading connections begin their
+//! transactions. A clone needs none of this, because nobody writes to it.
 
 use export_task::export_only::ExportOnly;
 
@@ -8,8 +8,9 @@ use crate::error::SourceError;
 use crate::source::Source;
 use crate::{mysql, postgres};
 
-/// A live server, pinned at one moment until this is dropped. All connections from [`Source::reader`] of [`Live::source`] see
-/// the same rows. Where the server can prevent it, nobody rewrites or alters the tables meanwhile.
+/// A live server, pinned at one moment until this is dropped. All connections from
+/// [`Source::reader`] of [`Live::source`] see the same rows. Where the server can prevent it,
+/// nobody rewrites or alters the tables meanwhile.
 pub struct Live {
     source: Source,
     notes: Vec<String>,
@@ -23,8 +24,8 @@ enum Pin {
 }
 
 impl Live {
-    /// Locks the tables of every selected database against all changes except those of rows, and takes a snapshot. On MySQL,
-    /// also opens `readers` connections that will read.
+    /// Locks the tables of every selected database against all changes except those of rows, and
+    /// takes a snapshot. On MySQL, also opens `readers` connections that will read.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -41,8 +42,9 @@ impl Live {
         })
     }
 
-    /// Returns an error if the server is not pinned any more. Rows that were read are consistent only if it still is. On MySQL
-    /// there is nothing to check: a lost connection is never replaced, so reading from it fails.
+    /// Returns an error if the server is not pinned any more. Rows that were read are consistent
+    /// only if it still is. On MySQL there is nothing to check: a lost connection is never
+    /// replaced, so reading from it fails.
     ///
     /// # Errors
     /// [`SourceError::PinLost`] if a transaction has ended.

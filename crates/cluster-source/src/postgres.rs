@@ -1,13 +1,15 @@
 //! Aurora PostgreSQL, server versions 11 and later.
 //!
-//! Rows are read with `COPY (SELECT …) TO STDOUT (FORMAT BINARY)` and decoded straight into the buffers of Arrow arrays.
-//! Numbers, booleans and `bytea` keep their type. Everything else becomes the text that the server prints under fixed
-//! session settings. The frequent types are printed here; the server converts the rest to text.
+//! Rows are read with `COPY (SELECT …) TO STDOUT (FORMAT BINARY)` and decoded straight into the
+//! buffers of Arrow arrays. Numbers, booleans and `bytea` keep their type. Everything else becomes
+//! the text that the server prints under fixed session settings. The frequent types are printed
+//! here; the server converts the rest to text.
 //!
 //! # Layout
 //!
 //! * `connect`: connections and their session settings.
-//! * `catalog`: tables, and the reasons for skipping them; `columns`: how one column is described and read.
+//! * `catalog`: tables, and the reasons for skipping them; `columns`: how one column is described
+//!   and read.
 //! * `count`: counts the rows of a relation.
 //! * `failure`: what the server's errors mean, by SQLSTATE code.
 //! * `partition`: ranges of about equal size that together cover every row once.
@@ -15,7 +17,8 @@
 //! * `profile`: profiles of tables, which the server computes.
 //! * `sql`: quoting, and the only statement that reads rows.
 //! * `coalesce`: joins the messages of rows before they reach the client library.
-//! * `stream`: the statement's output as record batches; `copy_binary` parses its framing, `batch` builds the batches.
+//! * `stream`: the statement's output as record batches; `copy_binary` parses its framing, `batch`
+//!   builds the batches.
 //! * `types`: column builders, one module per family of types.
 
 mod batch;

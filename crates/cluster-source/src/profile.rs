@@ -1,9 +1,10 @@
-//! Profiles of tables: the number of rows, and for each column the number of values, their hash, their bounds and their sum.
-//! The server computes all of it in SQL. So a comparison of an export with a profile shares no code with the reader of
-//! rows, and no row leaves the server.
+//! Profiles of tables: the number of rows, and for each column the number of values, their hash,
+//! their bounds and their sum. The server computes all of it in SQL. So a comparison of an export
+//! with a profile shares no code with the reader of rows, and no row leaves the server.
 //!
-//! The hash of a column is a sum over its values, so it does not depend on the order of rows. A value contributes the first
-//! fifteen hexadecimal digits of the SHA-256 of its canonical form (see [`Form`]). (MD5 is no choice: MySQL 9 has none.)
+//! The hash of a column is a sum over its values, so it does not depend on the order of rows. A
+//! value contributes the first fifteen hexadecimal digits of the SHA-256 of its canonical form (see
+//! [`Form`]). (MD5 is no choice: MySQL 9 has none.)
 
 /// A table as the server's catalog describes it.
 #[derive(Clone, Debug)]
@@ -35,8 +36,8 @@ pub struct ListedColumn {
     pub(crate) is_array: bool,
 }
 
-/// How values are compared. The type of a column in the files determines the form, and the form determines how a value is
-/// written for the hash.
+/// How values are compared. The type of a column in the files determines the form, and the form
+/// determines how a value is written for the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Booleans: `t` and `f`.
@@ -45,10 +46,11 @@ pub enum Form {
     Exact,
     /// Numbers of any size that the files hold as text: the same text.
     ExactText,
-    /// Floating-point numbers of four bytes. On PostgreSQL the form is their bytes. On MySQL it is the text that the server
-    /// prints for the same number in eight bytes. MySQL cuts off digits where an expression takes more than 22 characters.
-    /// So small numbers are scaled first: the text begins with the sign, then `2` for a number below 1e-150, which is
-    /// multiplied by 2^1074, `1` for a number below 1, which is multiplied by 2^600, or `0`.
+    /// Floating-point numbers of four bytes. On PostgreSQL the form is their bytes. On MySQL it is
+    /// the text that the server prints for the same number in eight bytes. MySQL cuts off digits
+    /// where an expression takes more than 22 characters. So small numbers are scaled first: the
+    /// text begins with the sign, then `2` for a number below 1e-150, which is multiplied by
+    /// 2^1074, `1` for a number below 1, which is multiplied by 2^600, or `0`.
     Single,
     /// Floating-point numbers of eight bytes, in the same form.
     Double,
@@ -73,8 +75,8 @@ pub struct Asked<'a> {
     pub column: &'a ListedColumn,
     /// How the values are compared. For lists, how the elements are compared.
     pub form: Form,
-    /// Whether values are lists. The canonical form of a list is the SHA-256 of each element in order, `-` for NULL,
-    /// separated by commas.
+    /// Whether values are lists. The canonical form of a list is the SHA-256 of each element in
+    /// order, `-` for NULL, separated by commas.
     pub list: bool,
     /// Whether to count distinct values.
     pub distinct: bool,
@@ -89,7 +91,8 @@ pub struct Measures {
     pub hash: Option<String>,
     /// Number of distinct values, if requested.
     pub distinct: Option<u64>,
-    /// The smallest value. For text, bytes and UUIDs, the SHA-256 of the first value in the order of bytes. Absent for lists.
+    /// The smallest value. For text, bytes and UUIDs, the SHA-256 of the first value in the order
+    /// of bytes. Absent for lists.
     pub least: Option<String>,
     /// The largest value, in the same form as `least`.
     pub greatest: Option<String>,
@@ -123,7 +126,8 @@ impl<I: Iterator<Item = Option<String>>> Answer<I> {
         self.text()?.parse().ok()
     }
 
-    /// Returns the next values as the profile of a column. The statement selects them in this order.
+    /// Returns the next values as the profile of a column. The statement selects them in this
+    /// order.
     pub fn measures(&mut self, asked: &Asked<'_>) -> Option<Measures> {
         let mut measures = Measures { values: self.count()?, hash: self.text(), ..Measures::default() };
         if asked.distinct {

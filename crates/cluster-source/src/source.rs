@@ -29,9 +29,9 @@ pub enum Source {
 }
 
 impl Source {
-    /// Returns a source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted, and the server's
-    /// certificate and host name are verified. Without one nothing is encrypted: use that only for servers on the same
-    /// machine.
+    /// Returns a source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is
+    /// encrypted, and the server's certificate and host name are verified. Without one nothing is
+    /// encrypted: use that only for servers on the same machine.
     pub fn new(engine: Engine, endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
         match engine {
             Engine::Postgresql => Self::Postgres(postgres::Source::new(endpoint, tls)),
@@ -47,8 +47,8 @@ impl Source {
         }
     }
 
-    /// Returns how a column is compared whose values have the form `form` in the files, or `None` if the column's type can't
-    /// have that form.
+    /// Returns how a column is compared whose values have the form `form` in the files, or `None`
+    /// if the column's type can't have that form.
     pub fn form(&self, column: &ListedColumn, form: Form, list: bool) -> Option<Form> {
         match self {
             Self::Postgres(_) => postgres::form(column, form, list),
@@ -65,8 +65,8 @@ impl Source {
         }
     }
 
-    /// Returns a PostgreSQL role whose powers the user has and no export needs: a superuser, or a role that may read or write
-    /// the server's files or run programs there.
+    /// Returns a PostgreSQL role whose powers the user has and no export needs: a superuser, or a
+    /// role that may read or write the server's files or run programs there.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -91,8 +91,8 @@ impl Source {
         })
     }
 
-    /// Returns a connection that reads rows of a database. On a pinned server it sees the moment that the server is pinned
-    /// at.
+    /// Returns a connection that reads rows of a database. On a pinned server it sees the moment
+    /// that the server is pinned at.
     ///
     /// # Errors
     /// [`SourceError`] of kind unavailable, throttled, or access denied.
@@ -104,7 +104,8 @@ impl Source {
     }
 }
 
-/// A connection to one database. Dropping it closes the socket, which ends the server's work for it.
+/// A connection to one database. Dropping it closes the socket, which ends the server's work for
+/// it.
 pub enum Connection {
     /// To Aurora PostgreSQL.
     Postgres(postgres::Connection),
@@ -113,8 +114,8 @@ pub enum Connection {
 }
 
 impl Connection {
-    /// Returns whether the connection can read tables of every database, and stays usable after an error of one table. That
-    /// is so on MySQL, where statements name databases.
+    /// Returns whether the connection can read tables of every database, and stays usable after an
+    /// error of one table. That is so on MySQL, where statements name databases.
     pub fn serves_all(&self) -> bool {
         matches!(self, Self::Mysql(_))
     }
@@ -141,9 +142,9 @@ impl Connection {
         }
     }
 
-    /// Reads the catalog of a database, which is the connection's database on PostgreSQL. `selects` takes a schema and a table
-    /// name and returns whether the table is wanted. Other tables are neither returned nor reported. `types` determines the
-    /// Parquet types of columns.
+    /// Reads the catalog of a database, which is the connection's database on PostgreSQL. `selects`
+    /// takes a schema and a table name and returns whether the table is wanted. Other tables are
+    /// neither returned nor reported. `types` determines the Parquet types of columns.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -167,7 +168,8 @@ impl Connection {
         }
     }
 
-    /// Divides a table into partitions of about `target_bytes`, ordered by batch_index and partition_index.
+    /// Divides a table into partitions of about `target_bytes`, ordered by batch_index and
+    /// partition_index.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -184,8 +186,8 @@ impl Connection {
         }
     }
 
-    /// Lists the tables of a database, which is the connection's database on PostgreSQL. The queries share no code with
-    /// [`Connection::catalog`], because they serve to check it.
+    /// Lists the tables of a database, which is the connection's database on PostgreSQL. The
+    /// queries share no code with [`Connection::catalog`], because they serve to check it.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -207,7 +209,8 @@ impl Connection {
         }
     }
 
-    /// Counts a relation's rows on the server in one statement. Returns `None` if that takes longer than `within`.
+    /// Counts a relation's rows on the server in one statement. Returns `None` if that takes longer
+    /// than `within`.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -220,11 +223,13 @@ impl Connection {
 
     /// Starts reading the rows of a partition.
     ///
-    /// The connection must live until the stream ends. If the stream is dropped earlier, the connection can't be used any
-    /// more unless it [serves all](Self::serves_all) databases: drop both.
+    /// The connection must live until the stream ends. If the stream is dropped earlier, the
+    /// connection can't be used any more unless it [serves all](Self::serves_all) databases: drop
+    /// both.
     ///
     /// # Errors
-    /// [`SourceError`], from this call or from the stream. A stream that ends without an error has returned every row.
+    /// [`SourceError`], from this call or from the stream. A stream that ends without an error has
+    /// returned every row.
     pub async fn read(
         &mut self,
         table: &Table,

@@ -1,5 +1,5 @@
-//! The buffers of one column, for every engine. Decoders append to the buffers that become the Arrow array, so there is no
-//! allocation or copy per value.
+//! The buffers of one column, for every engine. Decoders append to the buffers that become the
+//! Arrow array, so there is no allocation or copy per value.
 
 use std::sync::Arc;
 
@@ -89,8 +89,8 @@ impl Values {
         }
     }
 
-    /// Returns the array of all values since the last call, with the Arrow type of `parquet`. Allocates buffers of the same
-    /// size for the next array, up to `keep` bytes.
+    /// Returns the array of all values since the last call, with the Arrow type of `parquet`.
+    /// Allocates buffers of the same size for the next array, up to `keep` bytes.
     pub fn finish(
         &mut self,
         parquet: ParquetType,
@@ -131,13 +131,15 @@ impl Values {
                 let mut next_ends = Vec::with_capacity(ends.len());
                 next_ends.push(0);
                 let ends = OffsetBuffer::new(std::mem::replace(ends, next_ends).into());
-                // The next buffer is a little larger, so that a slightly longer batch does not have to grow it.
+                // The next buffer is a little larger, so that a slightly longer batch does not have
+                // to grow it.
                 let room = (bytes.len() + bytes.len() / 8).min(keep);
                 let bytes = Buffer::from_vec(std::mem::replace(bytes, Vec::with_capacity(room)));
                 if parquet == ParquetType::Binary {
                     Arc::new(BinaryArray::new(ends, bytes, nulls))
                 } else {
-                    // Offsets and nulls fit by construction, so the only possible error is text that is not UTF-8.
+                    // Offsets and nulls fit by construction, so the only possible error is text
+                    // that is not UTF-8.
                     Arc::new(StringArray::try_new(ends, bytes, nulls).map_err(|_| InvalidText)?)
                 }
             }
@@ -159,8 +161,8 @@ pub(crate) fn push_uuid(values: &mut Vec<u8>, value: &[u8; 16]) -> usize {
     value.len()
 }
 
-/// Ends the value that was appended to `bytes` from `start`, and returns the number of bytes it takes. Returns `None` if
-/// the buffer is larger than offsets can express.
+/// Ends the value that was appended to `bytes` from `start`, and returns the number of bytes it
+/// takes. Returns `None` if the buffer is larger than offsets can express.
 #[inline]
 pub(crate) fn end(ends: &mut Vec<i32>, bytes: &[u8], start: usize) -> Option<usize> {
     ends.push(i32::try_from(bytes.len()).ok()?);

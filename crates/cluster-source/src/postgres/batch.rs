@@ -1,4 +1,5 @@
-//! Decodes the output of a COPY into record batches. Does no input or output: bytes go in, record batches come out.
+//! Decodes the output of a COPY into record batches. Does no input or output: bytes go in, record
+//! batches come out.
 
 use arrow_array::RecordBatch;
 use bytes::{Bytes, BytesMut};
@@ -21,12 +22,14 @@ pub struct Batcher {
     builder: BatchBuilder,
     columns: Vec<ColumnBuilder>,
     expect: Expect,
-    /// Bytes that are not decoded yet: the start of an incomplete tuple, or the bytes after a full batch.
+    /// Bytes that are not decoded yet: the start of an incomplete tuple, or the bytes after a full
+    /// batch.
     pending: Bytes,
 }
 
 impl Batcher {
-    /// Returns a batcher for the COPY of `table` that [`read`](super::read) runs. `server_version` is like `150004`.
+    /// Returns a batcher for the COPY of `table` that [`read`](super::read) runs. `server_version`
+    /// is like `150004`.
     ///
     /// # Errors
     /// [`SourceError::Plan`] if another version of this program wrote the plan.
@@ -85,7 +88,8 @@ impl Batcher {
         if full { self.take() } else { Ok(None) }
     }
 
-    /// Returns the remaining rows. Checks that the COPY is complete, so that rows are never silently missing.
+    /// Returns the remaining rows. Checks that the COPY is complete, so that rows are never
+    /// silently missing.
     ///
     /// # Errors
     /// [`SourceError::Protocol`] if the COPY is incomplete.

@@ -1,7 +1,8 @@
-//! Finds the tables of a database: those that can be exported, and those that can't with the reason.
+//! Finds the tables of a database: those that can be exported, and those that can't with the
+//! reason.
 //!
-//! Ordinary tables (including those of extensions) and natively partitioned tables are exported. Views, materialized views,
-//! foreign tables, sequences and everything in a system schema are not.
+//! Ordinary tables (including those of extensions) and natively partitioned tables are exported.
+//! Views, materialized views, foreign tables, sequences and everything in a system schema are not.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -38,19 +39,22 @@ pub struct Catalog {
 pub struct FoundTable {
     /// The table. Its id is 0, because the planner numbers tables.
     pub table: Table,
-    /// The table itself, or the leaves of a natively partitioned table by name. A partitioned table without leaves is its own
-    /// relation: reading it returns no rows.
+    /// The table itself, or the leaves of a natively partitioned table by name. A partitioned table
+    /// without leaves is its own relation: reading it returns no rows.
     pub relations: Vec<FoundRelation>,
 }
 
-/// The first column of an index, which is never NULL. A unique integer key is preferred, then the primary key.
+/// The first column of an index, which is never NULL. A unique integer key is preferred, then the
+/// primary key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Key {
     /// The column's name, unquoted.
     pub column: String,
-    /// The column's type, a built-in one, by its name in `pg_type.typname`: `int8`, `uuid`, `bpchar`.
+    /// The column's type, a built-in one, by its name in `pg_type.typname`: `int8`, `uuid`,
+    /// `bpchar`.
     pub type_name: String,
-    /// Whether the column alone is a unique key of integers. Then the server's histogram of it leaves out no values.
+    /// Whether the column alone is a unique key of integers. Then the server's histogram of it
+    /// leaves out no values.
     pub unique_integer: bool,
 }
 
@@ -65,12 +69,14 @@ pub struct FoundRelation {
     pub blocks: u32,
     /// Size of the heap and of out-of-line values on disk, in bytes.
     pub bytes: u64,
-    /// Whether the server can send the whole relation without planning a query: no column is computed.
+    /// Whether the server can send the whole relation without planning a query: no column is
+    /// computed.
     pub plain: bool,
-    /// Whether planning a query of it calls no function that an ordinary user wrote. A relation that is not trusted is read
-    /// as a whole without a plan, or its table is left out.
+    /// Whether planning a query of it calls no function that an ordinary user wrote. A relation
+    /// that is not trusted is read as a whole without a plan, or its table is left out.
     pub trusted: bool,
-    /// Whether block ranges can select its rows: it is a heap, and the role may read system columns.
+    /// Whether block ranges can select its rows: it is a heap, and the role may read system
+    /// columns.
     pub ctid: bool,
     /// The key that divides it where blocks can't.
     pub key: Option<Key>,
@@ -109,8 +115,9 @@ struct Member {
     untrusted: Option<Call>,
 }
 
-/// Reads the catalog of the connection's database in two queries. `selects` takes a schema and a table name and returns
-/// whether the table is wanted. Other tables are neither returned nor reported. `types` determines the Parquet types of columns.
+/// Reads the catalog of the connection's database in two queries. `selects` takes a schema and a
+/// table name and returns whether the table is wanted. Other tables are neither returned nor
+/// reported. `types` determines the Parquet types of columns.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -188,7 +195,8 @@ fn skip(table: &Table, members: &[Member]) -> Option<(SkipReason, String)> {
             format!("{schema_name}.{name}")
         })
     };
-    // The schema is checked, because a partitioned table may have no leaves whose persistence could be checked.
+    // The schema is checked, because a partitioned table may have no leaves whose persistence could
+    // be checked.
     if table.schema.starts_with("pg_temp_") {
         return Some((SkipReason::TemporaryTable, "The table is temporary: it belongs to one session.".to_owned()));
     }

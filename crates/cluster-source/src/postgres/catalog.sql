@@ -1,6 +1,7 @@
--- Returns one row per table with its columns and the relations that hold its rows, as JSON. A natively partitioned table is
--- one row, and its leaves are its relations. Sizes are those of the files, so they are never stale. Privilege and size
--- functions return NULL for a relation of a live database that was dropped meanwhile, hence each coalesce.
+-- Returns one row per table with its columns and the relations that hold its rows, as JSON. A
+-- natively partitioned table is one row, and its leaves are its relations. Sizes are those of the
+-- files, so they are never stale. Privilege and size functions return NULL for a relation of a live
+-- database that was dropped meanwhile, hence each coalesce.
 --
 -- Object ids and counts are cast to types that JSON prints as numbers, without loss.
 WITH RECURSIVE
@@ -52,7 +53,8 @@ relations AS (
   FROM all_members m JOIN pg_class c ON c.oid = m.oid
     JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
     LEFT JOIN LATERAL (
-     -- The first column of an index that the server can use for `>=` and `<` in the column's own type and collation.
+     -- The first column of an index that the server can use for `>=` and `<` in the column's own
+     -- type and collation.
      SELECT k.attname::text AS "column", t.typname::text AS type_name,
        x.indisunique AND x.indnkeyatts = 1 AND t.typname IN ('int2', 'int4', 'int8') AS unique_integer
      FROM pg_index x JOIN pg_attribute k ON k.attrelid = x.indrelid AND k.attnum = x.indkey[0]
@@ -76,7 +78,8 @@ relation_lists AS (
   FROM relations
   GROUP BY root
 ),
--- A domain may be over a domain. Values are sent as the last base type, with the modifier declared there.
+-- A domain may be over a domain. Values are sent as the last base type, with the modifier declared
+-- there.
 bases (domain, base, typmod) AS (
   SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'
   UNION ALL
@@ -89,8 +92,8 @@ columns AS (
     e.oid IS NOT NULL AS is_array,
     coalesce(es.oid, e.oid, s.oid, t.oid)::int8 AS sent_as,
     coalesce(es.typtype, e.typtype, s.typtype, t.typtype) = 'e' AS is_enum,
-    -- The next three are information_schema.columns.data_type, and the type and modifier that determine its length and
-    -- precision.
+    -- The next three are information_schema.columns.data_type, and the type and modifier that
+    -- determine its length and precision.
     CASE
       WHEN d.typelem <> 0 AND d.typlen = -1 THEN 'ARRAY'
       WHEN d.typnamespace = 'pg_catalog'::regnamespace THEN format_type(d.oid, NULL)

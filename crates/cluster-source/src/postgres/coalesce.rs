@@ -1,6 +1,6 @@
-//! Coalesces the messages of a COPY. The server sends one message per row, and the client library passes each through its
-//! channels, which is expensive. This stream is between the socket (or TLS) and the library, so the library gets few large
-//! messages with the same bytes.
+//! Coalesces the messages of a COPY. The server sends one message per row, and the client library
+//! passes each through its channels, which is expensive. This stream is between the socket (or TLS)
+//! and the library, so the library gets few large messages with the same bytes.
 
 use std::io;
 use std::ops::Range;
@@ -10,13 +10,15 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-/// Size of the buffer, and thus the maximum size of a coalesced message. It holds hundreds of usual rows.
+/// Size of the buffer, and thus the maximum size of a coalesced message. It holds hundreds of usual
+/// rows.
 const BUFFER: usize = 64 << 10;
 
 /// Size of a message's type and length. The length counts itself.
 const HEADER: usize = 5;
 
-/// A stream whose adjacent `CopyData` messages arrive as one. Written bytes are passed on unchanged.
+/// A stream whose adjacent `CopyData` messages arrive as one. Written bytes are passed on
+/// unchanged.
 pub(super) struct Coalesced<S> {
     inner: S,
     buffer: Box<[u8]>,
@@ -24,7 +26,8 @@ pub(super) struct Coalesced<S> {
     ready: Range<usize>,
     /// The part of the buffer that holds the start of an incomplete message.
     rest: Range<usize>,
-    /// Number of missing bytes of a message that is larger than the buffer. The reader gets them unchanged.
+    /// Number of missing bytes of a message that is larger than the buffer. The reader gets them
+    /// unchanged.
     passing: usize,
 }
 
@@ -34,7 +37,8 @@ impl<S> Coalesced<S> {
         Self { inner, buffer: vec![0; BUFFER].into(), ready: 0..0, rest: 0..0, passing: 0 }
     }
 
-    /// Moves received messages from `rest` to `ready`: complete messages, and the start of one that is larger than the buffer.
+    /// Moves received messages from `rest` to `ready`: complete messages, and the start of one that
+    /// is larger than the buffer.
     fn coalesce(&mut self) {
         let Range { start, end } = self.rest;
         let (mut read, mut written) = (start, start);
@@ -72,7 +76,8 @@ impl<S> Coalesced<S> {
 fn header(bytes: &[u8]) -> Option<(u8, usize)> {
     let (header, _) = bytes.split_first_chunk::<HEADER>()?;
     let [kind, length @ ..] = *header;
-    // A length below 4 is invalid, because it counts itself. All further bytes are passed on, and the library rejects them.
+    // A length below 4 is invalid, because it counts itself. All further bytes are passed on, and
+    // the library rejects them.
     let length = match u32::from_be_bytes(length) {
         length @ 4.. => length as usize + 1,
         _ => usize::MAX,
@@ -101,7 +106,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Coalesced<S> {
             ready!(Pin::new(&mut this.inner).poll_read(cx, &mut more))?;
             let read = more.filled().len();
             if read == 0 {
-                // The connection ended within a message. The library gets the incomplete message and reports it.
+                // The connection ended within a message. The library gets the incomplete message
+                // and reports it.
                 this.ready = std::mem::take(&mut this.rest);
                 break;
             }

@@ -21,7 +21,8 @@ pub(super) struct DescribedColumn {
     name: String,
     is_domain: bool,
     is_array: bool,
-    /// The type that the server sends values as: the base type of a domain. For an array, the type of its elements.
+    /// The type that the server sends values as: the base type of a domain. For an array, the type
+    /// of its elements.
     sent_as: u32,
     /// The modifier of `sent_as`, -1 for none.
     sent_typmod: i32,
@@ -65,13 +66,15 @@ impl DescribedColumn {
 
     fn decode(&self) -> Decode {
         let decode = self.sent();
-        // As in AWS's exports, a domain becomes a string whatever its base type is. So does an array.
+        // As in AWS's exports, a domain becomes a string whatever its base type is. So does an
+        // array.
         let cast = self.is_array || self.is_domain && decode.parquet() != ParquetType::String;
         if cast { Decode::Cast } else { decode }
     }
 
-    /// Returns Parquet's own type where it can express all values, or all but a few. The reader reports the exceptions
-    /// (infinities, NaN, 24:00). For an array, returns the type of its elements.
+    /// Returns Parquet's own type where it can express all values, or all but a few. The reader
+    /// reports the exceptions (infinities, NaN, 24:00). For an array, returns the type of its
+    /// elements.
     fn native(&self) -> (Decode, ParquetType) {
         let decode = self.sent();
         let parquet = match decode {
@@ -92,14 +95,16 @@ impl DescribedColumn {
     fn decimal(&self) -> Option<ParquetType> {
         let declared = self.sent_typmod.checked_sub(4).filter(|declared| *declared >= 0)?;
         let precision = u8::try_from(declared >> 16).ok().filter(|precision| (1..=38).contains(precision))?;
-        // The scale has eleven bits with a sign. Parquet has no negative scales and no scales above the precision.
+        // The scale has eleven bits with a sign. Parquet has no negative scales and no scales above
+        // the precision.
         let scale = ((declared & 0x7FF) ^ 0x400) - 0x400;
         let scale = u8::try_from(scale).ok().filter(|scale| *scale <= precision)?;
         Some(ParquetType::Decimal { precision, scale })
     }
 
-    /// Returns character length, numeric precision and fractional-second precision, by the rules of `information_schema` (its
-    /// functions `_pg_char_max_length`, `_pg_numeric_precision` and `_pg_datetime_precision`). 0 stands for their NULL.
+    /// Returns character length, numeric precision and fractional-second precision, by the rules of
+    /// `information_schema` (its functions `_pg_char_max_length`, `_pg_numeric_precision` and
+    /// `_pg_datetime_precision`). 0 stands for their NULL.
     fn lengths(&self) -> (i32, i32, i32) {
         let declared = self.typmod >= 0;
         match (self.type_oid, Decode::from_type(self.type_oid)) {

@@ -16,12 +16,15 @@ use super::coalesce::{Coalesced, CoalescedTls};
 use crate::endpoint::{Endpoint, LOGIN_TIMEOUT};
 use crate::error::SourceError;
 
-/// Start-up options override `ALTER ROLE … SET` and `ALTER DATABASE … SET`, so the same value is always printed the same way.
+/// Start-up options override `ALTER ROLE … SET` and `ALTER DATABASE … SET`, so the same value is
+/// always printed the same way.
 ///
-/// An empty search path makes the server print qualified names of types and relations. `row_security=off` turns a policy
-/// that would hide rows into an error. Nobody reads messages below errors. With the default `work_mem`, the catalog of a
-/// small database needs no temporary files, which may be limited. Serial, unsynchronised scans make a retry read rows in the
-/// same order. Without constraint exclusion the planner ignores CHECK constraints, which may call a user's function.
+/// An empty search path makes the server print qualified names of types and relations.
+/// `row_security=off` turns a policy that would hide rows into an error. Nobody reads messages
+/// below errors. With the default `work_mem`, the catalog of a small database needs no temporary
+/// files, which may be limited. Serial, unsynchronised scans make a retry read rows in the same
+/// order. Without constraint exclusion the planner ignores CHECK constraints, which may call a
+/// user's function.
 const SESSION: &[(&str, &str)] = &[
     ("DateStyle", "ISO,MDY"),
     ("IntervalStyle", "postgres"),
@@ -52,14 +55,15 @@ const SESSION: &[(&str, &str)] = &[
 /// Databases that nearly every server has. Any database lists the others.
 const FIRST_DATABASES: [&str; 2] = ["postgres", "template1"];
 
-/// Lists all databases except those without user data: `rdsadmin` belongs to AWS. Databases that allow no connections are
-/// included, because connecting shows that. A database that `DROP DATABASE` has begun to remove (`datconnlimit` -2) is not.
+/// Lists all databases except those without user data: `rdsadmin` belongs to AWS. Databases that
+/// allow no connections are included, because connecting shows that. A database that `DROP
+/// DATABASE` has begun to remove (`datconnlimit` -2) is not.
 const DATABASES: &str = "SELECT datname FROM pg_catalog.pg_database \
      WHERE NOT (datistemplate AND datname ~ '^template') AND datconnlimit <> -2 \
      AND datname NOT IN ('template0', 'template1', 'rdsadmin') ORDER BY datname";
 
-/// Returns the server's version and block size. Also turns off timeouts that not every version has: a start-up option with an
-/// unknown name would fail.
+/// Returns the server's version and block size. Also turns off timeouts that not every version has:
+/// a start-up option with an unknown name would fail.
 const GREETING: &str = "SELECT current_setting('server_version_num')::int4, current_setting('block_size')::int4, \
      (SELECT count(set_config(name, '0', false)) FROM pg_catalog.pg_settings \
       WHERE name IN ('idle_session_timeout', 'transaction_timeout'))";
@@ -80,15 +84,15 @@ pub struct Source {
 }
 
 impl Source {
-    /// Returns a source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted, and the server's
-    /// certificate and host name are verified. Without one nothing is encrypted: use that only for servers on the same
-    /// machine.
+    /// Returns a source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is
+    /// encrypted, and the server's certificate and host name are verified. Without one nothing is
+    /// encrypted: use that only for servers on the same machine.
     pub fn new(endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
         Self { endpoint, tls: tls.map(MakeRustlsConnect::new), snapshots: Arc::default(), known: Vec::new() }
     }
 
-    /// Makes every connection to a database in `snapshots` join that snapshot. The connections that exported the snapshots must
-    /// stay open.
+    /// Makes every connection to a database in `snapshots` join that snapshot. The connections that
+    /// exported the snapshots must stay open.
     #[must_use]
     pub fn with_snapshots(self, snapshots: BTreeMap<String, String>) -> Self {
         Self { snapshots: Arc::new(snapshots), ..self }
@@ -101,8 +105,8 @@ impl Source {
         self
     }
 
-    /// Connects to the first database that accepts the user: one that the server is known to have, or one that nearly every
-    /// server has.
+    /// Connects to the first database that accepts the user: one that the server is known to have,
+    /// or one that nearly every server has.
     ///
     /// # Errors
     /// [`SourceError`] of kind unavailable, throttled, or access denied.
@@ -179,7 +183,8 @@ async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error
     }
 }
 
-/// A connection to one database. Dropping it closes the socket, which ends the server's work for it.
+/// A connection to one database. Dropping it closes the socket, which ends the server's work for
+/// it.
 pub struct Connection {
     client: Client,
     driver: JoinHandle<()>,
@@ -203,8 +208,8 @@ impl Connection {
         &self.client
     }
 
-    /// Runs statements that may fail, and keeps the connection usable. Without a savepoint, a failed statement would abort the
-    /// transaction.
+    /// Runs statements that may fail, and keeps the connection usable. Without a savepoint, a
+    /// failed statement would abort the transaction.
     pub(super) async fn attempt<T>(
         &self,
         statements: impl Future<Output = Result<T, tokio_postgres::Error>>,
@@ -223,7 +228,8 @@ impl Connection {
         Ok(self.client.query_one("SELECT pg_catalog.now()::pg_catalog.text", &[]).await?.try_get(0)?)
     }
 
-    /// Starts a transaction that joins `snapshot`, which another connection to the same database exported.
+    /// Starts a transaction that joins `snapshot`, which another connection to the same database
+    /// exported.
     async fn use_snapshot(&self, snapshot: &str) -> Result<(), SourceError> {
         let literal = snapshot.replace('\'', "''");
         let start = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{literal}'");
@@ -238,8 +244,8 @@ impl Drop for Connection {
     }
 }
 
-/// Returns an error of logging in. Any other server error during the login is a refusal: the database allows no connections,
-/// is gone, or has an encoding that can't be converted.
+/// Returns an error of logging in. Any other server error during the login is a refusal: the
+/// database allows no connections, is gone, or has an encoding that can't be converted.
 fn refused(error: tokio_postgres::Error) -> SourceError {
     match SourceError::from(error) {
         SourceError::Query { source } => SourceError::AccessDenied { source },
@@ -247,8 +253,8 @@ fn refused(error: tokio_postgres::Error) -> SourceError {
     }
 }
 
-/// Returns a role whose powers the connection's user has and no export needs: a superuser, or a role that may read or write
-/// the server's files or run programs there.
+/// Returns a role whose powers the connection's user has and no export needs: a superuser, or a
+/// role that may read or write the server's files or run programs there.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -257,7 +263,8 @@ pub async fn powerful_role(connection: &Connection) -> Result<Option<String>, So
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// Returns the databases that may hold a user's data, ordered by name. Databases that allow no connection are included.
+/// Returns the databases that may hold a user's data, ordered by name. Databases that allow no
+/// connection are included.
 ///
 /// # Errors
 /// [`SourceError`].

@@ -1,5 +1,6 @@
-//! Parses the framing of `COPY … (FORMAT BINARY)`: a header, tuples of length-prefixed fields, and a trailer (PostgreSQL
-//! manual, COPY, Binary Format). The server sends one tuple per message, but this code does not rely on it.
+//! Parses the framing of `COPY … (FORMAT BINARY)`: a header, tuples of length-prefixed fields, and
+//! a trailer (PostgreSQL manual, COPY, Binary Format). The server sends one tuple per message, but
+//! this code does not rely on it.
 
 use crate::error::SourceError;
 

@@ -9,14 +9,15 @@ use super::connect::Connection;
 use super::sql::qualified;
 use crate::error::SourceError;
 
-/// Allows up to four more server processes for a large relation, because its count must fit into one invocation. A small
-/// relation is counted by one process, so that the readers keep the others.
+/// Allows up to four more server processes for a large relation, because its count must fit into
+/// one invocation. A small relation is counted by one process, so that the readers keep the others.
 const PARALLEL: &str = "SET max_parallel_workers_per_gather = 4; SET min_parallel_table_scan_size = '8GB'; \
      SET min_parallel_index_scan_size = '1GB'";
 const SERIAL: &str = "SET max_parallel_workers_per_gather = 0";
 
-/// Counts a relation's rows. The server chooses whether it reads the heap or an index. Returns `None` if that takes longer than
-/// `within`. If `within` is given, the connection must not be in a transaction.
+/// Counts a relation's rows. The server chooses whether it reads the heap or an index. Returns
+/// `None` if that takes longer than `within`. If `within` is given, the connection must not be in a
+/// transaction.
 ///
 /// # Errors
 /// [`SourceError`].

@@ -47,8 +47,8 @@ use Class::{
 };
 use Message::{Shown, Withheld};
 
-/// The one table of SQLSTATE codes. Single conditions come first, then the classes of the SQL standard, which are the first
-/// two characters.
+/// The one table of SQLSTATE codes. Single conditions come first, then the classes of the SQL
+/// standard, which are the first two characters.
 fn classify(state: &SqlState) -> (Class, Message) {
     match *state {
         SqlState::TOO_MANY_CONNECTIONS => (Throttled, Shown),
@@ -68,16 +68,16 @@ fn classify(state: &SqlState) -> (Class, Message) {
         _ => match state.code().get(..2).unwrap_or_default() {
             // Authorization.
             "28" => (AccessDenied, Shown),
-            // Connection, transaction rollback, resources, operator intervention (which includes a query that an
-            // administrator cancels), I/O.
+            // Connection, transaction rollback, resources, operator intervention (which includes a
+            // query that an administrator cancels), I/O.
             "08" | "40" | "53" | "57" | "58" => (Unavailable, Shown),
-            // Unsupported feature, transaction state, unknown statement, database or schema, program limit, object
-            // state, internal error.
+            // Unsupported feature, transaction state, unknown statement, database or schema,
+            // program limit, object state, internal error.
             "0A" | "25" | "26" | "3D" | "3F" | "54" | "55" | "XX" => (Statement, Shown),
             // Cardinality, unknown cursor, syntax error, snapshot.
             "21" | "34" | "42" | "72" => (Statement, Withheld),
-            // Data exceptions and integrity violations quote values. Other classes are what users' own functions
-            // raise: a cast, or a column that is computed when it is read.
+            // Data exceptions and integrity violations quote values. Other classes are what users'
+            // own functions raise: a cast, or a column that is computed when it is read.
             _ => (UnreadableValue, Withheld),
         },
     }
@@ -85,8 +85,9 @@ fn classify(state: &SqlState) -> (Class, Message) {
 
 /// Returns what an error of the COPY that reads a table means.
 ///
-/// The COPY may call users' functions, which can contain wrong statements themselves. So of the syntax and access errors
-/// only a missing table, a missing column and a missing privilege are about the COPY itself.
+/// The COPY may call users' functions, which can contain wrong statements themselves. So of the
+/// syntax and access errors only a missing table, a missing column and a missing privilege are
+/// about the COPY itself.
 pub(super) fn from_copy(error: tokio_postgres::Error) -> SourceError {
     match error.as_db_error() {
         Some(server)
@@ -123,8 +124,8 @@ fn from_server(error: &DbError, class: Class) -> SourceError {
         AccessDenied => SourceError::AccessDenied { source },
         Unavailable => SourceError::Unavailable { source },
         InvalidText => SourceError::InvalidText { column: None },
-        // This routine grows the buffer that a row is gathered in. The message is in the server's language, so it
-        // cannot tell a row from a value.
+        // This routine grows the buffer that a row is gathered in. The message is in the server's
+        // language, so it cannot tell a row from a value.
         ValueTooLarge if error.routine() == Some("enlargeStringInfo") => SourceError::RowUnsendable { source },
         ValueTooLarge => SourceError::ValueTooLarge { column: None },
         Corrupted => SourceError::Corrupted { source },
@@ -186,7 +187,8 @@ mod tests {
 
     #[test]
     fn messages_that_may_quote_values_are_withheld() {
-        // Integrity violation, PL/pgSQL's RAISE, states of users' own functions, a state that is too short.
+        // Integrity violation, PL/pgSQL's RAISE, states of users' own functions, a state that is
+        // too short.
         for code in ["23505", "P0001", "ABCDE", "99999", ""] {
             assert_eq!(classify(&SqlState::from_code(code)), (UnreadableValue, Withheld), "{code}");
         }

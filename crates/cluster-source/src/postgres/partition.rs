@@ -15,8 +15,8 @@ const SAMPLED_BLOCKS: f64 = 16.0;
 /// What divides a relation where there is a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slicing {
-    /// Heap blocks, or a key if the table is not a heap. The server must support TID range scans (version 14). Otherwise every
-    /// range would read the whole table.
+    /// Heap blocks, or a key if the table is not a heap. The server must support TID range scans
+    /// (version 14). Otherwise every range would read the whole table.
     Blocks,
     /// The values of a key.
     Keys,
@@ -29,11 +29,12 @@ impl Slicing {
     }
 }
 
-/// Divides a table into partitions of about `target_bytes`, ordered by batch_index and partition_index.
+/// Divides a table into partitions of about `target_bytes`, ordered by batch_index and
+/// partition_index.
 ///
 /// A relation that can't be divided is one partition. So is a relation that may not be planned, see
-/// [`FoundRelation::trusted`]. Only keys need queries: one for the bounds and the histogram of a unique integer key, or one
-/// for a sample of another key.
+/// [`FoundRelation::trusted`]. Only keys need queries: one for the bounds and the histogram of a
+/// unique integer key, or one for a sample of another key.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -72,8 +73,9 @@ pub async fn partitions(
     Ok(partitions)
 }
 
-/// Returns whether only the query for cuts is impossible, so that the relation can still be read as a whole: a function of the
-/// query does not exist, or not for such values, or the sort needs more temporary space than the server allows.
+/// Returns whether only the query for cuts is impossible, so that the relation can still be read as
+/// a whole: a function of the query does not exist, or not for such values, or the sort needs more
+/// temporary space than the server allows.
 fn is_query_unsupported(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|state| {
         // Unsupported feature, data exception, syntax error.
@@ -81,7 +83,8 @@ fn is_query_unsupported(error: &tokio_postgres::Error) -> bool {
     })
 }
 
-/// Returns `parts` ranges of blocks. `parts` is at most `blocks`. The last range has no upper bound.
+/// Returns `parts` ranges of blocks. `parts` is at most `blocks`. The last range has no upper
+/// bound.
 fn block_ranges(blocks: u32, parts: u32) -> Vec<Range> {
     // At most `blocks`, because part <= parts.
     let start = |part: u32| (u64::from(blocks) * u64::from(part) / u64::from(parts)) as u32;
@@ -104,7 +107,8 @@ fn key_ranges(key: &Key, cuts: Vec<String>) -> Vec<Range> {
     bounds.windows(2).map(range).collect()
 }
 
-/// Returns fewer than `parts` ascending keys. About the same number of rows is between each two of them.
+/// Returns fewer than `parts` ascending keys. About the same number of rows is between each two of
+/// them.
 async fn key_cuts(
     connection: &Connection,
     relation: &FoundRelation,
@@ -138,14 +142,16 @@ async fn integer_cuts(
         return Ok(Vec::new());
     };
     let histogram: Vec<i64> = row.try_get::<_, Option<_>>(2)?.unwrap_or_default();
-    // Like the server's planner, this assumes that the number of rows grows with the number of blocks.
+    // Like the server's planner, this assumes that the number of rows grows with the number of
+    // blocks.
     let grown = f64::from(relation.blocks) / f64::from(relation.analyzed_blocks.max(1));
     let rows_outside = relation.analyzed_rows.max(1.0) * (grown - 1.0).max(0.0);
     let knots = knots(min, max, &histogram, relation.analyzed_rows.max(1.0), rows_outside);
     Ok(cuts(&knots, parts))
 }
 
-/// Returns keys from a sample of the table's blocks. The server sorts them in the order of the column.
+/// Returns keys from a sample of the table's blocks. The server sorts them in the order of the
+/// column.
 async fn sampled_cuts(
     connection: &Connection,
     relation: &FoundRelation,
@@ -166,7 +172,8 @@ async fn sampled_cuts(
         qualified(&relation.relation),
     );
     let row = connection.client().query_one(&sql, &[&fractions]).await?;
-    // There are no cuts if there are no rows, or if keys are not valid text: then no literal can be written for them.
+    // There are no cuts if there are no rows, or if keys are not valid text: then no literal can be
+    // written for them.
     let mut cuts = row.try_get::<_, Option<Vec<String>>>(0).ok().flatten().unwrap_or_default();
     cuts.dedup();
     Ok(cuts)
@@ -174,8 +181,8 @@ async fn sampled_cuts(
 
 /// Returns ascending keys from `min` to `max`, each with the estimated number of rows below it.
 ///
-/// The histogram covers `rows_inside` rows, the same number in each bucket. Rows added after it was made are assumed to be
-/// distributed evenly outside of it.
+/// The histogram covers `rows_inside` rows, the same number in each bucket. Rows added after it was
+/// made are assumed to be distributed evenly outside of it.
 fn knots(min: i64, max: i64, histogram: &[i64], rows_inside: f64, rows_outside: f64) -> Vec<(i64, f64)> {
     let [first, .., last] = histogram else {
         return vec![(min, 0.0), (max, rows_inside)];
@@ -229,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_grown_table_is_cut_where_its_rows_are() {
-        // The table had keys 0..=100 at its analysis. Then a hundred times as many rows were appended.
+        // The table had keys 0..=100 at its analysis. Then a hundred times as many rows were
+        // appended.
         let histogram: Vec<i64> = (0..=100).collect();
         let cuts = cuts(&knots(0, 10_000, &histogram, 100.0, 9_900.0), 10);
         assert_eq!(cuts, [1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000]);

@@ -18,7 +18,8 @@ use crate::error::{ErrorKind, SourceError};
 /// Maximum number of times snapshots are taken until all tables in them were locked before.
 const MAX_ROUNDS: usize = 5;
 
-/// The errors of locking a table if it or its schema is gone, or the user may no longer read it. The survey finds that too.
+/// The errors of locking a table if it or its schema is gone, or the user may no longer read it.
+/// The survey finds that too.
 const GONE: [SqlState; 3] =
     [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME, SqlState::INSUFFICIENT_PRIVILEGE];
 
@@ -37,10 +38,12 @@ struct PinnedDatabase {
 }
 
 impl Pin {
-    /// Locks the tables of every selected database, and then takes the snapshots of all databases at once.
+    /// Locks the tables of every selected database, and then takes the snapshots of all databases
+    /// at once.
     ///
-    /// A table looks empty in a snapshot if a transaction that ends after the snapshot rewrites or truncates it. So if a
-    /// snapshot shows tables that are not locked yet, they are locked and the snapshots are taken again.
+    /// A table looks empty in a snapshot if a transaction that ends after the snapshot rewrites or
+    /// truncates it. So if a snapshot shows tables that are not locked yet, they are locked and the
+    /// snapshots are taken again.
     ///
     /// Returns the source whose connections share the snapshots.
     ///
@@ -79,7 +82,8 @@ impl Pin {
     /// Returns an error if a table is not locked any more.
     ///
     /// # Errors
-    /// [`SourceError::PinLost`] if a transaction has ended, because of a lost connection or an administrator.
+    /// [`SourceError::PinLost`] if a transaction has ended, because of a lost connection or an
+    /// administrator.
     pub async fn check(&self) -> Result<(), SourceError> {
         for database in &self.databases {
             let start = database.connection.transaction_start().await;
@@ -102,13 +106,15 @@ impl PinnedDatabase {
         Ok(pinned)
     }
 
-    /// Exports a snapshot of the current state. Returns the name of the database and that of the snapshot.
+    /// Exports a snapshot of the current state. Returns the name of the database and that of the
+    /// snapshot.
     async fn snapshot(&self) -> Result<(String, String), SourceError> {
         let row = self.connection.client().query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await?;
         Ok((self.name.clone(), row.try_get(0)?))
     }
 
-    /// Locks those of `relations` that are not locked yet and still exist. Returns whether all were locked before.
+    /// Locks those of `relations` that are not locked yet and still exist. Returns whether all were
+    /// locked before.
     async fn lock(&mut self, relations: Vec<Relation>) -> Result<bool, SourceError> {
         let new: Vec<Relation> = relations.into_iter().filter(|relation| !self.locked.contains(relation)).collect();
         for chunk in new.chunks(100) {
@@ -123,8 +129,9 @@ impl PinnedDatabase {
 
     /// Locks relations in one statement. Returns false, and locks nothing, if one of them is gone.
     ///
-    /// Preparing a query locks its tables until the transaction ends, as reading them does. `LOCK TABLE` is no alternative: it
-    /// refuses tables where the user may read only the columns. The query is never planned or run.
+    /// Preparing a query locks its tables until the transaction ends, as reading them does. `LOCK
+    /// TABLE` is no alternative: it refuses tables where the user may read only the columns. The
+    /// query is never planned or run.
     async fn lock_at_once(&mut self, relations: &[Relation]) -> Result<bool, SourceError> {
         let client = self.connection.client();
         let names: Vec<String> = relations.iter().map(|relation| format!("ONLY {}", qualified(relation))).collect();

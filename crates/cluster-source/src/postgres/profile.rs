@@ -1,5 +1,5 @@
-//! Lists tables, and profiles their values on the server. It shares no code with `catalog`, `columns` and `types`, because it
-//! serves to check them.
+//! Lists tables, and profiles their values on the server. It shares no code with `catalog`,
+//! `columns` and `types`, because it serves to check them.
 
 use tokio_postgres::SimpleQueryMessage;
 
@@ -8,9 +8,9 @@ use super::sql::quote;
 use crate::error::SourceError;
 use crate::profile::{Answer, Asked, COLUMNS, Form, ListedColumn, ListedTable, Measures, Profile};
 
-/// Lists ordinary tables and the roots of partitioned ones, with their columns. The last columns are the base type of a domain,
-/// or of an array's elements, and whether the column is an array. The name of the base type is empty unless it is a built-in
-/// type.
+/// Lists ordinary tables and the roots of partitioned ones, with their columns. The last columns
+/// are the base type of a domain, or of an array's elements, and whether the column is an array.
+/// The name of the base type is empty unless it is a built-in type.
 const LISTED: &str = "
     WITH RECURSIVE bases (type, base) AS (
       SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
@@ -57,8 +57,8 @@ pub async fn listed(connection: &Connection) -> Result<Vec<ListedTable>, SourceE
     Ok(tables)
 }
 
-/// Returns how a column is compared whose values have the form `form` in the files, or `None` if the column's type can't have
-/// that form.
+/// Returns how a column is compared whose values have the form `form` in the files, or `None` if
+/// the column's type can't have that form.
 pub fn form(column: &ListedColumn, form: Form, list: bool) -> Option<Form> {
     let base = column.base.as_str();
     let fits = match form {
@@ -125,8 +125,8 @@ fn statement(table: &ListedTable, asked: &[Asked<'_>]) -> String {
             continue;
         }
         if asked.form.is_bytes() {
-            // Servers before version 18 have no min of bytea. So bytes are compared as hexadecimal text in the C collation,
-            // which keeps their order.
+            // Servers before version 18 have no min of bytea. So bytes are compared as hexadecimal
+            // text in the C collation, which keeps their order.
             let bound = |which: &str| sha256(&format!("decode({which}(encode(x{at}, 'hex') COLLATE \"C\"), 'hex')"));
             outer.extend([bound("min"), bound("max")]);
             continue;
@@ -149,8 +149,8 @@ fn sha256(bytes: &str) -> String {
     format!("encode(sha256({bytes}), 'hex')")
 }
 
-/// Returns an expression for the canonical form of a value. The output function of the value's type prints it, because a cast
-/// may call a user's function.
+/// Returns an expression for the canonical form of a value. The output function of the value's type
+/// prints it, because a cast may call a user's function.
 fn bytes(asked: &Asked<'_>, value: &str) -> String {
     let text = match asked.form {
         Form::Bytes => return value.to_owned(),
@@ -167,16 +167,16 @@ fn bytes(asked: &Asked<'_>, value: &str) -> String {
     format!("convert_to({text}, 'UTF8')")
 }
 
-/// Returns an expression for the canonical form of a list. `unnest` is in the select list, because in FROM it would expand a
-/// composite value to its fields.
+/// Returns an expression for the canonical form of a list. `unnest` is in the select list, because
+/// in FROM it would expand a composite value to its fields.
 fn list(asked: &Asked<'_>, value: &str) -> String {
     let element = format!("CASE WHEN num_nulls(e) = 0 THEN {} ELSE '-' END", sha256(&bytes(asked, "e")));
     let elements = format!("(SELECT string_agg({element}, ',') FROM (SELECT unnest({value}) AS e) u)");
     format!("convert_to(coalesce({elements}, ''), 'UTF8')")
 }
 
-/// Returns an expression for a value as a number, for bounds and sums. The server sends dates and timestamps counted from
-/// 2000-01-01.
+/// Returns an expression for a value as a number, for bounds and sums. The server sends dates and
+/// timestamps counted from 2000-01-01.
 fn ordered(asked: &Asked<'_>, value: &str) -> String {
     let sent = |function: &str, bits: &str| format!("('x' || encode({function}({value}), 'hex'))::bit({bits})");
     match asked.form {

@@ -9,7 +9,8 @@ use export_task::table::Table;
 use super::types::Decode;
 use crate::error::SourceError;
 
-/// Returns a quoted identifier. Doubling quotes is enough, because an identifier never contains NUL.
+/// Returns a quoted identifier. Doubling quotes is enough, because an identifier never contains
+/// NUL.
 pub(super) fn quote(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
@@ -19,9 +20,10 @@ pub(super) fn qualified(relation: &Relation) -> String {
     format!("{}.{}", quote(&relation.schema), quote(&relation.name))
 }
 
-/// Returns the statement that reads a partition's rows: a COPY of the relation, which the server does not plan, or a COPY of
-/// a query. `ONLY` excludes the tables that inherit from an ordinary table, because each is exported by itself. It also reads
-/// a partitioned table without leaves as an empty table.
+/// Returns the statement that reads a partition's rows: a COPY of the relation, which the server
+/// does not plan, or a COPY of a query. `ONLY` excludes the tables that inherit from an ordinary
+/// table, because each is exported by itself. It also reads a partitioned table without leaves as
+/// an empty table.
 pub(super) fn copy(table: &Table, partition: &Partition) -> Result<String, SourceError> {
     let plain = partition.range == Range::Unplanned;
     let mut columns = Vec::with_capacity(table.columns.len());
@@ -50,14 +52,15 @@ pub(super) fn copy(table: &Table, partition: &Partition) -> Result<String, Sourc
     Ok(sql)
 }
 
-/// Returns an expression for the text that the output function of a value's type prints. A cast to `text` is not used,
-/// because it could call a user's function. `IS NULL` is not used, because it tests the fields of a composite value.
+/// Returns an expression for the text that the output function of a value's type prints. A cast to
+/// `text` is not used, because it could call a user's function. `IS NULL` is not used, because it
+/// tests the fields of a composite value.
 fn printed(value: &str) -> String {
     format!("CASE WHEN pg_catalog.num_nulls({value}) = 0 THEN pg_catalog.format('%s', {value}) END")
 }
 
-/// Returns an expression for an array of the texts of the elements. An array that a list can't express becomes another such
-/// array, which the reader reports.
+/// Returns an expression for an array of the texts of the elements. An array that a list can't
+/// express becomes another such array, which the reader reports.
 fn printed_elements(array: &str) -> String {
     let element = printed("u.e");
     format!(

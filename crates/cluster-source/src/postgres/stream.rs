@@ -17,11 +17,12 @@ use crate::error::SourceError;
 
 /// Starts reading the rows of a partition.
 ///
-/// The connection must live until the stream ends. If the stream is dropped earlier, the connection can't be used any more:
-/// drop both.
+/// The connection must live until the stream ends. If the stream is dropped earlier, the connection
+/// can't be used any more: drop both.
 ///
 /// # Errors
-/// [`SourceError`], from this call or from the stream. A stream that ends without an error has returned every row.
+/// [`SourceError`], from this call or from the stream. A stream that ends without an error has
+/// returned every row.
 pub async fn read(
     connection: &Connection,
     table: &Table,

@@ -1,17 +1,18 @@
-//! Column builders. Each value is decoded from the server's binary form straight into the buffers of an Arrow array, without
-//! an allocation per value.
+//! Column builders. Each value is decoded from the server's binary form straight into the buffers
+//! of an Arrow array, without an allocation per value.
 //!
-//! There is one module per family of natively decoded types. A function with the name of a type (`int4`, `date`) returns the
-//! value of Parquet's own type. A function `write_…` appends what the server's `::text` would give. Malformed bytes give
-//! `None` or [`DecodeError::Malformed`], never a panic. `array` builds lists; `scalar` builds everything else; `print` has
-//! the digits.
+//! There is one module per family of natively decoded types. A function with the name of a type
+//! (`int4`, `date`) returns the value of Parquet's own type. A function `write_…` appends what the
+//! server's `::text` would give. Malformed bytes give `None` or [`DecodeError::Malformed`], never a
+//! panic. `array` builds lists; `scalar` builds everything else; `print` has the digits.
 //!
-//! To add a type: add a line to `decodes!` below, its function to the module of its family, and the call to
-//! [`ScalarBuilder::append`].
+//! To add a type: add a line to `decodes!` below, its function to the module of its family, and the
+//! call to [`ScalarBuilder::append`].
 //!
-//! Types that are not listed are converted to text by the server. `char(n)` is not: `::text` would strip the trailing blanks that the
-//! server sends, prints and gives to every client. `oid` and `xml` are not decoded natively: few columns have these types,
-//! and their binary form differs from their text.
+//! Types that are not listed are converted to text by the server. `char(n)` is not: `::text` would
+//! strip the trailing blanks that the server sends, prints and gives to every client. `oid` and
+//! `xml` are not decoded natively: few columns have these types, and their binary form differs from
+//! their text.
 
 mod array;
 mod bits;
@@ -47,7 +48,8 @@ macro_rules! decodes {
                 match name { $($name => Some(Self::$variant),)* _ => None }
             }
 
-            /// Returns how values of a type are read. The `pg_type` object id is fixed for built-in types.
+            /// Returns how values of a type are read. The `pg_type` object id is fixed for built-in
+            /// types.
             pub fn from_type(oid: u32) -> Self {
                 match oid { $($($oid => Self::$variant,)*)* _ => Self::Cast }
             }
@@ -143,8 +145,8 @@ impl ColumnBuilder {
         &self.column.name
     }
 
-    /// Returns the size of a value that counts against the size limit: the sent size, or the printed size where that is much
-    /// larger.
+    /// Returns the size of a value that counts against the size limit: the sent size, or the
+    /// printed size where that is much larger.
     pub fn size(&self, raw: &[u8]) -> usize {
         if self.list.is_some() { raw.len() } else { self.scalars.size(raw) }
     }
@@ -168,8 +170,8 @@ impl ColumnBuilder {
         }
     }
 
-    /// Returns the array of all values since the last call. Allocates buffers of the same size for the next array, up to
-    /// `keep` bytes.
+    /// Returns the array of all values since the last call. Allocates buffers of the same size for
+    /// the next array, up to `keep` bytes.
     pub fn finish(&mut self, keep: usize) -> Result<ArrayRef, SourceError> {
         let invalid = |InvalidText| SourceError::InvalidText { column: Some(self.column.name.clone()) };
         let scalars = self.scalars.finish(keep).map_err(invalid)?;

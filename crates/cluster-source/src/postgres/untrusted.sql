@@ -1,7 +1,8 @@
--- Returns the relations for which planning a query, or reading computed columns, calls a function that an ordinary user
--- wrote, each with one such function and its owner. Whenever the server plans a query of a table, it evaluates the constant
--- calls in the expressions of its indexes and extended statistics, with the rights of the user who sent the query. Columns
--- that only newer versions have are read through JSON.
+-- Returns the relations for which planning a query, or reading computed columns, calls a function
+-- that an ordinary user wrote, each with one such function and its owner. Whenever the server plans
+-- a query of a table, it evaluates the constant calls in the expressions of its indexes and
+-- extended statistics, with the rights of the user who sent the query. Columns that only newer
+-- versions have are read through JSON.
 WITH RECURSIVE
 roots (relation, classid, objid, expression) AS (
   SELECT indrelid, 'pg_class'::regclass, indexrelid, concat(indexprs::text, indpred::text)
@@ -15,8 +16,8 @@ roots (relation, classid, objid, expression) AS (
   FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
   WHERE to_jsonb(a) ->> 'attgenerated' = 'v'
 ),
--- Everything that the roots depend on, directly or indirectly. A domain's constraints depend on the domain, and the domain
--- does not depend on them, so they are added here.
+-- Everything that the roots depend on, directly or indirectly. A domain's constraints depend on the
+-- domain, and the domain does not depend on them, so they are added here.
 code (relation, classid, objid) AS (
   SELECT relation, classid::oid, objid FROM roots
   UNION
@@ -39,8 +40,8 @@ calls (relation, function) AS (
   -- Only superusers can create functions in the languages C and internal.
   WHERE l.lanname NOT IN ('internal', 'c') AND NOT r.rolsuper AND r.rolname <> current_user
   UNION ALL
-  -- satisfies_hash_partition is immutable, and evaluates the expressions in the key of the table whose object id is its
-  -- argument. A constant object id creates no entry in pg_depend.
+  -- satisfies_hash_partition is immutable, and evaluates the expressions in the key of the table
+  -- whose object id is its argument. A constant object id creates no entry in pg_depend.
   SELECT r.relation, p.oid
   FROM roots r JOIN pg_proc p ON p.oid = 'pg_catalog.satisfies_hash_partition'::regproc
   WHERE r.expression LIKE '%:funcid ' || p.oid || ' %'

@@ -1,5 +1,5 @@
-//! Types that the server converts to text: those of its catalog, of users and of extensions. Also domains that need no
-//! conversion.
+//! Types that the server converts to text: those of its catalog, of users and of extensions. Also
+//! domains that need no conversion.
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -205,7 +205,8 @@ async fn types_of_extensions() {
     }
 }
 
-/// A client that requests text gets the output of the types' output functions. Casts to text would print other texts.
+/// A client that requests text gets the output of the types' output functions. Casts to text would
+/// print other texts.
 #[tokio::test]
 async fn text_is_what_output_functions_print() {
     let database = Database::create().await;

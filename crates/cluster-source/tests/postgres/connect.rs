@@ -146,8 +146,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("from_collapse_limit", "1"),
 ];
 
-/// Settings of a server, a database or a role do not change values, whether the server is pinned or not, and for both ways to
-/// divide a table.
+/// Settings of a server, a database or a role do not change values, whether the server is pinned or
+/// not, and for both ways to divide a table.
 #[tokio::test]
 async fn no_setting_changes_a_value() {
     let database = Database::create().await;

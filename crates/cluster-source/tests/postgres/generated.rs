@@ -218,6 +218,7 @@ async fn generated_tables() {
         let names: Vec<String> = seeds.iter().map(|seed| format!("t{seed}")).collect();
         database.execute(&format!("DROP TABLE {}", names.join(", "))).await;
     }
-    // Half of the tables are divided by keys, which not all tables have, and many have only a few blocks.
+    // Half of the tables are divided by keys, which not all tables have, and many have only a few
+    // blocks.
     report.check(15);
 }

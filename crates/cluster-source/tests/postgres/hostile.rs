@@ -1,4 +1,5 @@
-//! An unprivileged user attaches code wherever the server might run it for the exporting user. None of it may run.
+//! An unprivileged user attaches code wherever the server might run it for the exporting user. None
+//! of it may run.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +10,8 @@ use export_task::warning::SkipReason;
 
 use crate::server::{Database, endpoint, read, source};
 
-/// Every function leaves a trace that no rollback removes: it advances a sequence, after it has made the transaction writable.
-/// It also returns the content of the secret table.
+/// Every function leaves a trace that no rollback removes: it advances a sequence, after it has
+/// made the transaction writable. It also returns the content of the secret table.
 const CODE: &str = "
     CREATE SCHEMA x;
     CREATE SEQUENCE x.trace; GRANT ALL ON x.trace TO public; GRANT USAGE ON SCHEMA x TO public;
@@ -53,7 +54,8 @@ const CODE: &str = "
     CREATE CAST (x.span AS text) WITH FUNCTION x.span_text(x.span) AS IMPLICIT;
 ";
 
-/// Tables whose columns need no conversion. Planning a query of each calls a function. All have a row `1, 'one'`.
+/// Tables whose columns need no conversion. Planning a query of each calls a function. All have a
+/// row `1, 'one'`.
 const PLANNED: &[(&str, &str)] = &[
     ("constant", "CREATE INDEX ON x.constant ((v || x.code('constant')))"),
     ("inlined", "CREATE INDEX ON x.inlined ((v || x.inlined('inlined')))"),

@@ -187,7 +187,8 @@ async fn last(live: &Live, database: &Database) -> i64 {
     numbers.max().unwrap()
 }
 
-/// One writer writes to both databases alternately. So the highest numbers show how far apart the two moments are.
+/// One writer writes to both databases alternately. So the highest numbers show how far apart the
+/// two moments are.
 #[tokio::test]
 async fn databases_are_seen_at_nearly_the_same_moment() {
     let (first, second) = (Database::create().await, Database::create().await);

@@ -1,4 +1,5 @@
-//! Tests that read a real PostgreSQL server. All tests share one server, and each test has its own database.
+//! Tests that read a real PostgreSQL server. All tests share one server, and each test has its own
+//! database.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,4 +1,5 @@
-//! Exports with Parquet's own types: the types of columns, lists, and values that Parquet can't express.
+//! Exports with Parquet's own types: the types of columns, lists, and values that Parquet can't
+//! express.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int32Type};

@@ -10,8 +10,8 @@ use export_task::range::Range;
 
 use crate::server::{self, Database};
 
-/// Reads `t` (a key `k` of type int8 and more) in partitions of about `target` bytes, checks that they hold the table's
-/// rows, each once, and returns the number of rows of each partition.
+/// Reads `t` (a key `k` of type int8 and more) in partitions of about `target` bytes, checks that
+/// they hold the table's rows, each once, and returns the number of rows of each partition.
 async fn read_in_partitions(database: &Database, slicing: Slicing, target: u64) -> Vec<usize> {
     let connection = database.connect().await;
     let found = database.table("t").await;

@@ -1,4 +1,5 @@
-//! A PostgreSQL server in a temporary directory, shared by the tests of this binary, and shorthands to use it.
+//! A PostgreSQL server in a temporary directory, shared by the tests of this binary, and shorthands
+//! to use it.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -24,12 +25,13 @@ use tokio_postgres::NoTls;
 
 /// The programs of the tested version.
 const BIN: &str = "/usr/lib/postgresql/15/bin";
-/// The environment variable with the directory of another version's programs, which is tested instead.
+/// The environment variable with the directory of another version's programs, which is tested
+/// instead.
 const BIN_VARIABLE: &str = "POSTGRES_BIN";
 const PASSWORD: &str = "it's secret";
 
-/// A running server. It is in a static, which is never dropped. So a shell, the guard, waits until this process ends, and then
-/// stops the server and removes its files.
+/// A running server. It is in a static, which is never dropped. So a shell, the guard, waits until
+/// this process ends, and then stops the server and removes its files.
 struct Server {
     port: u16,
     ca_pem: String,
@@ -88,8 +90,9 @@ fn start() -> Server {
     Server { port, ca_pem, _guard: guard }
 }
 
-/// Starts the guard, which stops the server and removes its directory when this process no longer holds the guard's standard
-/// input. A separate process group protects the guard from an interrupt at the terminal.
+/// Starts the guard, which stops the server and removes its directory when this process no longer
+/// holds the guard's standard input. A separate process group protects the guard from an interrupt
+/// at the terminal.
 fn guard(dir: &Path, data: &Path) -> Child {
     let script = r#"cat >/dev/null
         pid=$(head -n 1 "$2/postmaster.pid") && kill -QUIT "$pid"

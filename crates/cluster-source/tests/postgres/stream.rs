@@ -152,8 +152,8 @@ async fn a_connection_lost_midway_is_an_error() {
     assert!(batches.next().await.is_none());
 }
 
-/// When the server plans a query, it evaluates the constant expressions of indexes. They may call functions of the exporting
-/// user.
+/// When the server plans a query, it evaluates the constant expressions of indexes. They may call
+/// functions of the exporting user.
 #[tokio::test]
 async fn a_failing_function_of_the_exporting_user_leaves_its_table_out() {
     let database = Database::create().await;
@@ -215,7 +215,8 @@ async fn dropping_the_stream_and_connection_ends_the_query_at_once() {
         let mut batches =
             postgres::read(&connection, &found.table, &whole(&found)[0], BatchOptions::default()).await.unwrap();
         batches.try_next().await.unwrap().unwrap();
-        // Nothing reads the stream. The server must wait, and this process must not buffer the rows.
+        // Nothing reads the stream. The server must wait, and this process must not buffer the
+        // rows.
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     assert!(server::peak_memory() < before + (400 << 20));

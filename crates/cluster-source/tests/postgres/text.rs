@@ -1,5 +1,6 @@
-//! Every value arrives as the server's `::text` prints it, or as the same number. Each test reads two columns: one is decoded
-//! natively, and the other is a `text` column that the server filled with `::text` under the exporting session's settings.
+//! Every value arrives as the server's `::text` prints it, or as the same number. Each test reads
+//! two columns: one is decoded natively, and the other is a `text` column that the server filled
+//! with `::text` under the exporting session's settings.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};

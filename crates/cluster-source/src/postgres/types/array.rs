@@ -1,10 +1,11 @@
 //! Arrays, which become lists.
 //!
-//! An array is sent as the number of dimensions, a flag and the element type; then for each dimension its length and lower
-//! bound; then the elements, each with its length (-1 for NULL).
+//! An array is sent as the number of dimensions, a flag and the element type; then for each
+//! dimension its length and lower bound; then the elements, each with its length (-1 for NULL).
 //!
-//! Each value, not its column, defines how many dimensions an array has and where they begin. A list can only express one
-//! dimension whose lower bound is 1, or an empty array. Other arrays are [`Unrepresentable`].
+//! Each value, not its column, defines how many dimensions an array has and where they begin. A
+//! list can only express one dimension whose lower bound is 1, or an empty array. Other arrays are
+//! [`Unrepresentable`].
 
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ impl ListBuilder {
         Self { element: batch::element(parquet), ends: vec![0], valid: NullBufferBuilder::new(0) }
     }
 
-    /// Appends a list and adds its elements to `elements`. Returns the number of bytes that both take.
+    /// Appends a list and adds its elements to `elements`. Returns the number of bytes that both
+    /// take.
     pub fn append(&mut self, raw: &[u8], elements: &mut ScalarBuilder) -> Result<usize, DecodeError> {
         let mut size = size_of::<i32>();
         each(raw, |element| {

@@ -1,6 +1,8 @@
-//! The date and time types. The server counts days and microseconds from 2000-01-01. Parquet counts them from 1970-01-01.
+//! The date and time types. The server counts days and microseconds from 2000-01-01. Parquet counts
+//! them from 1970-01-01.
 //!
-//! `write_*` appends what `::text` gives. `date`, `time` and `timestamp` return the value of Parquet's own type.
+//! `write_*` appends what `::text` gives. `date`, `time` and `timestamp` return the value of
+//! Parquet's own type.
 
 use super::DecodeError::{self, Malformed, Unrepresentable};
 use super::print;

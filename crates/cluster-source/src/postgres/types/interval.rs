@@ -3,7 +3,8 @@
 
 use super::print;
 
-/// Since this version the ends of the range are infinite. In earlier versions they are ordinary values.
+/// Since this version the ends of the range are infinite. In earlier versions they are ordinary
+/// values.
 const INFINITE_SINCE: i32 = 170_000;
 
 pub(super) fn write(raw: &[u8], server_version: i32, out: &mut Vec<u8>) -> Option<()> {

@@ -5,8 +5,8 @@ use super::print;
 const IPV4: u8 = 2;
 const IPV6: u8 = 3;
 
-/// `inet` and `cidr`: family, bits of the mask, a flag that tells the two types apart, the address's length, and the
-/// address. `::text` always prints the mask.
+/// `inet` and `cidr`: family, bits of the mask, a flag that tells the two types apart, the
+/// address's length, and the address. `::text` always prints the mask.
 pub(super) fn write_inet(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let ([family, bits, _, length], address) = raw.split_first_chunk()?;
     if usize::from(*length) != address.len() || usize::from(*bits) > address.len() * 8 {
@@ -31,8 +31,9 @@ fn ipv4(address: [u8; 4], out: &mut Vec<u8>) {
     }
 }
 
-/// Follows the server's rules, which differ from those of `std`: groups have no leading zeros, `::` replaces the first of the
-/// longest runs of at least two zero groups, and an IPv4 address within an IPv6 one is printed as IPv4.
+/// Follows the server's rules, which differ from those of `std`: groups have no leading zeros, `::`
+/// replaces the first of the longest runs of at least two zero groups, and an IPv4 address within
+/// an IPv6 one is printed as IPv4.
 fn ipv6(address: &[u8; 16], out: &mut Vec<u8>) {
     let mut groups = [0; 8];
     for (group, pair) in groups.iter_mut().zip(address.as_chunks().0) {
@@ -58,7 +59,8 @@ fn ipv6(address: &[u8; 16], out: &mut Vec<u8>) {
     }
 }
 
-/// Returns the first of the longest runs of zero groups as a half-open range. It is empty if no run is longer than one.
+/// Returns the first of the longest runs of zero groups as a half-open range. It is empty if no run
+/// is longer than one.
 fn longest_zeros(groups: &[u16; 8]) -> (usize, usize) {
     let (mut best, mut start) = ((0, 0), 0);
     for (i, group) in groups.iter().enumerate() {

@@ -91,7 +91,8 @@ pub(super) fn write(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// Returns the value times ten to the power of `scale`. Its absolute value is below ten to the power of `precision`.
+/// Returns the value times ten to the power of `scale`. Its absolute value is below ten to the
+/// power of `precision`.
 #[inline]
 pub(super) fn decimal(raw: &[u8], precision: u8, scale: u8) -> Result<i128, DecodeError> {
     let Numeric { sign, weight, digits, .. } = Numeric::parse(raw).ok_or(Malformed)?;
@@ -109,7 +110,8 @@ pub(super) fn decimal(raw: &[u8], precision: u8, scale: u8) -> Result<i128, Deco
             return Err(Malformed);
         }
         power -= 4;
-        // Divides away this digit's decimal places beyond the scale. A column of this scale has only zeros there.
+        // Divides away this digit's decimal places beyond the scale. A column of this scale has
+        // only zeros there.
         let beyond = match power {
             0.. => 1,
             -3..0 => 10_u16.pow(power.unsigned_abs()),

@@ -69,11 +69,13 @@ pub(super) fn time_of_day(micros: u64, out: &mut Vec<u8>) {
     fraction((micros % 1_000_000) as u32, out);
 }
 
-/// Appends `YYYY-MM-DD` for a day counted from 2000-01-01, in the proleptic Gregorian calendar like the server. Returns
-/// whether the day is before year 1: the caller then adds ` BC` at the end of the whole text.
+/// Appends `YYYY-MM-DD` for a day counted from 2000-01-01, in the proleptic Gregorian calendar like
+/// the server. Returns whether the day is before year 1: the caller then adds ` BC` at the end of
+/// the whole text.
 #[inline]
 pub(super) fn date(days: i64, out: &mut Vec<u8>) -> bool {
-    // Years that start on March 1st have their leap day last (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+    // Years that start on March 1st have their leap day last (H. Hinnant, "chrono-Compatible
+    // Low-Level Date Algorithms").
     let days = days + 730_425;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097) as u32;

@@ -1,4 +1,5 @@
-//! Builds an array of values of one type: the values of a column, or the elements of a column's lists.
+//! Builds an array of values of one type: the values of a column, or the elements of a column's
+//! lists.
 
 use arrow_array::ArrayRef;
 use arrow_buffer::NullBufferBuilder;
@@ -45,8 +46,8 @@ impl ScalarBuilder {
         self.valid.len()
     }
 
-    /// Returns the size of a value that counts against the size limit: the sent size, or the printed size where that is much
-    /// larger.
+    /// Returns the size of a value that counts against the size limit: the sent size, or the
+    /// printed size where that is much larger.
     pub fn size(&self, raw: &[u8]) -> usize {
         if self.decode == Decode::Bit { bits::printed_bit_size(raw).unwrap_or(0) } else { raw.len() }
     }
@@ -116,8 +117,8 @@ impl ScalarBuilder {
         self.values.append_null()
     }
 
-    /// Returns the array of all values since the last call. Allocates buffers of the same size for the next array, up to
-    /// `keep` bytes.
+    /// Returns the array of all values since the last call. Allocates buffers of the same size for
+    /// the next array, up to `keep` bytes.
     pub fn finish(&mut self, keep: usize) -> Result<ArrayRef, InvalidText> {
         self.values.finish(self.parquet, self.valid.finish(), keep)
     }
