@@ -60,3 +60,67 @@ pub async fn grant(kms: &aws_sdk_kms::Client, key: &str, task: &TaskRef) -> Resu
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Replay, task};
+    use export_aws::ErrorKind;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn kms(answer: Answer) -> (aws_sdk_kms::Client, Replay) {
+        let replay = Replay::new(move |_| answer.clone());
+        (aws_sdk_kms::Client::new(&replay.config()), replay)
+    }
+
+    fn key(state: &str, usage: &str) -> Value {
+        json!({"KeyMetadata": {"KeyId": "k", "Arn": "arn:key", "KeyState": state, "KeyUsage": usage}})
+    }
+
+    #[tokio::test]
+    async fn only_an_enabled_key_for_encryption_can_be_used() {
+        let usable = kms(key("Enabled", "ENCRYPT_DECRYPT").into()).0;
+        assert_eq!(check(&usable, "alias/k").await.unwrap(), "arn:key");
+        for answer in [
+            key("Disabled", "ENCRYPT_DECRYPT").into(),
+            key("PendingDeletion", "ENCRYPT_DECRYPT").into(),
+            key("Enabled", "SIGN_VERIFY").into(),
+            json!({}).into(),
+            Answer::Error(400, "NotFoundException"),
+            Answer::Error(400, "AccessDeniedException"),
+        ] {
+            let error = check(&kms(answer).0, "k").await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::PreconditionFailed);
+            assert_eq!(error.to_string(), Failure::KmsKey.to_string());
+        }
+        let error = check(&kms(Answer::Error(500, "KMSInternalException")).0, "k").await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::ServiceUnavailable);
+    }
+
+    #[tokio::test]
+    async fn the_grant_is_named_after_the_clone_so_that_a_repeated_call_gets_the_same_one() {
+        let task = TaskRef::from(&task());
+        let (client, replay) = kms(json!({"GrantId": "g"}).into());
+        for _ in 0..2 {
+            assert_eq!(grant(&client, "arn:key", &task).await.unwrap(), "g");
+        }
+        let requests = replay.calls("CreateGrant");
+        assert_eq!(requests[0].json(), requests[1].json());
+        assert_eq!(requests[0].json()["Name"], task.clone_identifier.as_str());
+        assert_eq!(requests[0].json()["GranteePrincipal"], "arn:aws:iam::111122223333:role/export");
+    }
+
+    #[tokio::test]
+    async fn a_refused_grant_fails_the_task_and_a_temporary_error_does_not() {
+        let task = TaskRef::from(&task());
+        for (answer, kind) in [
+            (Answer::Error(400, "AccessDeniedException"), ErrorKind::PreconditionFailed),
+            (Answer::Error(400, "ThrottlingException"), ErrorKind::ServiceUnavailable),
+        ] {
+            assert_eq!(grant(&kms(answer).0, "arn:key", &task).await.unwrap_err().kind, kind);
+        }
+    }
+}

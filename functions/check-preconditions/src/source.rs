@@ -50,7 +50,57 @@ pub async fn check(rds: &aws_sdk_rds::Client, task: &TaskRef) -> Result<(), Step
 
 #[cfg(test)]
 mod tests {
+    use aws_replay::{Answer, Replay, task};
+
     use super::*;
+
+    /// Checks the source of the task against the answer of RDS.
+    async fn check_source(answer: Answer) -> Result<(), String> {
+        let replay = Replay::new(move |_| answer.clone());
+        let rds = aws_sdk_rds::Client::new(&replay.config());
+        check(&rds, &TaskRef::from(&task())).await.map_err(|e| format!("{}: {e}", e.kind.name()))
+    }
+
+    fn cluster(account: &str, status: &str, engine: &str, mode: &str) -> Answer {
+        Answer::Body(format!(
+            "<DescribeDBClustersResponse><DescribeDBClustersResult><DBClusters><DBCluster>\
+             <DBClusterArn>arn:aws:rds:us-east-1:{account}:cluster:source</DBClusterArn><Status>{status}</Status>\
+             <Engine>{engine}</Engine><EngineMode>{mode}</EngineMode>\
+             </DBCluster></DBClusters></DescribeDBClustersResult></DescribeDBClustersResponse>"
+        ))
+    }
+
+    #[tokio::test]
+    async fn a_cluster_is_exported_only_if_it_is_there_available_and_of_a_supported_kind() {
+        let own = "111122223333";
+        let missing = "PreconditionFailed: Failed to find or access the source DB cluster: source";
+        for (answer, expected) in [
+            (cluster(own, "available", "aurora-postgresql", "provisioned"), Ok(())),
+            (cluster(own, "available", "aurora-mysql", "provisioned"), Ok(())),
+            (cluster("999999999999", "available", "aurora-postgresql", "provisioned"), Err(missing)),
+            (cluster(own, "stopped", "aurora-postgresql", "provisioned"), Err(missing)),
+            (Answer::Error(404, "DBClusterNotFoundFault"), Err(missing)),
+            (
+                cluster(own, "available", "neptune", "provisioned"),
+                Err("PreconditionFailed: The DB cluster source can't be exported: its engine is neptune."),
+            ),
+        ] {
+            assert_eq!(check_source(answer.clone()).await, expected.map_err(str::to_owned), "{answer:?}");
+        }
+        let serverless = check_source(cluster(own, "available", "aurora-mysql", "serverless")).await;
+        assert!(serverless.is_err_and(|error| error.contains("its engine mode is serverless. Aurora Serverless v1")));
+    }
+
+    #[tokio::test]
+    async fn an_error_of_rds_says_nothing_about_the_cluster() {
+        for (answer, kind) in [
+            (Answer::Error(503, "ServiceUnavailable"), "ServiceUnavailable"),
+            (Answer::Error(403, "AccessDenied"), "InternalFailure"),
+        ] {
+            let checked = check_source(answer).await;
+            assert!(checked.clone().is_err_and(|error| error.starts_with(kind)), "{checked:?}");
+        }
+    }
 
     #[test]
     fn engine_modes_are_accepted_or_refused_in_the_words_of_the_guide() {

@@ -286,6 +286,12 @@ where
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Call, Replay, task, task_table};
+    use export_task::task::Status;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -305,5 +311,181 @@ mod tests {
         // IsCloneAvailable.
         let events = 14 * 24 * 60 * 60 / MAX_POLL_TIME.as_secs() * 7;
         assert!(events < 20_000, "{events}");
+    }
+
+    fn cluster(id: &str, status: &str, more: &str) -> Answer {
+        Answer::Body(format!(
+            "<DescribeDBClustersResponse><DescribeDBClustersResult><DBClusters><DBCluster>\
+             <DBClusterIdentifier>{id}</DBClusterIdentifier><Status>{status}</Status>\
+             <Engine>aurora-postgresql</Engine><Endpoint>host</Endpoint><Port>5432</Port>{more}\
+             </DBCluster></DBClusters></DescribeDBClustersResult></DescribeDBClustersResponse>"
+        ))
+    }
+
+    const MEMBER: &str = "<DBClusterMembers><DBClusterMember><DBInstanceIdentifier>i</DBInstanceIdentifier>\
+                          </DBClusterMember></DBClusterMembers>";
+    const SECRET: &str = "<MasterUserSecret><SecretArn>arn:secret</SecretArn><SecretStatus>active</SecretStatus>\
+                          </MasterUserSecret>";
+
+    fn done(operation: &str) -> Answer {
+        Answer::Body(format!("<{operation}Response><{operation}Result/></{operation}Response>"))
+    }
+
+    /// Answers as the services do when everything goes well. `clone` answers lookups of the clone.
+    fn services(call: &Call, clone: &Answer) -> Answer {
+        let operation = call.operation.as_str();
+        match operation {
+            "DescribeDBClusters" if call.body.contains("export-clone-") => clone.clone(),
+            "DescribeDBClusters" => cluster("source", "available", "<CloneGroupId>g</CloneGroupId>"),
+            "DescribeDBInstances" => Answer::Body(
+                "<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances><DBInstance>\
+                 <DBInstanceStatus>available</DBInstanceStatus><DBInstanceClass>db.r6g.large</DBInstanceClass>\
+                 </DBInstance></DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>"
+                    .into(),
+            ),
+            "RestoreDBClusterToPointInTime" | "ModifyDBCluster" | "CreateDBInstance" | "Publish" => done(operation),
+            "PutEvents" => json!({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}).into(),
+            _ => task_table(call, &task()),
+        }
+    }
+
+    /// Calls the handler. `script` answers before the services do.
+    async fn clone_with(
+        clone: Answer,
+        max_poll_time: Duration,
+        mut script: impl FnMut(&Call) -> Option<Answer> + Send + 'static,
+    ) -> (Result<CloneEndpoint, StepError>, Replay) {
+        let replay = Replay::new(move |call| script(call).unwrap_or_else(|| services(call, &clone)));
+        let aws = replay.config();
+        let deps = Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            rds: aws_sdk_rds::Client::new(&aws),
+            instance_class: "db.r6g.large".into(),
+            security_group: Some("sg-workers".into()),
+            publisher: Publisher::new(&aws, "arn:topic".into()),
+            max_poll_time,
+        };
+        (handle(&deps, Input { task: TaskRef::from(&task()) }).await, replay)
+    }
+
+    const GONE: Answer = Answer::Error(404, "DBClusterNotFoundFault");
+    const MESSAGE: &str = "Failed to find or access the source DB cluster: source";
+
+    #[tokio::test]
+    async fn a_missing_clone_is_requested() {
+        let (clone, replay) = clone_with(GONE, Duration::ZERO, |_| None).await;
+        assert_eq!(clone.unwrap().status, "creating");
+        let request = &replay.calls("RestoreDBClusterToPointInTime")[0].body;
+        for part in ["RestoreType=copy-on-write", "sg-workers", "aurora-export%3Atask"] {
+            assert!(request.contains(part), "{request}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clone_that_another_attempt_has_requested_is_no_error() {
+        let (clone, _) = clone_with(GONE, Duration::ZERO, |call| {
+            let requested = call.operation == "RestoreDBClusterToPointInTime";
+            requested.then_some(Answer::Error(400, "DBClusterAlreadyExistsFault"))
+        })
+        .await;
+        assert_eq!(clone.unwrap().status, "creating");
+    }
+
+    #[tokio::test]
+    async fn a_source_that_is_gone_and_a_refused_request_fail_with_the_guides_message() {
+        let gone: fn(&Call) -> Option<Answer> = |call| (call.operation == "DescribeDBClusters").then_some(GONE);
+        let refused: fn(&Call) -> Option<Answer> = |call| {
+            let requested = call.operation == "RestoreDBClusterToPointInTime";
+            requested.then_some(Answer::Error(400, "KMSKeyNotAccessibleFault"))
+        };
+        for script in [gone, refused] {
+            let error = clone_with(GONE, Duration::ZERO, script).await.0.unwrap_err();
+            assert_eq!((error.kind, error.to_string().as_str()), (ErrorKind::CloneFailed, MESSAGE));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_available_cluster_gets_a_password_and_an_instance() {
+        let (clone, replay) = clone_with(cluster("c", "available", ""), Duration::ZERO, |_| None).await;
+        assert_eq!(clone.unwrap().status, "creating");
+        assert!(replay.calls("ModifyDBCluster")[0].body.contains("ManageMasterUserPassword=true"));
+        assert_eq!(replay.calls("CreateDBInstance").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_clone_is_available_with_its_own_secret_and_its_instance() {
+        let ready = || cluster("c", "available", &format!("{MEMBER}{SECRET}"));
+        let (clone, replay) = clone_with(ready(), Duration::from_secs(60), |_| None).await;
+        let clone = clone.unwrap();
+        assert_eq!((clone.status.as_str(), clone.port), ("available", Some(5432)));
+        assert_eq!(clone.secret_arn.as_deref(), Some("arn:secret"));
+        assert_eq!(clone.instance_class.as_deref(), Some("db.r6g.large"));
+        assert!(replay.calls("ModifyDBCluster").is_empty() && replay.calls("CreateDBInstance").is_empty());
+
+        // The secret of the source does not count.
+        let (clone, replay) = clone_with(ready(), Duration::ZERO, |call| {
+            let of_source = call.operation == "DescribeDBClusters" && !call.body.contains("export-clone-");
+            of_source.then(|| cluster("source", "available", SECRET))
+        })
+        .await;
+        assert_eq!(clone.unwrap().status, "creating");
+        assert_eq!(replay.calls("ModifyDBCluster").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_clone_that_goes_away_underneath_fails_the_task() {
+        for status in ["deleting", "failed", "inaccessible-encryption-credentials"] {
+            let error = clone_with(cluster("c", status, ""), Duration::from_secs(60), |_| None).await.0.unwrap_err();
+            assert_eq!((error.kind, error.to_string().as_str()), (ErrorKind::CloneFailed, MESSAGE), "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_busy_rds_is_polled_again() {
+        let mut failures = 0;
+        let ready = cluster("c", "available", &format!("{MEMBER}{SECRET}"));
+        let (clone, _) = clone_with(ready, Duration::from_secs(60), move |call| {
+            let fails = call.operation == "DescribeDBClusters" && failures < 2;
+            failures += u32::from(fails);
+            fails.then_some(Answer::Error(400, "Throttling"))
+        })
+        .await;
+        assert_eq!(clone.unwrap().status, "available");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_canceled_between_two_polls_stops() {
+        let mut reads = 0;
+        let (clone, replay) = clone_with(cluster("c", "creating", ""), Duration::from_secs(60), move |call| {
+            reads += u32::from(call.operation == "GetItem");
+            let mut canceled = task();
+            canceled.status = Status::Canceling;
+            (call.operation == "GetItem" && reads > 1).then(|| task_table(call, &canceled))
+        })
+        .await;
+        assert_eq!(clone.unwrap_err().kind, ErrorKind::ExportCanceled);
+        assert_eq!(replay.calls("GetItem").len(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_event_says_whether_the_cluster_is_cloned_or_copied() {
+        for (group, copied) in [("g", false), ("another", true)] {
+            let clone = cluster("c", "creating", &format!("<CloneGroupId>{group}</CloneGroupId>"));
+            let (_, replay) = clone_with(clone, Duration::ZERO, |_| None).await;
+            let event = &replay.calls("Publish")[0].body;
+            assert_eq!(event.contains("cop"), copied, "{event}");
+            assert_eq!(replay.calls("UpdateItem")[0].json()["ExpressionAttributeNames"]["#name"], "AnnouncedAt");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_that_can_t_be_published_does_not_stop_the_clone() {
+        let (clone, replay) = clone_with(cluster("c", "creating", ""), Duration::ZERO, |call| {
+            (call.operation == "Publish").then_some(Answer::Error(500, "InternalError"))
+        })
+        .await;
+        assert_eq!(clone.unwrap().status, "creating");
+        // Not recorded, so the next poll tries again.
+        assert!(replay.calls("UpdateItem").is_empty());
     }
 }

@@ -163,7 +163,8 @@ mod tests {
     use super::*;
 
     fn cluster(status: &str, instance: Option<&str>) -> Answer {
-        let member = instance.map(|id| format!("<DBClusterMember><DBInstanceIdentifier>{id}</DBInstanceIdentifier></DBClusterMember>"));
+        let member = instance
+            .map(|id| format!("<DBClusterMember><DBInstanceIdentifier>{id}</DBInstanceIdentifier></DBClusterMember>"));
         Answer::Body(format!(
             "<DescribeDBClustersResponse><DescribeDBClustersResult><DBClusters><DBCluster><Status>{status}</Status>\
              <DBClusterMembers>{}</DBClusterMembers></DBCluster></DBClusters></DescribeDBClustersResult>\
@@ -199,7 +200,9 @@ mod tests {
         for (instance, deletion) in [(Some("i"), "DeleteDBInstance"), (None, "DeleteDBCluster")] {
             let (output, replay) = call(task(), move |call| match call.operation.as_str() {
                 "DescribeDBClusters" => Some(cluster("available", instance)),
-                operation if operation == deletion => Some(Answer::Body(format!("<{deletion}Response><{deletion}Result/></{deletion}Response>"))),
+                operation if operation == deletion => {
+                    Some(Answer::Body(format!("<{deletion}Response><{deletion}Result/></{deletion}Response>")))
+                }
                 _ => None,
             })
             .await;

@@ -172,3 +172,105 @@ async fn check_destination(deps: &Deps, task: &ExportTask) -> Result<(), StepErr
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Call, Replay, request, task_table};
+    use export_aws::function::Function;
+    use export_aws::task_store::TaskStore;
+
+    use super::*;
+
+    const CHECK: &str = "POST /2015-03-31/functions/check-preconditions/invocations";
+
+    /// Starts the task `t`, which was not admitted before. `script` answers before the services do.
+    async fn start_task(
+        mut script: impl FnMut(&Call) -> Option<Answer> + Send + 'static,
+    ) -> (Result<Outcome, StepError>, Replay) {
+        let replay = Replay::new(move |call| {
+            script(call).unwrap_or_else(|| match call.operation.as_str() {
+                "GetItem" => json!({}).into(),
+                "DescribeDBClusters" => Answer::Body(
+                    "<DescribeDBClustersResponse><DescribeDBClustersResult><DBClusters><DBCluster>\
+                     <DBClusterArn>arn:aws:rds:us-east-1:111122223333:cluster:source</DBClusterArn>\
+                     <Status>available</Status></DBCluster></DBClusters></DescribeDBClustersResult>\
+                     </DescribeDBClustersResponse>"
+                        .into(),
+                ),
+                CHECK => json!({}).into(),
+                "StartExecution" => json!({"executionArn": "arn", "startDate": 0}).into(),
+                _ => task_table(call, &aws_replay::task()),
+            })
+        });
+        let aws = replay.config();
+        let deps = Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            step_functions: aws_sdk_sfn::Client::new(&aws),
+            state_machine_arn: "arn:aws:states:us-east-1:111122223333:stateMachine:export".into(),
+            limit: 5,
+            rds: aws_sdk_rds::Client::new(&aws),
+            check_preconditions: Function::new(aws_sdk_lambda::Client::new(&aws), "check-preconditions".into()),
+        };
+        let operation = Operation::from_json(request()).unwrap();
+        (perform(&deps, operation).await, replay)
+    }
+
+    #[tokio::test]
+    async fn a_task_is_checked_then_admitted_then_started() {
+        let (outcome, replay) = start_task(|_| None).await;
+        assert!(matches!(outcome.unwrap(), Outcome::Task(_)));
+        let order = ["GetItem", "DescribeDBClusters", CHECK, "TransactWriteItems", "StartExecution"];
+        assert_eq!(replay.operations(), order);
+        assert_eq!(replay.calls(CHECK)[0].json()["Probe"], true);
+        let execution = replay.calls("StartExecution")[0].json();
+        // The record names the execution before the execution exists.
+        let admitted = replay.calls("TransactWriteItems")[0].json();
+        let record = &admitted["TransactItems"][0]["Put"]["Item"];
+        let name = execution["name"].as_str().unwrap();
+        assert!(record["ExecutionArn"]["S"].as_str().unwrap().ends_with(&format!(":execution:export:{name}")));
+        assert_eq!(serde_json::from_str::<Value>(execution["input"].as_str().unwrap()).unwrap(), request());
+    }
+
+    #[tokio::test]
+    async fn what_check_preconditions_refuses_is_not_admitted() {
+        for (name, kind) in [
+            ("IamRoleNotFound", ErrorKind::Api("IamRoleNotFound")),
+            ("KMSKeyNotAccessibleFault", ErrorKind::Api("KMSKeyNotAccessibleFault")),
+            // The function was throttled or killed.
+            ("ServiceUnavailable", ErrorKind::ServiceUnavailable),
+            ("Runtime.ExitError", ErrorKind::ServiceUnavailable),
+        ] {
+            let (outcome, replay) = start_task(move |call| {
+                let error = json!({"errorType": name, "errorMessage": "refused"}).to_string();
+                (call.operation == CHECK).then(|| Answer::FunctionError(error))
+            })
+            .await;
+            assert_eq!(outcome.unwrap_err().kind, kind);
+            assert!(replay.calls("TransactWriteItems").is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_used_identifier_is_refused_before_anything_is_looked_up() {
+        let (outcome, replay) =
+            start_task(|call| (call.operation == "GetItem").then(|| task_table(call, &aws_replay::task()))).await;
+        assert_eq!(outcome.unwrap_err().kind, ErrorKind::Api("ExportTaskAlreadyExists"));
+        assert_eq!(replay.operations(), ["GetItem"]);
+    }
+
+    #[tokio::test]
+    async fn an_admission_is_withdrawn_only_if_the_execution_surely_does_not_run() {
+        for (answer, transactions) in [
+            (Answer::Error(400, "StateMachineDoesNotExist"), 2),
+            // The answer is lost. The execution may run.
+            (Answer::Error(500, "InternalServerError"), 1),
+        ] {
+            let (outcome, replay) =
+                start_task(move |call| (call.operation == "StartExecution").then(|| answer.clone())).await;
+            assert!(outcome.is_err());
+            assert_eq!(replay.calls("TransactWriteItems").len(), transactions);
+        }
+    }
+}

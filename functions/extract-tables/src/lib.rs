@@ -268,6 +268,12 @@ fn failed(error: ExtractError<StepError>) -> StepError {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Replay, task, task_table};
+    use export_task::task::Status;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -286,5 +292,64 @@ mod tests {
         assert!(pace.has_time_for(1 << 30, seconds(40)));
         assert!(!pace.has_time_for(1, seconds(34)));
         assert!(!pace.has_time_for(u64::MAX, seconds(900)));
+    }
+
+    /// Calls the handler for a unit of two partitions. `result` answers the lookup of the result that another attempt
+    /// may have written. The clone has no endpoint, so an extraction fails.
+    async fn extract_unit(status: Status, result: Answer) -> (Result<Output, StepError>, Replay) {
+        let mut stored = task();
+        stored.status = status;
+        let partition = |index: u32| {
+            json!({"Table": 0, "Relation": {"Schema": "s", "Name": "t"}, "Batch": 1, "Index": index, "Range": "All",
+                "Bytes": 1})
+        };
+        let unit = json!({"Unit": 0, "Tables": [], "Partitions": [partition(0), partition(1)], "Counts": []});
+        let replay = Replay::new(move |call| match call.operation.as_str() {
+            "GET /work/t/plans/first/units.jsonl" => unit.clone().into(),
+            "GET /work/t/results/00000000-00000000.json" => result.clone(),
+            _ => task_table(call, &stored),
+        });
+        let aws = replay.config();
+        let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(true).build();
+        let deps = Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            secrets: aws_sdk_secretsmanager::Client::new(&aws),
+            work_bucket: StackWorkBucket::new(aws_sdk_s3::Client::from_conf(s3), "work".into()),
+            aws,
+            options: BatchOptions::default(),
+            threads: 1,
+        };
+        let input = json!({"Task": TaskRef::from(&task()), "Clone": {"Status": "creating", "Engine": "aurora-mysql"},
+            "Unit": {"Attempt": "first", "Unit": 0, "Offset": 0, "Length": 1}});
+        let deadline = SystemTime::now() + Duration::from_secs(60);
+        (handle(&deps, serde_json::from_value(input).unwrap(), deadline).await, replay)
+    }
+
+    #[tokio::test]
+    async fn a_repeated_call_continues_after_the_result_of_the_first_one() {
+        for (finished, done) in [(1, false), (2, true)] {
+            let result = |index: u32| {
+                json!({"Table": 0, "Batch": 1, "Index": index, "Files": [], "Rows": 0, "SourceBytes": 0, "StartedAt": 0,
+                    "EndedAt": 0})
+            };
+            let results = json!({"Partitions": (0..finished).map(result).collect::<Vec<_>>()});
+            let (output, replay) = extract_unit(Status::InProgress, results.into()).await;
+            assert_eq!(output.unwrap(), Output { done, cursor: Cursor { next: finished } });
+            // The progress was counted by the first attempt.
+            assert!(replay.calls("UpdateItem").is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_reason_of_a_failure_is_recorded_and_that_of_a_cancellation_is_not() {
+        let missing = || Answer::Error(404, "NoSuchKey");
+        let (output, replay) = extract_unit(Status::InProgress, missing()).await;
+        assert_eq!(output.unwrap_err().kind, ErrorKind::InternalFailure);
+        let recorded = replay.calls("UpdateItem")[0].json();
+        assert_eq!(recorded["ExpressionAttributeValues"][":code"]["S"], "InternalFailure");
+
+        let (output, replay) = extract_unit(Status::Canceling, missing()).await;
+        assert_eq!(output.unwrap_err().kind, ErrorKind::ExportCanceled);
+        assert_eq!(replay.operations(), ["GetItem"]);
     }
 }

@@ -209,7 +209,8 @@ mod tests {
     }
 
     fn execution(status: &str) -> Answer {
-        json!({"executionArn": "arn:execution", "stateMachineArn": "arn:machine", "status": status, "startDate": 0}).into()
+        json!({"executionArn": "arn:execution", "stateMachineArn": "arn:machine", "status": status, "startDate": 0})
+            .into()
     }
 
     fn clones(clones: &[(&str, &str)]) -> Answer {
@@ -348,7 +349,9 @@ mod tests {
         for failing in [FINISH_EXPORT, "Publish", "DescribeDBClusters"] {
             let (result, replay) = sweep(task(), move |call| {
                 (call.operation == failing).then(|| match failing {
-                    FINISH_EXPORT => Answer::FunctionError(r#"{"errorType": "DestinationDenied", "errorMessage": "m"}"#.into()),
+                    FINISH_EXPORT => {
+                        Answer::FunctionError(r#"{"errorType": "DestinationDenied", "errorMessage": "m"}"#.into())
+                    }
                     _ => Answer::Error(503, "ServiceUnavailable"),
                 })
             })

@@ -120,3 +120,64 @@ async fn survey(deps: &Deps, input: &Input, work: &WorkBucket) -> Result<Plan, S
     };
     work.put_plan(&attempt, plan, &survey.summary(), survey.work_units()).await
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Replay, task, task_table};
+    use export_aws::ErrorKind;
+    use export_task::task::Status;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Calls the handler for a task that was planned before. The catalog of the clone and the password can't be read,
+    /// so a second plan fails the test.
+    async fn plan_again(status: Status, begins: Answer) -> (Result<Plan, StepError>, Replay) {
+        let mut stored = task();
+        stored.status = status;
+        let plan = json!({"ItemsKey": "items", "ResultsPrefix": "results", "MaxConcurrency": 2, "Units": 3,
+            "Tables": 1, "Bytes": 7});
+        let planned = json!({"Plan": plan, "Summary": {"Tables": [], "Skipped": [], "UnreadableDatabases": []}});
+        let replay = Replay::new(move |call| match call.operation.as_str() {
+            "GET /work/t/plan.json" => planned.clone().into(),
+            "UpdateItem" => begins.clone(),
+            _ => task_table(call, &stored),
+        });
+        let aws = replay.config();
+        let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(true).build();
+        let deps = Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            secrets: aws_sdk_secretsmanager::Client::new(&aws),
+            work_bucket: StackWorkBucket::new(aws_sdk_s3::Client::from_conf(s3), "work".into()),
+            target_bytes: 1,
+            max_workers: 1,
+        };
+        let clone = json!({"Status": "available", "Engine": "aurora-postgresql"});
+        let input = Input { task: TaskRef::from(&task()), clone: serde_json::from_value(clone).unwrap() };
+        (handle(&deps, input).await, replay)
+    }
+
+    #[tokio::test]
+    async fn a_repeated_call_uses_the_plan_of_the_first_one() {
+        let (plan, replay) = plan_again(Status::Starting, json!({}).into()).await;
+        assert_eq!(plan.unwrap().units, 3);
+        assert_eq!(replay.operations(), ["GetItem", "GET /work/t/plan.json", "UpdateItem"]);
+        assert_eq!(replay.calls("UpdateItem")[0].json()["ExpressionAttributeValues"][":bytes"]["N"], "7");
+    }
+
+    #[tokio::test]
+    async fn a_canceled_task_is_not_planned() {
+        let (plan, replay) = plan_again(Status::Canceling, json!({}).into()).await;
+        assert_eq!(plan.unwrap_err().kind, ErrorKind::ExportCanceled);
+        assert_eq!(replay.operations(), ["GetItem"]);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_canceled_while_it_is_planned_does_not_begin() {
+        let refused = Answer::Error(400, "ConditionalCheckFailedException");
+        let (plan, _) = plan_again(Status::Starting, refused).await;
+        assert_eq!(plan.unwrap_err().kind, ErrorKind::ExportCanceled);
+    }
+}

@@ -105,3 +105,91 @@ async fn extraction(deps: &Deps, task: &ExportTask) -> Result<Vec<&'static str>,
     }
     Ok(events.iter().map(|e| e.id).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Replay, task, task_table};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Calls the handler for a task. The task table and `PutEvents` are the only services that answer, so any other call
+    /// fails the test.
+    async fn publish(task: ExportTask, input: serde_json::Value) -> (Result<Output, StepError>, Replay) {
+        let replay = Replay::new(move |call| match call.operation.as_str() {
+            "UpdateItem" => Answer::Error(400, "ConditionalCheckFailedException"),
+            _ => task_table(call, &task),
+        });
+        let aws = replay.config();
+        let deps = Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            publisher: Publisher::new(&aws, "arn:topic".into()),
+            work_bucket: StackWorkBucket::new(aws_sdk_s3::Client::new(&aws), "work".into()),
+        };
+        (handle(&deps, serde_json::from_value(input).unwrap()).await, replay)
+    }
+
+    #[tokio::test]
+    async fn an_extraction_that_is_over_is_not_announced() {
+        for status in [Status::Canceling, Status::Failed, Status::Complete] {
+            let mut task = task();
+            task.status = status;
+            let input = json!({"Task": TaskRef::from(&task), "Milestone": "EXTRACTION"});
+            let (output, replay) = publish(task, input).await;
+            assert!(output.unwrap().event_ids.is_empty());
+            assert_eq!(replay.operations(), ["GetItem"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_is_retried_while_another_call_publishes_it() {
+        let mut task = task();
+        (task.status, task.task_end_time) = (Status::Failed, Some(1));
+        let input = json!({"Task": TaskRef::from(&task)});
+        let (output, _) = publish(task, input).await;
+        assert_eq!(output.unwrap_err().kind, ErrorKind::ServiceUnavailable);
+    }
+
+    #[tokio::test]
+    async fn an_end_that_was_published_is_reported_again_without_a_second_event() {
+        let mut task = task();
+        (task.status, task.task_end_time, task.published_at) = (Status::Canceled, Some(1), Some(2));
+        let input = json!({"Task": TaskRef::from(&task)});
+        let (output, replay) = publish(task, input).await;
+        assert_eq!(output.unwrap().event_ids, ["RDS-EVENT-0235"]);
+        assert_eq!(replay.operations(), ["GetItem"]);
+    }
+
+    #[tokio::test]
+    async fn the_schedule_publishes_nothing_about_short_extractions() {
+        for (status, began) in [(Status::Starting, None), (Status::InProgress, Some(now_millis() - 60_000))] {
+            let mut task = task();
+            (task.status, task.task_start_time) = (status, began);
+            let (output, replay) = publish(task, json!({"source": "aws.events"})).await;
+            assert!(output.unwrap().event_ids.is_empty());
+            assert_eq!(replay.operations(), ["Query", "GetItem"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_schedule_reads_the_plan_of_a_long_extraction() {
+        let mut task = task();
+        (task.status, task.task_start_time) = (Status::InProgress, Some(now_millis() - 1_000_000));
+        let replay = Replay::new(move |call| match call.operation.as_str() {
+            "GET /work/t/plan.json" => Answer::Error(404, "NoSuchKey"),
+            _ => task_table(call, &task),
+        });
+        let config = aws_sdk_s3::config::Builder::from(&replay.config()).force_path_style(true).build();
+        let deps = Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&replay.config()), "tasks".into()),
+            publisher: Publisher::new(&replay.config(), "arn:topic".into()),
+            work_bucket: StackWorkBucket::new(aws_sdk_s3::Client::from_conf(config), "work".into()),
+        };
+        // A missing plan is an error of this task, which the invocation reports.
+        let error = progress::publish(&deps, now_millis()).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InternalFailure);
+        assert_eq!(replay.operations(), ["Query", "GetItem", "GET /work/t/plan.json"]);
+    }
+}
