@@ -1,4 +1,5 @@
-//! A canceled task ends within seconds, whatever a function is waiting for. `refusals` tests the same for extraction.
+//! A canceled task ends within seconds, whatever a function is waiting for. `refusals` tests the
+//! same for extraction.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,8 @@ impl Silent {
     }
 }
 
-/// Cancels the task while `step` runs. Asserts that `step` ends with `ExportCanceled` soon afterwards.
+/// Cancels the task while `step` runs. Asserts that `step` ends with `ExportCanceled` soon
+/// afterwards.
 async fn ends_when_canceled<T: std::fmt::Debug>(
     bench: &Bench,
     task: &TaskRef,

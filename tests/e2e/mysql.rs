@@ -127,7 +127,8 @@ fn with_schema<'a>(tables: &[[&'a str; 2]]) -> Vec<[&'a str; 3]> {
     tables.iter().map(|[database, table]| [*database, *database, *table]).collect()
 }
 
-/// Returns statements that create a table of numbers of every size and length, so that every notation of the server occurs.
+/// Returns statements that create a table of numbers of every size and length, so that every
+/// notation of the server occurs.
 fn floats_sql() -> String {
     let mut state = 88_172_645_463_325_252_u64;
     let mut next = || {
@@ -244,7 +245,8 @@ fn the_comparison_notices_a_difference(cluster: &Cluster, task: &Task) {
     assert_eq!(try_compare(cluster, &directory, &with_schema(&TABLES)).err(), None);
 }
 
-/// A clone is a server that has just started, so its MEMORY tables are empty. `aurora-export local` reads the cluster itself.
+/// A clone is a server that has just started, so its MEMORY tables are empty. `aurora-export local`
+/// reads the cluster itself.
 fn memory_tables_are_exported_from_the_server_itself(cluster: &Cluster) {
     let out = cluster.env.scratch(&format!("{}-memory", cluster.id));
     let mut command = cluster.env.aurora_export();

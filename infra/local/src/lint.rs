@@ -25,8 +25,8 @@ pub fn run(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     Ok(())
 }
 
-/// Checks the workflow with asl-validator. It finds transitions to missing states and unreachable states, which cfn-lint
-/// does not find.
+/// Checks the workflow with asl-validator. It finds transitions to missing states and unreachable
+/// states, which cfn-lint does not find.
 fn validate_definition(layout: &Layout, progress: &dyn Fn(&str)) -> Result<String> {
     let npm = prerequisites::npm(progress)?;
     let target = layout.checkout.join("target/local/lint");

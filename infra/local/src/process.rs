@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 
-/// Every process of a stack inherits this variable from the supervisor. Its value names the stack. It finds all processes,
-/// even those whose parents were killed. Recorded process ids would be unreliable, because the system may reuse them.
+/// Every process of a stack inherits this variable from the supervisor. Its value names the stack.
+/// It finds all processes, even those whose parents were killed. Recorded process ids would be
+/// unreliable, because the system may reuse them.
 const MARK: &str = "AURORA_EXPORT_LOCAL_STACK";
 
 /// The programs that work on the data directory of a cluster.
@@ -88,8 +89,8 @@ pub(crate) fn sweep(layout: &Layout) -> Result<()> {
     }
 }
 
-/// Sends a signal. It uses the shell's built-in `kill`, because small images do not have the program. Processes that have
-/// already ended are ignored.
+/// Sends a signal. It uses the shell's built-in `kill`, because small images do not have the
+/// program. Processes that have already ended are ignored.
 fn signal(name: &str, pids: &[u32]) {
     let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
     let script = format!("kill -s {name} {}", pids.join(" "));

@@ -1,5 +1,5 @@
-//! Installs the tools for the comparison into `target/bench`. A tool that is already installed is kept. If a tool cannot be
-//! installed, the comparison omits it.
+//! Installs the tools for the comparison into `target/bench`. A tool that is already installed is
+//! kept. If a tool cannot be installed, the comparison omits it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -43,7 +43,8 @@ impl Client {
                 let mut command = Command::from(mysql_client(port, USER, PASSWORD, &crate::say)?);
                 command.args(["--skip-column-names", "--unbuffered", "--database", database]);
                 command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-                // A separate process group keeps a Ctrl-C in the terminal away from the client. The demo ends it.
+                // A separate process group keeps a Ctrl-C in the terminal away from the client. The
+                // demo ends it.
                 let mut client = command.process_group(0).spawn()?;
                 let (Some(statements), Some(output)) = (client.stdin.take(), client.stdout.take()) else {
                     return Err("the MySQL client has no pipes".into());
@@ -72,7 +73,8 @@ impl Client {
 
 impl Mysql {
     async fn run(&mut self, sql: &str) -> Result<Vec<(String, i64)>> {
-        // If a statement fails, the client ends without reading the rest, and its standard error has the reason.
+        // If a statement fails, the client ends without reading the rest, and its standard error
+        // has the reason.
         let sent = self.statements.write_all(format!("{sql}\nSELECT '{END}';\n").as_bytes()).await;
         let mut rows = Vec::new();
         while let Some(line) = self.output.next_line().await? {

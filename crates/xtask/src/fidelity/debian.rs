@@ -1,4 +1,5 @@
-//! Downloads Debian packages into a directory with separate package lists. This does not affect the system's package manager.
+//! Downloads Debian packages into a directory with separate package lists. This does not affect the
+//! system's package manager.
 
 use std::fs;
 use std::path::{Path, PathBuf};

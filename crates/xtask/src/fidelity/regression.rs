@@ -1,4 +1,5 @@
-//! The database that PostgreSQL's own regression tests create. It has hundreds of tables of every kind.
+//! The database that PostgreSQL's own regression tests create. It has hundreds of tables of every
+//! kind.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +12,8 @@ use super::debian::Suite;
 use super::postgres::Postgres;
 
 const DATABASE: &str = "regression";
-/// The tests of every version create more tables than this. Fewer tables mean that loading them has failed.
+/// The tests of every version create more tables than this. Fewer tables mean that loading them has
+/// failed.
 const MIN_TABLES: usize = 300;
 /// The settings that PostgreSQL's own test driver makes for the database.
 const SETTINGS: [&str; 6] = [
