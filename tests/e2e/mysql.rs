@@ -72,7 +72,7 @@ fn every_type_and_table_of_mysql_is_exported_row_for_row() {
 fn export_every_type_and_table(server: &str, own: &str) {
     let cluster = Cluster::create_mysql(shared(), server, json!({"EngineVersion": server}));
     cluster.mysql("shop", include_str!("mysql.sql"));
-    // One statement returns one large row among many small ones.
+    // The number of rows in one statement varies, because one row is much larger than the others.
     let uneven = "CREATE TABLE uneven (id int PRIMARY KEY, t longtext); INSERT INTO uneven SELECT n, 'x' FROM many;
         UPDATE uneven SET t = repeat('ä', 2000000) WHERE id = 5000;";
     cluster.mysql("shop", &format!("{own}\n{uneven}\n{}", floats_sql()));

@@ -71,7 +71,7 @@ impl Servers {
             return Ok(found);
         }
         progress(&format!("downloading {} (once; about a minute)", self.packages.join(", ")));
-        self.fetch(&dir)?;
+        self.download_and_unpack(&dir)?;
         let stamp = dir.join(STAMP);
         fs::write(&stamp, "").map_err(Error::file(&stamp))?;
         Ok(dir)
@@ -88,7 +88,7 @@ impl Servers {
         cache.join("aurora-export").join(format!("{}-{}", self.name, short_hash(format!("{self:?}"))))
     }
 
-    fn fetch(&self, dir: &Path) -> Result<()> {
+    fn download_and_unpack(&self, dir: &Path) -> Result<()> {
         if on_path("apt-get").is_none() {
             let program = "apt-get (Debian, Ubuntu)";
             return Err(Error::Missing { program, install: format!("the packages {}", self.packages.join(", ")) });

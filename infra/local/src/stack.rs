@@ -89,7 +89,8 @@ impl Stack {
     #[must_use]
     pub fn running(layout: &Layout) -> Option<Self> {
         let stack: Self = serde_json::from_slice(&fs::read(layout.state_file()).ok()?).ok()?;
-        (process::of_stack(layout).contains(&stack.supervisor) && ministack::healthy(stack.port)).then_some(stack)
+        (process::stack_processes(layout).contains(&stack.supervisor) && ministack::healthy(stack.port))
+            .then_some(stack)
     }
 
     /// Stops the stack of a layout, if there is one, and removes its data. No process, port or data
@@ -182,7 +183,7 @@ fn start(layout: &Layout, end: End) -> Result<Stack> {
 /// Stops all processes of a layout and removes its data except the logs.
 fn stop(layout: &Layout) -> Result<()> {
     let known = fs::read(layout.state_file()).ok().and_then(|text| serde_json::from_slice::<Stack>(&text).ok());
-    if let Some(stack) = known.filter(|stack| process::of_stack(layout).contains(&stack.supervisor)) {
+    if let Some(stack) = known.filter(|stack| process::stack_processes(layout).contains(&stack.supervisor)) {
         process::terminate(stack.supervisor, STOP_TIMEOUT);
     }
     // After an orderly stop, the following steps find nothing to do.

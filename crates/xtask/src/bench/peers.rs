@@ -100,7 +100,7 @@ impl Peers {
 }
 
 fn drivers(checkout: &Path) -> Result<String> {
-    let suite = Suite::open(&crate::fidelity::cache(checkout), &Suite::of_system()?)?;
+    let suite = Suite::open(&crate::fidelity::cache(checkout), &Suite::system_name()?)?;
     let jars =
         DRIVERS.map(|(package, jar)| Ok(suite.unpacked(package)?.join(jar).canonicalize()?.display().to_string()));
     Ok(jars.into_iter().collect::<Result<Vec<_>>>()?.join(","))

@@ -55,7 +55,7 @@ fn install(major: &str) -> Result<()> {
 fn load_pgvector(cluster: &Postgres, major: &str) -> Result<()> {
     let cache = cache(&cluster.cluster.layout.checkout);
     let source = Suite::open(&cache, PGVECTOR_SUITE)?.source("pgvector")?;
-    let headers = Suite::open(&cache, &Suite::of_system()?)?.unpacked(&format!("postgresql-server-dev-{major}"))?;
+    let headers = Suite::open(&cache, &Suite::system_name()?)?.unpacked(&format!("postgresql-server-dev-{major}"))?;
     // The library is outside the checkout, because the server must be able to read it.
     let directory = cluster.cluster.layout.data_dir.join("pgvector");
     fs::create_dir_all(&directory)?;

@@ -50,7 +50,7 @@ fn unpack(cluster: &Postgres, directory: &Path) -> Result<()> {
     let major = cluster.major()?;
     // The newest server comes from another suite than the system.
     let own = cluster.programs.starts_with("/usr/lib/postgresql");
-    let suite = if own { Suite::of_system()? } else { "sid".to_owned() };
+    let suite = if own { Suite::system_name()? } else { "sid".to_owned() };
     let suite = Suite::open(&cache(&cluster.cluster.layout.checkout), &suite)?;
     let source = suite.source(&format!("postgresql-{major}"))?;
     let headers = suite.unpacked(&format!("postgresql-server-dev-{major}"))?;
