@@ -58,7 +58,8 @@ def lay_out(args):
         pack(args.out / f"target/lambda/{function}.zip", args.binaries / function, args.ca_file)
     name = "statemachine/export-cluster.asl.json"
     machine = json.loads((args.checkout / name).read_text())
-    # The local cloud does not support MaxConcurrencyPath and would start all children at the same time.
+    # The local cloud does not support MaxConcurrencyPath and would start all children at the same
+    # time.
     extract = machine["States"]["ExtractTables"]
     del extract["MaxConcurrencyPath"]
     extract["MaxConcurrency"] = args.map_concurrency

@@ -1,4 +1,5 @@
-//! A canceled task ends within seconds, whatever a function is waiting for. `refusals` tests the same for extraction.
+//! A canceled task ends within seconds, whatever a function is waiting for. `refusals` tests the
+//! same for extraction.
 
 use std::time::{Duration, Instant};
 
@@ -28,18 +29,19 @@ impl Silent {
     }
 }
 
-/// Cancels the task while `step` runs. Asserts that `step` ends with `ExportCanceled` soon afterwards.
+/// Cancels the task while `handler` runs. Asserts that `handler` ends with `ExportCanceled` soon
+/// afterwards.
 async fn ends_when_canceled<T: std::fmt::Debug>(
     bench: &Bench,
     task: &TaskRef,
-    step: impl Future<Output = Result<T, StepError>>,
+    handler: impl Future<Output = Result<T, StepError>>,
 ) {
     let cancel = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         bench.store.cancel(&task.export_task_identifier).await.unwrap();
         Instant::now()
     };
-    let ended = async { (step.await, Instant::now()) };
+    let ended = async { (handler.await, Instant::now()) };
     let ((result, ended), canceled) = join(ended, cancel).await;
     assert_eq!(code(result), "ExportCanceled");
     assert!(ended > canceled && ended - canceled < Duration::from_secs(10), "{:?}", ended - canceled);

@@ -129,7 +129,8 @@ fn boto3_an_execution_and_an_invocation_accept_the_same_document() {
     assert_eq!(task.compare_with(&cluster, &[t]), 1000);
 }
 
-/// The status goes from STARTING to IN_PROGRESS to COMPLETE. The percentage only grows, and has intermediate values.
+/// The status goes from STARTING to IN_PROGRESS to COMPLETE. The percentage only grows, and has
+/// intermediate values.
 fn assert_status_history(watched: &Watched) {
     let mut statuses: Vec<&str> = watched.seen.iter().map(|(status, _)| status.as_str()).collect();
     statuses.dedup();

@@ -1,4 +1,5 @@
-//! The API contract, as boto3 and the AWS CLI see it: error codes, response members, filters and pages.
+//! The API contract, as boto3 and the AWS CLI see it: error codes, response members, filters and
+//! pages.
 
 use std::collections::BTreeSet;
 
@@ -327,7 +328,8 @@ fn tasks_are_selected_by_filters_and_paged() {
         );
     }
 
-    // New tasks appear before, at and after the end of each page. The old tasks still appear once and in order.
+    // New tasks appear before, at and after the end of each page. The old tasks still appear once
+    // and in order.
     let mut seen: Vec<String> = Vec::new();
     let mut marker: Option<String> = None;
     for page in 0.. {

@@ -8,8 +8,8 @@ use crate::harness::faulty;
 use crate::harness::overrides::TimeoutOverride;
 use crate::harness::task::Task;
 
-/// The timeout of an invocation in seconds. It is no longer than the time a worker reserves before its deadline, so each
-/// invocation reads one partition and returns a cursor.
+/// The timeout of an invocation in seconds. It is no longer than the time a worker reserves before
+/// its deadline, so each invocation reads one partition and returns a cursor.
 const TIMEOUT: u64 = 20;
 
 /// A table of 100 small relations, so that a work unit has dozens of partitions.
@@ -27,7 +27,8 @@ fn a_table_that_takes_longer_than_an_invocation_is_exported_by_many() {
     assert_eq!(task.compare_with(&cluster, &[["shop", "public", "long"]]), 120_000);
     assert_eq!(task.objects().iter().filter(|object| object.ends_with(".parquet")).count(), 100);
 
-    // Each invocation writes one result object. Its name has the work unit and the cursor where the invocation began.
+    // Each invocation writes one result object. Its name has the work unit and the cursor where the
+    // invocation began.
     let results = json!({"Bucket": env.output("WorkBucketName"), "Prefix": "continued/results/"});
     let results = env.aws("s3", "list_objects_v2", results);
     let results = list(&results, "Contents");

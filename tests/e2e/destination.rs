@@ -16,7 +16,8 @@ fn every_object_is_encrypted_with_the_tasks_key() {
         "keys",
         "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS h FROM generate_series(1, 60000) g; CREATE TABLE e (a int)",
     );
-    // The key is not the default of anything, so only explicit use of it passes. Users often name keys by alias.
+    // The key is not the default of anything, so only explicit use of it passes. Users often name
+    // keys by alias.
     let created = env.aws("kms", "create_key", json!({"Description": "keys"}));
     let (key, id) = (text(&created["KeyMetadata"], "Arn").to_owned(), text(&created["KeyMetadata"], "KeyId"));
     env.aws("kms", "create_alias", json!({"AliasName": "alias/keys", "TargetKeyId": id}));

@@ -1,4 +1,5 @@
-//! The events of a task on the topic and the event bus, and what happens when they cannot be published.
+//! The events of a task on the topic and the event bus, and what happens when they cannot be
+//! published.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::harness::overrides::VariableOverride;
 use crate::harness::task::Task;
 use crate::harness::{Env, faulty, function, shared, wait_for};
 
-/// Creates a queue that receives the events about one cluster from the default event bus. Returns its URL.
+/// Creates a queue that receives the events about one cluster from the default event bus. Returns
+/// its URL.
 fn subscribe_to_bus(env: &Env, cluster: &Cluster) -> String {
     let name = format!("bus-{}", cluster.id);
     let queue = text(&env.aws("sqs", "create_queue", json!({"QueueName": name})), "QueueUrl").to_owned();
@@ -62,7 +64,8 @@ fn topic_and_bus_receive_the_progress_and_the_end_of_a_task() {
     let state =
         |status: &str| states.iter().find(|event| event["detail"]["Status"] == status).unwrap()["detail"].clone();
     assert_eq!(state("IN_PROGRESS")["ExportTaskIdentifier"], "announced");
-    // The event has the members that DescribeExportTasks shows. Times are not compared, because boto3 has parsed them.
+    // The event has the members that DescribeExportTasks shows. Times are not compared, because
+    // boto3 has parsed them.
     let (complete, described) = (state("COMPLETE"), last.as_object().unwrap());
     assert_eq!(complete.as_object().unwrap().keys().collect::<Vec<_>>(), described.keys().collect::<Vec<_>>());
     for (name, value) in described.iter().filter(|(name, _)| !name.ends_with("Time")) {
@@ -79,7 +82,8 @@ fn topic_and_bus_receive_the_progress_and_the_end_of_a_task() {
     }
 }
 
-/// RDS limits the copy-on-write clones of a cluster to fifteen. It silently makes the next one a full copy.
+/// RDS limits the copy-on-write clones of a cluster to fifteen. It silently makes the next one a
+/// full copy.
 #[test]
 fn a_sixteenth_clone_is_a_full_copy_and_an_event_announces_the_delay() {
     let env = shared();
@@ -123,8 +127,8 @@ fn an_end_that_cannot_be_published_keeps_no_clone_and_is_published_later() {
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     assert!(task.record().unwrap().get("PublishedAt").is_none());
 
-    // The workflow's event fails, and Lambda sends it to the dead-letter queue. The local cloud ignores the queue that the
-    // template configures, so the test configures it again.
+    // The workflow's event fails, and Lambda sends it to the dead-letter queue. The local cloud
+    // ignores the queue that the template configures, so the test configures it again.
     let queue = json!({"QueueUrl": env.output("EventDeadLettersUrl"), "AttributeNames": ["QueueArn"]});
     let queue = env.aws("sqs", "get_queue_attributes", queue)["Attributes"]["QueueArn"].clone();
     let dead_letters = json!({"FunctionName": function("publish-event"), "DeadLetterConfig": {"TargetArn": queue}});
@@ -156,7 +160,8 @@ fn task_document(task: &Task) -> Value {
         "IamRoleArn": text("IamRoleArn"), "KmsKeyId": text("KmsKeyArn"), "CloneIdentifier": text("CloneIdentifier")})
 }
 
-/// Returns the task's `OPEN` item, which exists until its end is published and its clone is deleted.
+/// Returns the task's `OPEN` item, which exists until its end is published and its clone is
+/// deleted.
 fn open_item(task: &Task) -> Option<Value> {
     let key = json!({"Kind": {"S": "OPEN"}, "Id": {"S": task.id}});
     let table = task.env.output("TaskTableName");

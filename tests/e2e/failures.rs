@@ -1,5 +1,5 @@
-//! The failure messages of the user guide. Each test causes the real problem. Where the local cloud accepts what S3 would
-//! refuse, a stand-in gives the response of S3.
+//! The failure messages of the user guide. Each test causes the real problem. Where the local cloud
+//! accepts what S3 would refuse, a stand-in gives the response of S3.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,8 @@ use crate::harness::task::Task;
 use crate::harness::wire::control;
 use crate::harness::{Env, faulty, shared};
 
-/// Starts a task with additional members. Asserts that it fails with `cause`, publishes that, and leaves nothing.
+/// Starts a task with additional members. Asserts that it fails with `cause`, publishes that, and
+/// leaves nothing.
 fn assert_fails(env: &'static Env, cluster: &Cluster, id: &str, request: Value, cause: &str) {
     let events = Events::subscribe_to_end(env, id);
     let task = Task::execute(cluster, id, request);
@@ -32,7 +33,8 @@ fn assert_fails(env: &'static Env, cluster: &Cluster, id: &str, request: Value, 
 fn a_misconfigured_task_fails_with_the_message_of_the_user_guide() {
     let env = shared();
     let cluster = Cluster::create(env, "destinations", "CREATE TABLE t AS SELECT 1 AS a");
-    // The role may use all buckets, because the local cloud checks permissions first. S3 checks the bucket first.
+    // The role may use all buckets, because the local cloud checks permissions first. S3 checks the
+    // bucket first.
     let everywhere = env.role("everywhere", &["s3:*"]);
 
     let nothing = format!("{}-that-is-not", cluster.arn);

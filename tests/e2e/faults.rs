@@ -10,7 +10,8 @@ use crate::harness::fault::{Fault, Kind};
 use crate::harness::task::Task;
 use crate::harness::{faulty, function, shared, wait_for};
 
-/// Bytes that do not compress, so that the file of a table of twenty megabytes is a multipart upload.
+/// Bytes that do not compress, so that the file of a table of twenty megabytes is a multipart
+/// upload.
 const NOISE: &str = "CREATE TABLE noise (id int, bytes bytea);
     INSERT INTO noise SELECT n / 2600, decode(string_agg(md5(n::text), ''), 'hex') FROM generate_series(0, 1299999) n GROUP BY n / 2600";
 
@@ -51,7 +52,8 @@ fn every_function_may_fail_once() {
     );
     let faults = WORKFLOW_FUNCTIONS.map(|function| Fault::inject(env, function, Kind::Throw));
     let events = Events::subscribe_to_end(env, "throws");
-    // The test starts an execution, because a call of the API invokes check-preconditions and would use up its fault.
+    // The test starts an execution, because a call of the API invokes check-preconditions and would
+    // use up its fault.
     let task = Task::execute(&cluster, "throws", json!({}));
     task.wait_until_complete();
     assert_eq!(events.only_event_id(), "RDS-EVENT-0236");
@@ -104,7 +106,8 @@ fn the_janitor_ends_and_cleans_up_the_task_of_a_stopped_execution() {
     wait_for("the janitor to publish the end", Duration::from_secs(40), || {
         task.record().unwrap().get("PublishedAt").map(drop)
     });
-    // The template's schedule invokes the janitor every 15 minutes. Each invocation does one step of the cleanup.
+    // The template's schedule invokes the janitor every 15 minutes. Each invocation does one step
+    // of the cleanup.
     wait_for("the janitor to clean up", Duration::from_secs(40), || {
         let name = function("janitor");
         let swept = env.aws("lambda", "invoke", json!({"FunctionName": name, "Payload": "{}"}));
@@ -141,7 +144,8 @@ fn an_execution_that_is_stopped_early_leaves_nothing() {
         });
         assert_eq!(task.wait_until_failed(), "An unknown internal error occurred.");
         assert_eq!(task.execution_status(), "ABORTED");
-        // A function that was still running may have created something after that. The next sweep finds it.
+        // A function that was still running may have created something after that. The next sweep
+        // finds it.
         std::thread::sleep(Duration::from_secs(2));
         sweep();
         task.assert_cleaned_up();

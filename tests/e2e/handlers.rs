@@ -1,5 +1,6 @@
-//! The functions' handlers, called in this process: with repeated calls, for canceled tasks, and for missing resources. Each
-//! test has its own task table, so no limit or lock affects another test.
+//! The functions' handlers, called in this process: with repeated calls, for canceled tasks, and
+//! for missing resources. Each test has its own task table, so no limit or lock affects another
+//! test.
 
 use std::time::{Duration, SystemTime};
 
@@ -216,7 +217,8 @@ fn a_clone_may_have_the_serverless_instance_class() {
         let deps = clone_cluster::Deps { instance_class: "db.serverless".into(), ..bench.cloning(hold) };
         let clone = clone_cluster::handle(&deps, clone_cluster::Input { task: task.clone() }).await.unwrap();
         assert_eq!((clone.status.as_str(), clone.instance_class.as_deref()), ("available", Some("db.serverless")));
-        // The export connects to the cluster's own database first, because not every server has one called postgres.
+        // The export connects to the cluster's own database first, because not every server has one
+        // called postgres.
         assert_eq!(clone.database.as_deref(), Some("shop"));
         bench.fail(&task, "States.Aborted", "{}").await.unwrap();
         bench.delete_clone(&task).await;
@@ -326,7 +328,8 @@ fn a_grant_created_after_a_stop_is_found_and_revoked() {
         bench.delete_clone(&reference).await;
         assert!(bench.store.unfinished().await.unwrap().is_empty());
 
-        // The function that was running creates a grant. It is killed before or just after it notes the grant.
+        // The function that was running creates a grant. It is killed before or just after it notes
+        // the grant.
         for noted in [false, true] {
             bench.store.set_key("granted", &key, None).await.unwrap();
             let grant = check_preconditions::key::grant(&kms, &key, &reference).await.unwrap();

@@ -17,7 +17,8 @@ use crate::harness::task::{Task, reasons};
 use crate::harness::wire::{Endpoint, element, form};
 use crate::harness::{Env, faulty, shared};
 
-/// The error codes that the API documents, without `InternalFailure` and `ServiceUnavailable`: no request may cause those.
+/// The error codes that the API documents, without `InternalFailure` and `ServiceUnavailable`: no
+/// request may cause those.
 const DOCUMENTED_CODES: &[&str] = &[
     "DBClusterNotFoundFault",
     "ExportTaskNotFound",
@@ -241,8 +242,8 @@ fn fifty_racing_starts_admit_exactly_what_the_limits_allow() {
     ended(&many);
 }
 
-/// Objects that an ordinary user can create and whose code would run with the rights of the exporting user. If the code
-/// ran, a secret would appear in an error message or as a value.
+/// Objects that an ordinary user can create and whose code would run with the rights of the
+/// exporting user. If the code ran, a secret would appear in an error message or as a value.
 const TRAPS: &str = "
     CREATE ROLE mallory; GRANT mallory TO CURRENT_USER; CREATE SCHEMA x; GRANT ALL ON SCHEMA x TO mallory;
     CREATE TABLE secret AS SELECT 'confidential' AS v;

@@ -1,4 +1,5 @@
-//! Values and rows that exceed limits, which are lower here than on AWS, and exports of parts of a cluster.
+//! Values and rows that exceed limits, which are lower here than on AWS, and exports of parts of a
+//! cluster.
 
 use serde_json::{Value, json};
 
@@ -35,7 +36,8 @@ fn a_value_that_is_too_large_fails_the_export_and_names_its_column() {
 #[test]
 fn a_row_that_is_too_large_leaves_out_its_table_and_removes_its_files() {
     let (env, _exclusive) = faulty();
-    // The worker writes other partitions, and other rows of the same partition, before it reaches the row.
+    // The worker writes other partitions, and other rows of the same partition, before it reaches
+    // the row.
     let cluster = Cluster::create(
         env,
         "large-row",

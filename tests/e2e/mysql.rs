@@ -72,7 +72,7 @@ fn every_type_and_table_of_mysql_is_exported_row_for_row() {
 fn export_every_type_and_table(server: &str, own: &str) {
     let cluster = Cluster::create_mysql(shared(), server, json!({"EngineVersion": server}));
     cluster.mysql("shop", include_str!("mysql.sql"));
-    // One statement returns one large row among many small ones.
+    // The number of rows in one statement varies, because one row is much larger than the others.
     let uneven = "CREATE TABLE uneven (id int PRIMARY KEY, t longtext); INSERT INTO uneven SELECT n, 'x' FROM many;
         UPDATE uneven SET t = repeat('ä', 2000000) WHERE id = 5000;";
     cluster.mysql("shop", &format!("{own}\n{uneven}\n{}", floats_sql()));
@@ -127,7 +127,8 @@ fn with_schema<'a>(tables: &[[&'a str; 2]]) -> Vec<[&'a str; 3]> {
     tables.iter().map(|[database, table]| [*database, *database, *table]).collect()
 }
 
-/// Returns statements that create a table of numbers of every size and length, so that every notation of the server occurs.
+/// Returns statements that create a table of numbers of every size and length, so that every
+/// notation of the server occurs.
 fn floats_sql() -> String {
     let mut state = 88_172_645_463_325_252_u64;
     let mut next = || {
@@ -244,7 +245,8 @@ fn the_comparison_notices_a_difference(cluster: &Cluster, task: &Task) {
     assert_eq!(try_compare(cluster, &directory, &with_schema(&TABLES)).err(), None);
 }
 
-/// A clone is a server that has just started, so its MEMORY tables are empty. `aurora-export local` reads the cluster itself.
+/// A clone is a server that has just started, so its MEMORY tables are empty. `aurora-export local`
+/// reads the cluster itself.
 fn memory_tables_are_exported_from_the_server_itself(cluster: &Cluster) {
     let out = cluster.env.scratch(&format!("{}-memory", cluster.id));
     let mut command = cluster.env.aurora_export();

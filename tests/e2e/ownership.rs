@@ -67,7 +67,8 @@ fn an_export_below_another_is_left_alone() {
     inner.wait_until_complete();
     let inner_objects = inner.objects();
 
-    // The outer export is finished a second time. It now has a file and an upload that a killed worker could have left.
+    // The outer export is finished a second time. It now has a file and an upload that a killed
+    // worker could have left.
     let bench = Bench::new("ownership-nested");
     let reference = task_ref(&outer);
     let objects = outer.objects();

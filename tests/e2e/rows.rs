@@ -1,4 +1,5 @@
-//! Every row of Aurora PostgreSQL is exported, with every type, in every kind of table, as of one point in time.
+//! Every row of Aurora PostgreSQL is exported, with every type, in every kind of table, as of one
+//! point in time.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
@@ -203,7 +204,8 @@ fn an_export_is_one_point_in_time_of_a_busy_cluster() {
         };
         scope.spawn(busy);
         scope.spawn(busy);
-        // The writers must end even if an assertion below fails. Otherwise the scope would wait for ever.
+        // The writers must end even if an assertion below fails. Otherwise the scope would wait for
+        // ever.
         let _end = SetOnDrop(&stop);
         wait_for("transfers", Duration::from_secs(20), || (committed.load(Ordering::Relaxed) > 100).then_some(()));
         let before = committed.load(Ordering::Relaxed);

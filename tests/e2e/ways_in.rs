@@ -146,8 +146,8 @@ fn invocations_and_executions_accept_the_api_documents_and_return_its_error_code
         assert_eq!((text(&ended, "status"), text(&ended, "error")), ("FAILED", code), "{ended}");
     }
 
-    // Another workflow waits for the export. If the export fails, the local cloud passes on its error and cause. AWS passes
-    // on the whole execution.
+    // Another workflow waits for the export. If the export fails, the local cloud passes on its
+    // error and cause. AWS passes on the whole execution.
     let example = example("nested-workflow.asl.json");
     let name = "arn:aws:states:us-east-1:111122223333:stateMachine:aurora-export";
     let definition = example.replace(name, env.var("STATE_MACHINE_ARN"));

@@ -35,7 +35,8 @@ def main():
     looked_up = 0
     for table in tables:
         with tempfile.TemporaryDirectory() as links:
-            # Readers interpret patterns and key=value pairs in paths. Links avoid that for unusual table names.
+            # Readers interpret patterns and key=value pairs in paths. Links avoid that for unusual
+            # table names.
             files = []
             for number, file in enumerate(sorted(table.glob("*/part-*.parquet"))):
                 files.append(str(pathlib.Path(links, f"{number}.parquet")))

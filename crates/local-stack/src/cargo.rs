@@ -9,15 +9,18 @@ use crate::error::{Error, Result};
 /// The prefixes of the variables with which `cargo run` describes the running package.
 const PACKAGE_VARIABLES: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_NAME", "CARGO_CRATE_NAME"];
 
-/// Words in cargo's output that mean that there is something to show. Its last line, `Finished …`, has none of them.
+/// Words in cargo's output that mean that there is something to show. Its last line, `Finished …`,
+/// has none of them.
 const WORDS_TO_SHOW: [&str; 7] = ["Compiling", "Download", "Updating", "Installing", "Blocking", "warning", "error"];
 
-/// Returns a command for cargo. If this program runs under cargo, it is the same cargo, so the toolchain is the same.
+/// Returns a command for cargo. If this program runs under cargo, it is the same cargo, so the
+/// toolchain is the same.
 #[must_use]
 pub fn command() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    // Another cargo must not see the variables of `cargo run`. Build scripts that read them (ring's) would run again, and
-    // everything that depends on them would be compiled again, each time.
+    // Another cargo must not see the variables of `cargo run`. Build scripts that read them
+    // (ring's) would run again, and everything that depends on them would be compiled again, each
+    // time.
     for (name, _) in std::env::vars_os() {
         if PACKAGE_VARIABLES.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             command.env_remove(name);
@@ -50,7 +53,8 @@ pub(crate) fn build(command: &mut Command) -> Result<()> {
     Err(Error::Failed { program: program(), output })
 }
 
-/// Copies a program's output to standard error, as soon as it has something to show. Returns the output that was not copied.
+/// Copies a program's output to standard error, as soon as it has something to show. Returns the
+/// output that was not copied.
 fn forward(mut from: impl Read) -> Vec<u8> {
     let (mut kept, mut showing, mut buffer) = (Vec::new(), false, [0; 4096]);
     // A read error also means that the program has ended. The caller checks how it ended.

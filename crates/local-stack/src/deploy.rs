@@ -30,7 +30,8 @@ pub const FUNCTIONS: [&str; 10] = [
     "janitor",
 ];
 
-/// The partition size of the local stack. It is smaller than on AWS, so that small databases have several partitions.
+/// The partition size of the local stack. It is smaller than on AWS, so that small databases have
+/// several partitions.
 const TARGET_PARTITION_MB: u32 = 8;
 
 /// The outputs of the two CloudFormation stacks.
@@ -92,8 +93,8 @@ pub fn remove_aws_variables(command: &mut Command) {
 pub fn build(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     progress("building");
     let mut command = cargo::command();
-    // Builds the whole workspace, as `cargo xtask` itself and the tests are built. A selection of packages would enable
-    // other features and compile half of the dependencies again.
+    // Builds the whole workspace, as `cargo xtask` itself and the tests are built. A selection of
+    // packages would enable other features and compile half of the dependencies again.
     command.current_dir(&layout.checkout).args(["build", "--workspace", "--bins"]);
     // The binaries come from the directory of this program, so they need its profile.
     if !cfg!(debug_assertions) {
@@ -102,7 +103,8 @@ pub fn build(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     cargo::build(&mut command)
 }
 
-/// Returns a text that changes when a deployed file changes. It shows whether a running stack is out of date.
+/// Returns a text that changes when a deployed file changes. It shows whether a running stack is
+/// out of date.
 pub(crate) fn fingerprint(layout: &Layout) -> Result<String> {
     let binaries = layout.binaries();
     let sources =

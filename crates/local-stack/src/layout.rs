@@ -12,13 +12,14 @@ pub struct Layout {
     pub checkout: PathBuf,
     /// The directory for the stack's state: environment file, logs, deployed copy.
     pub state_dir: PathBuf,
-    /// The directory for the data of the database servers. It is outside the checkout, because the servers may run as a
-    /// user who cannot read the checkout.
+    /// The directory for the data of the database servers. It is outside the checkout, because the
+    /// servers may run as a user who cannot read the checkout.
     pub data_dir: PathBuf,
 }
 
 impl Layout {
-    /// Returns the layout of the stack that `cargo xtask up` starts, for the checkout that this program was built from.
+    /// Returns the layout of the stack that `cargo xtask up` starts, for the checkout that this
+    /// program was built from.
     #[must_use]
     pub fn here() -> Self {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -35,7 +36,8 @@ impl Layout {
         }
     }
 
-    /// Returns the layout of a separate stack, for a test. It shares only the checkout and the Python environment.
+    /// Returns the layout of a separate stack, for a test. It shares only the checkout and the
+    /// Python environment.
     #[must_use]
     pub fn private(checkout: &Path, name: &str) -> Self {
         Self {
@@ -51,8 +53,8 @@ impl Layout {
         self.checkout.join("target/local/venv")
     }
 
-    /// Returns the directory of the built functions and `xtask`. It is the directory of the running program or, for a test,
-    /// its parent.
+    /// Returns the directory of the built functions and `xtask`. It is the directory of the running
+    /// program or, for a test, its parent.
     #[must_use]
     pub fn binaries(&self) -> PathBuf {
         let running = std::env::current_exe().ok();

@@ -1,6 +1,8 @@
-//! The programs that the machine must have: Python, the server programs of PostgreSQL, and Node.js for one linter.
+//! The programs that the machine must have: Python, the server programs of PostgreSQL, and Node.js
+//! for one linter.
 //!
-//! Root on Debian and similar systems installs missing programs. For other users the error says what to install.
+//! Root on Debian and similar systems installs missing programs. For other users the error says
+//! what to install.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -58,7 +60,8 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|directory| directory.join(program)).find(|candidate| candidate.is_file())
 }
 
-/// Finds the newest server programs of PostgreSQL, in the directories of Debian's packages and on the search path.
+/// Finds the newest server programs of PostgreSQL, in the directories of Debian's packages and on
+/// the search path.
 fn find_postgres() -> Option<PathBuf> {
     let packaged = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let packaged = packaged.map(|version| version.path().join("bin"));
@@ -103,8 +106,8 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// Keeps Debian's PostgreSQL package from creating a cluster, until this is dropped. Such a cluster would start a server on
-/// port 5432.
+/// Keeps Debian's PostgreSQL package from creating a cluster, until this is dropped. Such a cluster
+/// would start a server on port 5432.
 struct NoDefaultCluster {
     before: Option<Vec<u8>>,
 }
@@ -125,7 +128,8 @@ impl NoDefaultCluster {
 
 impl Drop for NoDefaultCluster {
     fn drop(&mut self) {
-        // Restores only an earlier file. If there was none, a later upgrade of the package brings its own.
+        // Restores only an earlier file. If there was none, a later upgrade of the package brings
+        // its own.
         let _ = match &self.before {
             Some(content) => fs::write(Self::FILE, content),
             None => Ok(()),
@@ -148,7 +152,8 @@ mod tests {
     #[test]
     fn a_program_that_is_missing_and_cannot_be_installed_is_named() {
         let error = found_or_installed("a program", &[], || None, &|_| ()).map_err(|error| error.to_string());
-        // Installing an empty list of packages succeeds or is not tried. The error can only name the missing program.
+        // Installing an empty list of packages succeeds or is not tried. The error can only name
+        // the missing program.
         assert!(error.is_err_and(|text| text.contains("a program is missing") || text.contains("apt-get")));
     }
 }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 
-/// Every process of a stack inherits this variable from the supervisor. Its value names the stack. It finds all processes,
-/// even those whose parents were killed. Recorded process ids would be unreliable, because the system may reuse them.
+/// Every process of a stack inherits this variable from the supervisor. Its value names the stack.
+/// It finds all processes, even those whose parents were killed. Recorded process ids would be
+/// unreliable, because the system may reuse them.
 const MARK: &str = "AURORA_EXPORT_LOCAL_STACK";
 
 /// The programs that work on the data directory of a cluster.
@@ -40,7 +41,7 @@ pub(crate) fn tail(text: &str) -> String {
 }
 
 /// Returns the processes of a stack.
-pub(crate) fn of_stack(layout: &Layout) -> Vec<u32> {
+pub(crate) fn stack_processes(layout: &Layout) -> Vec<u32> {
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
     processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -75,21 +76,21 @@ pub(crate) fn terminate(pid: u32, timeout: Duration) {
 pub(crate) fn sweep(layout: &Layout) -> Result<()> {
     // On SIGQUIT, PostgreSQL ends at once with its children and releases its shared memory.
     for (name, seconds) in [("QUIT", 3), ("KILL", 5)] {
-        let remaining = of_stack(layout);
+        let remaining = stack_processes(layout);
         if remaining.is_empty() {
             return Ok(());
         }
         signal(name, &remaining);
-        wait_until(Duration::from_secs(seconds), || of_stack(layout).is_empty());
+        wait_until(Duration::from_secs(seconds), || stack_processes(layout).is_empty());
     }
-    match of_stack(layout) {
+    match stack_processes(layout) {
         remaining if remaining.is_empty() => Ok(()),
         remaining => Err(Error::StillRunning(remaining)),
     }
 }
 
-/// Sends a signal. It uses the shell's built-in `kill`, because small images do not have the program. Processes that have
-/// already ended are ignored.
+/// Sends a signal. It uses the shell's built-in `kill`, because small images do not have the
+/// program. Processes that have already ended are ignored.
 fn signal(name: &str, pids: &[u32]) {
     let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
     let script = format!("kill -s {name} {}", pids.join(" "));
@@ -130,9 +131,9 @@ mod tests {
         mark(&mut command, &layout);
         command.status().unwrap();
         // During `exec` a process has no environment for a moment.
-        assert!(wait_until(Duration::from_secs(5), || of_stack(&layout).len() == 2));
+        assert!(wait_until(Duration::from_secs(5), || stack_processes(&layout).len() == 2));
         sweep(&layout).unwrap();
-        assert_eq!(of_stack(&layout), Vec::<u32>::new());
+        assert_eq!(stack_processes(&layout), Vec::<u32>::new());
     }
 
     #[test]

@@ -1,28 +1,34 @@
-//! The RDS control plane of the local stack: an RDS Query server on loopback whose clusters are real database servers.
+//! The RDS control plane of the local stack: an RDS Query server on loopback whose clusters are
+//! real database servers.
 //!
-//! `CreateDBCluster` initializes and starts a server. `RestoreDBClusterToPointInTime` makes a physical copy of a running
-//! server. `DeleteDBCluster` removes it. State changes take time, limits apply, and invalid requests are refused with the
-//! error codes of RDS.
+//! `CreateDBCluster` initializes and starts a server. `RestoreDBClusterToPointInTime` makes a
+//! physical copy of a running server. `DeleteDBCluster` removes it. State changes take time, limits
+//! apply, and invalid requests are refused with the error codes of RDS.
 //!
-//! `EngineVersion` selects one of the servers on this machine by its major version: `15` or `18` for `aurora-postgresql`,
-//! `10` or `9` (or the names `mariadb` and `mysql`) for `aurora-mysql`. Clusters of Aurora MySQL run on MariaDB unless they
-//! request MySQL. Responses show the version of the server.
+//! `EngineVersion` selects one of the servers on this machine by its major version: `15` or `18`
+//! for `aurora-postgresql`, `10` or `9` (or the names `mariadb` and `mysql`) for `aurora-mysql`.
+//! Clusters of Aurora MySQL run on MariaDB unless they request MySQL. Responses show the version of
+//! the server.
 //!
-//! Differences from RDS: a cluster can be reached before it has an instance. `Port` is ignored; every cluster gets a free
-//! port on 127.0.0.1. There are no snapshots. All state is lost when the process ends.
+//! Differences from RDS: a cluster can be reached before it has an instance. `Port` is ignored;
+//! every cluster gets a free port on 127.0.0.1. There are no snapshots. All state is lost when the
+//! process ends.
 //!
 //! Tests control it with these requests:
 //!
-//! * `POST /_control/faults` with `{"action", "times", "code", "status", "message"}` makes the next calls of an action fail.
+//! * `POST /_control/faults` with `{"action", "times", "code", "status", "message"}` makes the next
+//!   calls of an action fail.
 //! * `DELETE /_control/faults` removes all faults.
-//! * `POST /_control/clusters/{id}` with `{"EngineMode", "Status"}` changes what the control plane reports of a cluster.
+//! * `POST /_control/clusters/{id}` with `{"EngineMode", "Status"}` changes what the control plane
+//!   reports of a cluster.
 //!
 //! # Layout
 //!
 //! * `control` – shared state and background work. `cluster` – the model of clusters and instances.
-//! * `clusters`, `modify`, `restore`, `instances`, `tags`, `parameters` – the actions. `validate` – their request
-//!   parameters. `xml` – their responses.
-//! * `engine` – the database servers. `tls` – their certificates. `secrets` – master passwords in Secrets Manager.
+//! * `clusters`, `modify`, `restore`, `instances`, `tags`, `parameters` – the actions. `validate` –
+//!   their request parameters. `xml` – their responses.
+//! * `engine` – the database servers. `tls` – their certificates. `secrets` – master passwords in
+//!   Secrets Manager.
 //! * `error` – error responses. `faults` – errors that tests request.
 
 mod cluster;
@@ -68,8 +74,8 @@ pub use engine::EngineError;
 use error::ApiError;
 pub use tls::TlsError;
 
-/// Handles the export task actions (`StartExportTask`, `DescribeExportTasks`, `CancelExportTask`). It gets the unchanged
-/// headers and body of the request.
+/// Handles the export task actions (`StartExportTask`, `DescribeExportTasks`, `CancelExportTask`).
+/// It gets the unchanged headers and body of the request.
 pub type ExportTasks = Arc<dyn Fn(HeaderMap, Bytes) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync>;
 
 /// The configuration of the control plane.
@@ -77,8 +83,9 @@ pub type ExportTasks = Arc<dyn Fn(HeaderMap, Bytes) -> Pin<Box<dyn Future<Output
 pub struct Config {
     /// The address to listen on. It must be a loopback address; port 0 selects a free port.
     pub listen: SocketAddr,
-    /// The directory for the servers' data. Every user must be able to enter it and its parents, because servers started by
-    /// root run as `postgres`. Nothing else may use it, because servers found in it are stopped and removed.
+    /// The directory for the servers' data. Every user must be able to enter it and its parents,
+    /// because servers started by root run as `postgres`. Nothing else may use it, because servers
+    /// found in it are stopped and removed.
     pub data_dir: PathBuf,
     /// The directory of the certificate authority.
     pub ca_dir: PathBuf,
@@ -86,7 +93,8 @@ pub struct Config {
     pub account: String,
     /// The Region of all resources.
     pub region: String,
-    /// The directory of the programs for PostgreSQL clusters without a version. `None` searches for one.
+    /// The directory of the programs for PostgreSQL clusters without a version. `None` searches for
+    /// one.
     pub postgres_bin: Option<PathBuf>,
     /// The minimum duration of a state change.
     pub delay: Duration,
@@ -119,8 +127,8 @@ pub enum RdsError {
     Tls(#[from] TlsError),
 }
 
-/// A running control plane. Dropping this stops and removes its database servers, without waiting for background work.
-/// [`Server::shutdown`] waits for it.
+/// A running control plane. Dropping this stops and removes its database servers, without waiting
+/// for background work. [`Server::shutdown`] waits for it.
 pub struct Server {
     addr: SocketAddr,
     control: Arc<ControlPlane>,
@@ -177,7 +185,8 @@ impl Server {
         self.control.authority.certificate()
     }
 
-    /// Stops accepting requests, waits for background work, stops all database servers and removes their data.
+    /// Stops accepting requests, waits for background work, stops all database servers and removes
+    /// their data.
     ///
     /// # Errors
     ///
@@ -204,12 +213,13 @@ impl Drop for Server {
     }
 }
 
-/// Stops every database server of a data directory and removes its data, even if its control plane has crashed. Does not
-/// change anything else in the directory.
+/// Stops every database server of a data directory and removes its data, even if its control plane
+/// has crashed. Does not change anything else in the directory.
 ///
 /// # Errors
 ///
-/// Returns an error if a directory cannot be removed. The other directories are removed nevertheless.
+/// Returns an error if a directory cannot be removed. The other directories are removed
+/// nevertheless.
 pub fn sweep(data_dir: &Path) -> Result<(), EngineError> {
     let entries = match std::fs::read_dir(data_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -217,8 +227,8 @@ pub fn sweep(data_dir: &Path) -> Result<(), EngineError> {
     };
     let dirs: Vec<PathBuf> =
         entries.flatten().map(|entry| entry.path()).filter(|path| cluster::is_cluster_dir(path)).collect();
-    // Stopping is quick, but removing gigabytes is not. All servers are stopped first, so that an interruption leaves no
-    // process.
+    // Stopping is quick, but removing gigabytes is not. All servers are stopped first, so that an
+    // interruption leaves no process.
     dirs.iter().for_each(|dir| engine::stop(dir));
     dirs.iter().map(|dir| engine::remove(dir)).fold(Ok(()), Result::and)
 }

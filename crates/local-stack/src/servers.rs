@@ -1,8 +1,10 @@
-//! Database servers from Debian packages, without installing them. apt downloads the packages, and they are unpacked into a
-//! directory that all checkouts share. This changes nothing in the system, starts no service and needs no rights.
+//! Database servers from Debian packages, without installing them. apt downloads the packages, and
+//! they are unpacked into a directory that all checkouts share. This changes nothing in the system,
+//! starts no service and needs no rights.
 //!
-//! The packages include all libraries that the programs need, even the C library, which may be newer than the system's. The
-//! programs are therefore patched to use these libraries and their loader. After that they run like any other program.
+//! The packages include all libraries that the programs need, even the C library, which may be
+//! newer than the system's. The programs are therefore patched to use these libraries and their
+//! loader. After that they run like any other program.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -49,7 +51,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Returns the directory of the unpacked packages, which corresponds to `/`, if they have been downloaded.
+    /// Returns the directory of the unpacked packages, which corresponds to `/`, if they have been
+    /// downloaded.
     #[must_use]
     pub fn found(&self) -> Option<PathBuf> {
         Some(self.dir()).filter(|dir| dir.join(STAMP).exists())
@@ -68,14 +71,14 @@ impl Servers {
             return Ok(found);
         }
         progress(&format!("downloading {} (once; about a minute)", self.packages.join(", ")));
-        self.fetch(&dir)?;
+        self.download_and_unpack(&dir)?;
         let stamp = dir.join(STAMP);
         fs::write(&stamp, "").map_err(Error::file(&stamp))?;
         Ok(dir)
     }
 
-    /// Returns the directory for the packages. For root it is not in the home directory, because servers that root starts run
-    /// as a user who must be able to read their programs.
+    /// Returns the directory for the packages. For root it is not in the home directory, because
+    /// servers that root starts run as a user who must be able to read their programs.
     fn dir(&self) -> PathBuf {
         let home = || std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from).join(".cache");
         let cache = match is_root() {
@@ -85,7 +88,7 @@ impl Servers {
         cache.join("aurora-export").join(format!("{}-{}", self.name, short_hash(format!("{self:?}"))))
     }
 
-    fn fetch(&self, dir: &Path) -> Result<()> {
+    fn download_and_unpack(&self, dir: &Path) -> Result<()> {
         if on_path("apt-get").is_none() {
             let program = "apt-get (Debian, Ubuntu)";
             return Err(Error::Missing { program, install: format!("the packages {}", self.packages.join(", ")) });
@@ -110,7 +113,8 @@ impl Servers {
         remove(&apt)
     }
 
-    /// Downloads the packages with all dependencies. apt sees an empty status file, so it treats nothing as installed.
+    /// Downloads the packages with all dependencies. apt sees an empty status file, so it treats
+    /// nothing as installed.
     fn download(&self, apt: &Path) -> Result<()> {
         let write = |name: &str, text: &str| {
             let path = apt.join(name);
@@ -156,7 +160,8 @@ impl Servers {
         let libraries: Vec<String> = libraries.iter().map(|part| part.display().to_string()).collect();
         let libraries = libraries.join(":");
         let postgres = list(&dir.join("usr/lib/postgresql")).into_iter().map(|version| version.join("bin"));
-        // These directories come first, because the others have scripts of the same names that choose a version.
+        // These directories come first, because the others have scripts of the same names that
+        // choose a version.
         let places: Vec<PathBuf> =
             postgres.chain(parts.iter().flat_map(|part| [part.join("bin"), part.join("sbin")])).collect();
         for program in self.programs {
@@ -175,8 +180,8 @@ impl Servers {
     }
 }
 
-/// Returns a command that runs MariaDB's client, for MySQL too, connected to a port of this machine. Downloads the client if
-/// necessary.
+/// Returns a command that runs MariaDB's client, for MySQL too, connected to a port of this
+/// machine. Downloads the client if necessary.
 ///
 /// # Errors
 ///

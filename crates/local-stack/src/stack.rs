@@ -47,18 +47,19 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Returns the running stack of a layout, or starts one. A stack whose binaries or templates are out of date is replaced
-    /// by a new, empty one.
+    /// Returns the running stack of a layout, or starts one. A stack whose binaries or templates
+    /// are out of date is replaced by a new, empty one.
     ///
     /// # Errors
     ///
-    /// Returns an error if a missing program cannot be installed, the build fails, or the stack does not start.
+    /// Returns an error if a missing program cannot be installed, the build fails, or the stack
+    /// does not start.
     pub fn up(layout: &Layout, progress: &dyn Fn(&str)) -> Result<Self> {
         Self::up_until(layout, End::Explicit, progress)
     }
 
-    /// Does the same as [`up`](Self::up), but a stack that this starts ends with this process, even if the process is killed.
-    /// Tests use it, because they have no place for a final cleanup.
+    /// Does the same as [`up`](Self::up), but a stack that this starts ends with this process, even
+    /// if the process is killed. Tests use it, because they have no place for a final cleanup.
     ///
     /// # Errors
     ///
@@ -69,7 +70,8 @@ impl Stack {
 
     fn up_until(layout: &Layout, end: End, progress: &dyn Fn(&str)) -> Result<Self> {
         let _lock = lock(&layout.state_dir.join("lock"))?;
-        // These checks come first, so that nobody learns about a missing program after ten minutes of building.
+        // These checks come first, so that nobody learns about a missing program after ten minutes
+        // of building.
         let python = prerequisites::python(progress)?;
         prerequisites::postgres(progress)?;
         deploy::build(layout, progress)?;
@@ -87,11 +89,12 @@ impl Stack {
     #[must_use]
     pub fn running(layout: &Layout) -> Option<Self> {
         let stack: Self = serde_json::from_slice(&fs::read(layout.state_file()).ok()?).ok()?;
-        (process::of_stack(layout).contains(&stack.supervisor) && ministack::healthy(stack.port)).then_some(stack)
+        (process::stack_processes(layout).contains(&stack.supervisor) && ministack::healthy(stack.port))
+            .then_some(stack)
     }
 
-    /// Stops the stack of a layout, if there is one, and removes its data. No process, port or data directory remains, even
-    /// after a crash of the stack.
+    /// Stops the stack of a layout, if there is one, and removes its data. No process, port or data
+    /// directory remains, even after a crash of the stack.
     ///
     /// # Errors
     ///
@@ -104,7 +107,8 @@ impl Stack {
         stop(layout)
     }
 
-    /// Returns the environment variables for clients of the stack. The search path finds the stack's own `aws` first.
+    /// Returns the environment variables for clients of the stack. The search path finds the
+    /// stack's own `aws` first.
     #[must_use]
     pub fn env(&self, layout: &Layout) -> BTreeMap<String, String> {
         let mut env = self.variables.clone();
@@ -118,7 +122,8 @@ impl Stack {
         &self.outputs
     }
 
-    /// Writes the environment file and then the state file. The existence of the state file means that the stack is ready.
+    /// Writes the environment file and then the state file. The existence of the state file means
+    /// that the stack is ready.
     pub(crate) fn save(&self, layout: &Layout) -> Result<()> {
         let mut script = String::from("# Source this file to use the local stack.\n");
         // These would select another account.
@@ -178,7 +183,7 @@ fn start(layout: &Layout, end: End) -> Result<Stack> {
 /// Stops all processes of a layout and removes its data except the logs.
 fn stop(layout: &Layout) -> Result<()> {
     let known = fs::read(layout.state_file()).ok().and_then(|text| serde_json::from_slice::<Stack>(&text).ok());
-    if let Some(stack) = known.filter(|stack| process::of_stack(layout).contains(&stack.supervisor)) {
+    if let Some(stack) = known.filter(|stack| process::stack_processes(layout).contains(&stack.supervisor)) {
         process::terminate(stack.supervisor, STOP_TIMEOUT);
     }
     // After an orderly stop, the following steps find nothing to do.

@@ -1,4 +1,5 @@
-//! The process that hosts a stack, `cargo xtask stack-server`. Only [`Stack::up`](crate::Stack::up) starts it.
+//! The process that hosts a stack, `cargo xtask stack-server`. Only [`Stack::up`](crate::Stack::up)
+//! starts it.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -19,13 +20,15 @@ use crate::layout::Layout;
 use crate::stack::{self, Stack};
 use crate::{ministack, prerequisites, process, rds};
 
-/// The minimum duration of a cluster's change of state. Clients can observe `creating`, and tests stay fast.
+/// The minimum duration of a cluster's change of state. Clients can observe `creating`, and tests
+/// stay fast.
 const RDS_DELAY: Duration = Duration::from_millis(300);
 
 /// Starts a stack, writes its state file, and stops the stack on SIGTERM.
 ///
-/// With `ends_with_stdin` it also stops the stack when the standard input ends, which means that the parent process has
-/// ended. In this case it removes everything except the logs. Needs a runtime with more than one thread.
+/// With `ends_with_stdin` it also stops the stack when the standard input ends, which means that
+/// the parent process has ended. In this case it removes everything except the logs. Needs a
+/// runtime with more than one thread.
 ///
 /// # Errors
 ///
@@ -58,8 +61,8 @@ pub async fn run(layout: Layout, ends_with_stdin: bool) -> Result<()> {
     ended.and(stopped)
 }
 
-/// Returns a receiver that completes when the standard input ends. A separate thread reads it, because the read cannot be
-/// interrupted.
+/// Returns a receiver that completes when the standard input ends. A separate thread reads it,
+/// because the read cannot be interrupted.
 fn end_of_stdin() -> oneshot::Receiver<()> {
     let (ended, receiver) = oneshot::channel();
     thread::spawn(move || {
@@ -85,7 +88,8 @@ async fn serve_rds(layout: &Layout, endpoint: &str) -> Result<rds::Server> {
     rds::serve(config).await.map_err(|error| Error::Rds(error.into()))
 }
 
-/// Passes the export task actions to the deployed function, as `aurora-export endpoint` does for a stack on AWS.
+/// Passes the export task actions to the deployed function, as `aurora-export endpoint` does for a
+/// stack on AWS.
 fn export_tasks(endpoint: &str) -> rds::ExportTasks {
     let client = aws_sdk_lambda::Client::new(&ministack::sdk_config(endpoint));
     let api = ExportApi::new(client, format!("{}-export-api", deploy::STACK));
@@ -131,7 +135,8 @@ fn variables(endpoint: &str, control: &rds::Server, outputs: &Outputs) -> BTreeM
     variables
 }
 
-/// Waits for SIGTERM, for the end of the parent process, or for an unexpected end of the local cloud.
+/// Waits for SIGTERM, for the end of the parent process, or for an unexpected end of the local
+/// cloud.
 async fn wait(
     cloud: &mut Child,
     layout: &Layout,

@@ -1,12 +1,13 @@
-//! Exports the same tables with this project and with other tools, on one server and in one run. Checks that the files have
-//! the values of the server, and writes the results to `docs/benchmarks.md`.
+//! Exports the same tables with this project and with other tools, on one server and in one run.
+//! Checks that the files have the values of the server, and writes the results to
+//! `docs/benchmarks.md`.
 //!
 //! # Layout
 //!
 //! * `server`: the database servers. `load.py` generates their data.
 //! * `peers`: installs the other tools.
-//! * `compare.py`: runs all tools on one table. `tools.py` has their command lines, `measure.py` measures time and memory,
-//!   `tables.py` compares the files with the server.
+//! * `compare.py`: runs all tools on one table. `tools.py` has their command lines, `measure.py`
+//!   measures time and memory, `tables.py` compares the files with the server.
 //! * `report.py`: writes the tables of the document.
 
 mod peers;
@@ -57,10 +58,12 @@ pub struct Options {
     /// Scale factor of TPC-H. The wide table has a million rows times this factor
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// Number of rounds for the tools that have required ratios. Other tools run once. With 0, nothing runs and the document is only written again
+    /// Number of rounds for the tools that have required ratios. Other tools run once. With 0,
+    /// nothing runs and the document is only written again
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// Servers, separated by commas; all by default. The document keeps the earlier results of the others
+    /// Servers, separated by commas; all by default. The document keeps the earlier results of the
+    /// others
     #[arg(long, value_delimiter = ',')]
     only: Vec<Engine>,
     /// Tables, separated by commas: lineitem and, on PostgreSQL, wide; all by default

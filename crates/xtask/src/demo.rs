@@ -3,9 +3,11 @@
 //! # Layout
 //!
 //! * `story`: the steps of the demo in order.
-//! * `shop`: the sample databases. `client`: connections to them. `writer`: changes them during the export.
+//! * `shop`: the sample databases. `client`: connections to them. `writer`: changes them during the
+//!   export.
 //! * `watch`: shows the progress of the task. `report`: shows the content of the files.
-//! * `tools`: runs the AWS CLI and Python. `screen`: prints to the terminal. `interrupt`: handles Ctrl-C.
+//! * `tools`: runs the AWS CLI and Python. `screen`: prints to the terminal. `interrupt`: handles
+//!   Ctrl-C.
 
 mod client;
 mod interrupt;

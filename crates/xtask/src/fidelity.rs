@@ -1,9 +1,10 @@
-//! Exports databases from other projects, compares every value, and looks rows up in the files. These tests are too large or
-//! too slow for every day.
+//! Exports databases from other projects, compares every value, and looks rows up in the files.
+//! These tests are too large or too slow for every day.
 //!
 //! # Layout
 //!
-//! * `cluster`: a cluster on a separate stack, its export and the comparison. `postgres` and `mysql` are for one engine.
+//! * `cluster`: a cluster on a separate stack, its export and the comparison. `postgres` and
+//!   `mysql` are for one engine.
 //! * `regression`: the database of PostgreSQL's own regression tests.
 //! * `extensions`: types of extensions that are not in the server's package.
 //! * `samples`: sample databases of MySQL.
@@ -35,7 +36,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// A database, or a group of databases, that is exported and compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Subject {
-    /// The database that PostgreSQL's own regression tests create, from the server's source package.
+    /// The database that PostgreSQL's own regression tests create, from the server's source
+    /// package.
     Regression,
     /// PostGIS, pgvector and other extensions, only with the system's PostgreSQL.
     Extensions,
@@ -95,8 +97,8 @@ impl Ranges {
 
 const TABLES: usize = 2500;
 
-/// Exports each subject from a separate cluster and compares the export with that cluster. `newest` selects the newest
-/// PostgreSQL.
+/// Exports each subject from a separate cluster and compares the export with that cluster. `newest`
+/// selects the newest PostgreSQL.
 pub fn run(checkout: &Path, subjects: &[Subject], newest: bool, ranges: &Ranges) -> Result<()> {
     let subjects = if subjects.is_empty() { Subject::value_variants() } else { subjects };
     if subjects.contains(&Subject::Ranges) {

@@ -34,32 +34,40 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Export a sample database and read the rows back, on a separate local stack. The stack is stopped afterwards.
+    /// Export a sample database and read the rows back, on a separate local stack. The stack is
+    /// stopped afterwards.
     Demo {
-        /// The engine: aurora-postgresql, or aurora-mysql, which downloads MariaDB from the system's distribution
+        /// The engine: aurora-postgresql, or aurora-mysql, which downloads MariaDB from the
+        /// system's distribution
         #[arg(long, default_value = "aurora-postgresql", value_parser = engine)]
         engine: Engine,
     },
-    /// Start the whole stack on this machine and leave it running. Source target/local/env to use it.
+    /// Start the whole stack on this machine and leave it running. Source target/local/env to use
+    /// it.
     Up,
     /// Stop the stack and remove its data.
     Down,
-    /// Download other servers for local clusters: MariaDB, MySQL, the newest PostgreSQL. This installs nothing.
+    /// Download other servers for local clusters: MariaDB, MySQL, the newest PostgreSQL. This
+    /// installs nothing.
     Servers,
-    /// Run every check and test: format, lint of workflow and template, clippy, unit, property and end-to-end tests.
+    /// Run every check and test: format, lint of workflow and template, clippy, unit, property and
+    /// end-to-end tests.
     Test,
-    /// Compare this project with other tools on separate servers. Writes the results to docs/benchmarks.md.
+    /// Compare this project with other tools on separate servers. Writes the results to
+    /// docs/benchmarks.md.
     Bench(bench::Options),
-    /// Export a large table and a table with a tenth of its rows on a separate stack. Prints the peak memory of the workers.
+    /// Export a large table and a table with a tenth of its rows on a separate stack. Prints the
+    /// peak memory of the workers.
     ///
-    /// The workers have the build profile of this program. `cargo run --release --bin xtask -- memory` measures them as they
-    /// are deployed.
+    /// The workers have the build profile of this program.
+    /// `cargo run --release --bin xtask -- memory` measures them as they are deployed.
     Memory {
         /// Size of the larger table
         #[arg(long, default_value_t = 2.0)]
         gigabytes: f64,
     },
-    /// Build the functions for AWS and pack them into target/lambda. Prints their sizes and start times.
+    /// Build the functions for AWS and pack them into target/lambda. Prints their sizes and start
+    /// times.
     Package(package::Options),
     /// Export databases from other projects and compare every value. Downloads them from Debian.
     Fidelity {

@@ -1,8 +1,9 @@
-//! Measures the peak memory of the worker processes during exports of a large table, on a separate stack.
+//! Measures the peak memory of the worker processes during exports of a large table, on a separate
+//! stack.
 //!
-//! The table is exported in the partitions that the planner makes, and again as a single partition, which is the worst case.
-//! A table with a tenth of the rows is exported as a single partition too. If memory grew with the number of rows, the two
-//! results would differ.
+//! The table is exported in the partitions that the planner makes, and again as a single partition,
+//! which is the worst case. A table with a tenth of the rows is exported as a single partition too.
+//! If memory grew with the number of rows, the two results would differ.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,7 +21,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const CLUSTER: &str = "bench";
 const PASSWORD: &str = "bench-password";
 
-/// A row takes about 250 bytes in the heap. It has keys, numbers, times, text of varying length, a document and bytes.
+/// A row takes about 250 bytes in the heap. It has keys, numbers, times, text of varying length, a
+/// document and bytes.
 const TABLE: &str = "
     SET synchronous_commit = off;
     CREATE TABLE :table AS
@@ -105,7 +107,8 @@ impl Bench {
         Ok(peak)
     }
 
-    /// Sets the partition size of the planner, and makes the local cloud start new worker processes.
+    /// Sets the partition size of the planner, and makes the local cloud start new worker
+    /// processes.
     fn set_partition_size(&self, megabytes: &str) -> Result<()> {
         let plan = "aurora-export-plan-export";
         let mut variables =

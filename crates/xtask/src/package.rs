@@ -1,5 +1,5 @@
-//! Packs the release binary of each function into a zip file, as the template expects it. Prints the sizes and the start
-//! times.
+//! Packs the release binary of each function into a zip file, as the template expects it. Prints
+//! the sizes and the start times.
 //!
 //! # Layout
 //!
@@ -25,11 +25,13 @@ const GLIBC: (u32, u32) = (2, 34);
 /// The options of `cargo xtask package`.
 #[derive(Args)]
 pub struct Options {
-    /// PEM file with the certificate authorities of RDS. For the Regions of the commercial partition it is
-    /// https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem; other partitions have separate bundles
+    /// PEM file with the certificate authorities of RDS. For the Regions of the commercial
+    /// partition it is https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem; other
+    /// partitions have separate bundles
     #[arg(long, value_name = "FILE")]
     rds_ca: PathBuf,
-    /// Build for another target, such as aarch64-unknown-linux-gnu. Its standard library and a linker must be installed
+    /// Build for another target, such as aarch64-unknown-linux-gnu. Its standard library and a
+    /// linker must be installed
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
 }
@@ -43,8 +45,8 @@ pub fn run(checkout: &Path, options: &Options) -> Result<()> {
     }
     crate::say("building the release binaries");
     let mut build = local_stack::cargo::command();
-    // Builds the whole workspace, because a selection of packages would enable other features and compile half of the
-    // dependencies again.
+    // Builds the whole workspace, because a selection of packages would enable other features and
+    // compile half of the dependencies again.
     build.current_dir(checkout).args(["build", "--release", "--workspace", "--bins"]);
     let mut binaries = checkout.join("target");
     if let Some(target) = &options.target {
@@ -92,7 +94,8 @@ fn too_new(function: &str, (major, minor): (u32, u32)) -> String {
     )
 }
 
-/// Returns the newest version of glibc that a binary needs. The version table of the binary has every version as text.
+/// Returns the newest version of glibc that a binary needs. The version table of the binary has
+/// every version as text.
 fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
     const PREFIX: &[u8] = b"GLIBC_";
     let starts = binary.windows(PREFIX.len()).enumerate().filter(|(_, window)| *window == PREFIX);

@@ -1,4 +1,5 @@
-//! AWS calls through boto3. One Python process runs them; each request and each response is one line of JSON.
+//! AWS calls through boto3. One Python process runs them; each request and each response is one
+//! line of JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,7 +53,8 @@ impl Bridge {
 }
 
 impl Env {
-    /// Calls an operation, named as in boto3. Returns all pages of a list, unless the request names a page.
+    /// Calls an operation, named as in boto3. Returns all pages of a list, unless the request names
+    /// a page.
     pub fn try_aws(&self, service: &str, operation: &str, parameters: Value) -> Result<Value, AwsError> {
         let request = json!({"service": service, "operation": operation, "parameters": parameters});
         let mut answer = lock(&self.bridge).call(&request);
@@ -70,7 +72,8 @@ impl Env {
         self.try_aws(service, operation, parameters).unwrap_or_else(|error| panic!("{description}: {error}"))
     }
 
-    /// Creates a role that the account may assume and that allows `actions` on every resource. Returns its ARN.
+    /// Creates a role that the account may assume and that allows `actions` on every resource.
+    /// Returns its ARN.
     pub fn role(&self, name: &str, actions: &[&str]) -> String {
         let document = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
         let trust = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}});

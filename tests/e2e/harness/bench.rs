@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::{Env, shared};
 
-/// A task table of one test, and clients of the stack. A limit or a lock of one test never affects another.
+/// A task table of one test, and clients of the stack. A limit or a lock of one test never affects
+/// another.
 pub struct Bench {
     pub env: &'static Env,
     pub aws: SdkConfig,

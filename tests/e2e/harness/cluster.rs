@@ -37,7 +37,8 @@ impl Cluster {
         cluster
     }
 
-    /// Creates a cluster of Aurora MySQL with an empty database `shop`. The request has the additional members `more`.
+    /// Creates a cluster of Aurora MySQL with an empty database `shop`. The request has the
+    /// additional members `more`.
     pub fn create_mysql(env: &'static Env, id: &str, more: Value) -> Self {
         Self::request_new(env, id, "aurora-mysql", more)
     }
@@ -62,7 +63,8 @@ impl Cluster {
         Self { env, id: id.to_owned(), arn: text(&found, "DBClusterArn").to_owned(), port, scheme }
     }
 
-    /// Returns arguments of the AWS CLI that create a cluster like that of [`create`](Self::create).
+    /// Returns arguments of the AWS CLI that create a cluster like that of
+    /// [`create`](Self::create).
     pub fn cli_arguments(id: &str) -> [&str; 12] {
         [
             "rds",
@@ -122,7 +124,8 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // After a failed test the cluster may be in a state that does not allow this. It is then removed with the stack.
+        // After a failed test the cluster may be in a state that does not allow this. It is then
+        // removed with the stack.
         let request = json!({"DBClusterIdentifier": self.id, "SkipFinalSnapshot": true});
         let _ = self.env.try_aws("rds", "delete_db_cluster", request);
     }

@@ -10,7 +10,8 @@ use super::aws::{list, text};
 /// The events that report the end of a task: failed, canceled, completed.
 const END_EVENTS: [&str; 3] = ["RDS-EVENT-0234", "RDS-EVENT-0235", "RDS-EVENT-0236"];
 
-/// A queue that is subscribed to the topic. A filter policy selects the events of one task, as users would do it.
+/// A queue that is subscribed to the topic. A filter policy selects the events of one task, as
+/// users would do it.
 pub struct Events {
     env: &'static Env,
     queue: String,
@@ -54,13 +55,14 @@ impl Events {
         received.remove(0)
     }
 
-    /// Returns the event ID of [`only_notification`](Self::only_notification), from the attribute that subscribers filter by.
+    /// Returns the event ID of [`only_notification`](Self::only_notification), from the attribute
+    /// that subscribers filter by.
     pub fn only_event_id(&self) -> String {
         self.only_notification()["MessageAttributes"]["EventID"]["Value"].as_str().unwrap().to_owned()
     }
 
-    /// Returns the messages of all events, in no particular order. Waits for the first, then until two seconds pass without
-    /// another.
+    /// Returns the messages of all events, in no particular order. Waits for the first, then until
+    /// two seconds pass without another.
     pub fn messages(&self) -> Vec<String> {
         let message = |envelope: &Value| {
             let event: Value = serde_json::from_str(text(envelope, "Message")).unwrap();
@@ -74,7 +76,8 @@ impl Events {
     }
 }
 
-/// Receives the messages of a queue. Waits for the first, then until two seconds pass without another.
+/// Receives the messages of a queue. Waits for the first, then until two seconds pass without
+/// another.
 pub fn drain(env: &Env, queue: &str) -> Vec<Value> {
     let mut received: Vec<Value> = Vec::new();
     let mut deadline = Instant::now() + Duration::from_secs(30);

@@ -10,15 +10,16 @@ use super::task::Task;
 use super::{Env, wait_for};
 
 impl Task {
-    /// Waits for the end of the execution and asserts that nothing is left of the task. Returns the execution's status.
+    /// Waits for the end of the execution and asserts that nothing is left of the task. Returns the
+    /// execution's status.
     pub fn leaves_nothing(&self) -> String {
         let status = self.execution_status();
         self.assert_cleaned_up();
         status
     }
 
-    /// Asserts that the task has no clone and no instance, no lock, no slot, no grant and no unfinished upload, and that
-    /// every secret and data directory belongs to a cluster.
+    /// Asserts that the task has no clone and no instance, no lock, no slot, no grant and no
+    /// unfinished upload, and that every secret and data directory belongs to a cluster.
     pub fn assert_cleaned_up(&self) {
         let (env, id) = (self.env, &self.id);
         let record = self.record().unwrap();

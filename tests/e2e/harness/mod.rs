@@ -1,7 +1,8 @@
 //! The test harness: the stack, clients for it, clusters, export tasks and faults.
 //!
-//! The first test that needs the stack starts it. It ends with this process, even when the process is killed. Tests share
-//! the stack and run at the same time, so each test has its own clusters, tasks and queues.
+//! The first test that needs the stack starts it. It ends with this process, even when the process
+//! is killed. Tests share the stack and run at the same time, so each test has its own clusters,
+//! tasks and queues.
 
 pub mod aws;
 pub mod bench;
@@ -25,8 +26,8 @@ use serde_json::{Value, json};
 
 use aws::Bridge;
 
-/// The number of tasks that may run at the same time. The account's limit is five; one slot is reserved for tasks that
-/// must be refused.
+/// The number of tasks that may run at the same time. The account's limit is five; one slot is
+/// reserved for tasks that must be refused.
 const CONCURRENT_TASKS: usize = 4;
 
 /// A running stack and the means to use it.
@@ -49,7 +50,8 @@ pub fn shared() -> &'static Env {
     ENV.get_or_init(|| Env::start("e2e", 1))
 }
 
-/// Returns the stack of the tests that replace or reconfigure functions, and a lock: one such test runs at a time.
+/// Returns the stack of the tests that replace or reconfigure functions, and a lock: one such test
+/// runs at a time.
 pub fn faulty() -> (&'static Env, MutexGuard<'static, ()>) {
     static ENV: OnceLock<Env> = OnceLock::new();
     // Partitions are large enough for multipart uploads.
@@ -133,8 +135,9 @@ impl Env {
         command
     }
 
-    /// Runs the AWS CLI in a shell that has sourced the environment file and has no other configuration. Returns the
-    /// standard output as JSON, or the standard error if the command fails.
+    /// Runs the AWS CLI in a shell that has sourced the environment file and has no other
+    /// configuration. Returns the standard output as JSON, or the standard error if the command
+    /// fails.
     pub fn try_cli(&self, arguments: &[&str]) -> Result<Value, String> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", ". \"$0\" && exec aws \"$@\" --output json"]).arg(self.layout.env_file()).args(arguments);
@@ -151,8 +154,8 @@ impl Env {
         self.try_cli(arguments).unwrap_or_else(|error| panic!("aws {}: {error}", arguments.join(" ")))
     }
 
-    /// Runs a Python program of `tests/python`. Returns the standard output as JSON, or the standard error if the program
-    /// fails.
+    /// Runs a Python program of `tests/python`. Returns the standard output as JSON, or the
+    /// standard error if the program fails.
     pub fn python(&self, script: &str, arguments: &[&str]) -> Result<Value, String> {
         let path = self.layout.checkout.join("tests/python").join(script);
         let done = self.command("python").arg(path).args(arguments).output().unwrap();

@@ -59,7 +59,8 @@ impl Task {
         Self { env, id, cluster_arn: arn, bucket, path }
     }
 
-    /// Starts a task through the API. The members of `more` are added to the required members, or replace them.
+    /// Starts a task through the API. The members of `more` are added to the required members, or
+    /// replace them.
     pub fn start(cluster: &Cluster, id: &str, more: Value) -> Self {
         Self::try_start(cluster, id, more).unwrap_or_else(|error| panic!("{id}: {error}"))
     }
@@ -73,8 +74,8 @@ impl Task {
         Ok(task)
     }
 
-    /// Starts a task by starting an execution. Problems with the request then appear as the task's `FailureCause`, because
-    /// no caller waits for an error.
+    /// Starts a task by starting an execution. Problems with the request then appear as the task's
+    /// `FailureCause`, because no caller waits for an error.
     pub fn execute(cluster: &Cluster, id: &str, more: Value) -> Self {
         let mut request = cluster.request(id);
         request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
@@ -143,7 +144,8 @@ impl Task {
         answer.get("Item").cloned()
     }
 
-    /// Waits for the end of the execution, which is later than the end of the task. Returns the execution's status.
+    /// Waits for the end of the execution, which is later than the end of the task. Returns the
+    /// execution's status.
     pub fn execution_status(&self) -> String {
         let arn = self.record().unwrap()["ExecutionArn"]["S"].as_str().unwrap().to_owned();
         wait_for("the end of the execution", Duration::from_secs(60), || {
@@ -174,8 +176,8 @@ impl Task {
         serde_json::from_str(text(&answer, "Body")).unwrap()
     }
 
-    /// Downloads the export and compares it with the database. Asserts that it has exactly these tables and equal values.
-    /// Returns the number of rows.
+    /// Downloads the export and compares it with the database. Asserts that it has exactly these
+    /// tables and equal values. Returns the number of rows.
     pub fn compare_with(&self, cluster: &Cluster, tables: &[[&str; 3]]) -> u64 {
         compare(cluster, &self.download(), tables)
     }
@@ -187,12 +189,14 @@ impl Drop for Task {
     }
 }
 
-/// Compares a copy of an export with the database and asserts that they are equal. Returns the number of rows.
+/// Compares a copy of an export with the database and asserts that they are equal. Returns the
+/// number of rows.
 pub fn compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> u64 {
     try_compare(cluster, directory, tables).unwrap_or_else(|differences| panic!("{differences}"))
 }
 
-/// Compares a copy of an export with the database. Returns the number of rows, or a report of the differences.
+/// Compares a copy of an export with the database. Returns the number of rows, or a report of the
+/// differences.
 pub fn try_compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> Result<u64, String> {
     let mut verify = cluster.env.aurora_export();
     verify.arg("verify").arg(directory).args(["--source", &cluster.url(), "--output", "json"]);

@@ -50,7 +50,8 @@ impl Drop for Endpoint {
     }
 }
 
-/// Posts a document to the control interface of the local RDS control plane, which changes how it behaves.
+/// Posts a document to the control interface of the local RDS control plane, which changes how it
+/// behaves.
 pub fn control(env: &Env, path: &str, document: &serde_json::Value) {
     use std::io::{Read, Write};
     let address = env.var("AWS_ENDPOINT_URL_RDS").strip_prefix("http://").unwrap();

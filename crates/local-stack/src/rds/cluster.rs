@@ -12,7 +12,8 @@ use super::error::ApiError;
 use super::secrets::MasterSecret;
 use super::validate::{boolean, optional, tags};
 
-/// The maximum number of copy-on-write clones of a cluster. The next one silently becomes a full copy.
+/// The maximum number of copy-on-write clones of a cluster. The next one silently becomes a full
+/// copy.
 pub(crate) const CLONE_LIMIT: usize = 15;
 
 /// The account and the Region in the names of resources.
@@ -33,7 +34,8 @@ impl Names {
         format!("arn:aws:kms:{}:{}:alias/aws/{service}", self.region, self.account)
     }
 
-    /// Returns the identifier in an ARN of this account and Region, or the name itself. RDS stores identifiers in lower case.
+    /// Returns the identifier in an ARN of this account and Region, or the name itself. RDS stores
+    /// identifiers in lower case.
     pub(crate) fn id(&self, kind: &str, name_or_arn: &str) -> String {
         let prefix = self.arn(kind, "");
         name_or_arn.strip_prefix(&prefix).unwrap_or(name_or_arn).to_ascii_lowercase()
@@ -61,7 +63,8 @@ pub(crate) struct Cluster {
     pub(crate) server: Server,
 }
 
-/// The settings of a cluster that responses show. Except for the parameter group, they have no effect on the server.
+/// The settings of a cluster that responses show. Except for the parameter group, they have no
+/// effect on the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) subnet_group: String,
@@ -74,8 +77,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings of a new cluster. Missing ones get the account's default. This applies to a clone too, because RDS
-    /// does not copy the settings of the source.
+    /// Reads the settings of a new cluster. Missing ones get the account's default. This applies to
+    /// a clone too, because RDS does not copy the settings of the source.
     pub(crate) fn read(request: &Request, engine: Engine) -> Result<Self, ApiError> {
         let text = |name: &str, default: &str| optional(request, name).unwrap_or(default).to_owned();
         let groups = request.list("VpcSecurityGroupIds", "VpcSecurityGroupId");
@@ -167,7 +170,8 @@ pub(crate) fn resource_id(kind: &str) -> String {
     format!("{kind}-{}", &random[..26])
 }
 
-/// Returns whether a directory belongs to a cluster. Its name is then the resource id of the cluster.
+/// Returns whether a directory belongs to a cluster. Its name is then the resource id of the
+/// cluster.
 pub(crate) fn is_cluster_dir(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix("cluster-"));
     name.is_some_and(|id| id.len() == 26 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))

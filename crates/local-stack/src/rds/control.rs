@@ -75,7 +75,8 @@ impl ControlPlane {
         }
     }
 
-    /// Sets the status of a cluster according to the result of background work. `failed` is the status after an error.
+    /// Sets the status of a cluster according to the result of background work. `failed` is the
+    /// status after an error.
     pub(crate) fn settle(&self, id: &str, done: Result<(), EngineError>, failed: &str) {
         if let Err(error) = &done {
             tracing::error!(cluster = id, error = error as &dyn std::error::Error, "the database server failed");
@@ -88,7 +89,8 @@ impl ControlPlane {
         });
     }
 
-    /// Waits until the status of a cluster is none of `states`. Returns the status, or `None` if the cluster no longer exists.
+    /// Waits until the status of a cluster is none of `states`. Returns the status, or `None` if
+    /// the cluster no longer exists.
     pub(crate) async fn wait_until_not(&self, id: &str, states: &[&str]) -> Option<String> {
         loop {
             let status = self.registry().clusters.get(id).map(|cluster| cluster.status.clone());
@@ -105,8 +107,8 @@ impl ControlPlane {
     }
 }
 
-/// Locks a mutex, also after a panic of another holder. The data is consistent even then, because every change is a single
-/// assignment or insertion.
+/// Locks a mutex, also after a panic of another holder. The data is consistent even then, because
+/// every change is a single assignment or insertion.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
-//! Runs database servers on this machine. This module has what all engines share. Each engine has a module with an
-//! `Installation`, the programs that create, copy and change a server. `server` has a server of any engine.
+//! Runs database servers on this machine. This module has what all engines share. Each engine has a
+//! module with an `Installation`, the programs that create, copy and change a server. `server` has
+//! a server of any engine.
 
 mod mysql;
 mod postgres;
@@ -132,8 +133,8 @@ impl RunAs {
                 command
             }
         };
-        // The environment is empty, because variables such as the user's `PGPORT` must not affect the program. The other
-        // user may not have access to the current directory.
+        // The environment is empty, because variables such as the user's `PGPORT` must not affect
+        // the program. The other user may not have access to the current directory.
         command.args(args).env_clear().env("LC_ALL", "C").current_dir("/");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -165,12 +166,14 @@ fn id(args: &[&str]) -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-/// Returns a port that nobody listens on and that is not in `taken`. The range is below the ports that the system uses for
-/// outgoing connections, so that such a connection does not take the port before the server starts.
+/// Returns a port that nobody listens on and that is not in `taken`. The range is below the ports
+/// that the system uses for outgoing connections, so that such a connection does not take the port
+/// before the server starts.
 pub(crate) fn free_port(taken: &[u16]) -> Result<u16, EngineError> {
     const FIRST: u16 = 15_000;
     const COUNT: u16 = 15_000;
-    // The search starts at a random port, so that stacks of several checkouts do not compete for the same ports.
+    // The search starts at a random port, so that stacks of several checkouts do not compete for
+    // the same ports.
     let start = (uuid::Uuid::new_v4().as_u128() % u128::from(COUNT)) as u16;
     (0..COUNT)
         .map(|offset| FIRST + (start + offset) % COUNT)
@@ -180,7 +183,8 @@ pub(crate) fn free_port(taken: &[u16]) -> Result<u16, EngineError> {
 
 /// Stops the server of a cluster directory immediately, even if another process has started it.
 pub(crate) fn stop(dir: &Path) {
-    // PostgreSQL releases its shared memory on SIGQUIT. MySQL has nothing to release, so it can be killed.
+    // PostgreSQL releases its shared memory on SIGQUIT. MySQL has nothing to release, so it can be
+    // killed.
     stop_by(&postgres::pid_file(dir), &["-QUIT", "-KILL"]);
     stop_by(&mysql::pid_file(dir), &["-KILL"]);
 }
@@ -190,7 +194,8 @@ fn stop_by(pid_file: &Path, signals: &[&str]) {
     let Some(pid) = pid else { return };
     for signal in signals {
         let start = Instant::now();
-        // The system may have reused the process id. A server's current directory is its data directory.
+        // The system may have reused the process id. A server's current directory is its data
+        // directory.
         while runs_in(pid, pid_file.parent()) && start.elapsed() < Duration::from_secs(5) {
             // An error means that the process has just ended, which is the goal.
             let _ = Command::new("kill").args([*signal, &pid.to_string()]).stderr(Stdio::null()).status();

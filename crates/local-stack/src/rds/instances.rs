@@ -1,4 +1,5 @@
-//! The actions on instances. They do not start or stop a server, because the server belongs to the cluster.
+//! The actions on instances. They do not start or stop a server, because the server belongs to the
+//! cluster.
 
 use std::sync::Arc;
 
@@ -104,7 +105,8 @@ pub(crate) fn describe(control: &ControlPlane, request: &Request, id: &str) -> R
     }))
 }
 
-/// Handles `DeleteDBInstance`. `SkipFinalSnapshot` has no meaning here, because an instance of a cluster has no snapshots.
+/// Handles `DeleteDBInstance`. `SkipFinalSnapshot` has no meaning here, because an instance of a
+/// cluster has no snapshots.
 pub(crate) fn delete(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = control.names.id("db", required(request, "DBInstanceIdentifier")?);
     let body = {

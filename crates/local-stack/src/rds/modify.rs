@@ -64,7 +64,8 @@ pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &
     xml::cluster_response(request, id, &name, &control.registry(), &control.names)
 }
 
-/// Stores a new password in Secrets Manager. The secret becomes active when the server has the password.
+/// Stores a new password in Secrets Manager. The secret becomes active when the server has the
+/// password.
 pub(crate) async fn store_password(
     control: &ControlPlane,
     request: &Request,

@@ -1,5 +1,5 @@
-//! Cluster parameter groups. A server starts with the parameters of its cluster's group. A group that nobody created has no
-//! parameters.
+//! Cluster parameter groups. A server starts with the parameters of its cluster's group. A group
+//! that nobody created has no parameters.
 
 use rds_query::{Request, xml::response};
 
@@ -29,7 +29,8 @@ pub(crate) fn create(control: &ControlPlane, request: &Request, id: &str) -> Res
     }))
 }
 
-/// Handles `ModifyDBClusterParameterGroup`. Running servers do not change. On RDS they change only after a restart.
+/// Handles `ModifyDBClusterParameterGroup`. Running servers do not change. On RDS they change only
+/// after a restart.
 pub(crate) fn modify(control: &ControlPlane, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = required(request, "DBClusterParameterGroupName")?.to_ascii_lowercase();
     let mut new = Vec::new();

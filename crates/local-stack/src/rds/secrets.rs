@@ -45,7 +45,8 @@ pub(crate) async fn delete(client: &Client, arn: &str) -> Result<(), ApiError> {
     deleted.map(drop).map_err(|error| failed(&DisplayErrorContext(&error)))
 }
 
-/// Returns a random password like those of RDS: 28 printable characters, including some that need escaping in URLs and SQL.
+/// Returns a random password like those of RDS: 28 printable characters, including some that need
+/// escaping in URLs and SQL.
 pub(crate) fn random_password() -> String {
     let alphabet: Vec<char> = ('!'..='~').filter(|character| !"/@\"".contains(*character)).collect();
     let random = [*uuid::Uuid::new_v4().as_bytes(), *uuid::Uuid::new_v4().as_bytes()].concat();

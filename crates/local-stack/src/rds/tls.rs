@@ -1,5 +1,6 @@
-//! The certificates of the local database servers: a certificate authority, and server certificates that it signs. The
-//! authority is stored in the state directory, so its `ca.pem` stays valid for clients that have already loaded it.
+//! The certificates of the local database servers: a certificate authority, and server certificates
+//! that it signs. The authority is stored in the state directory, so its `ca.pem` stays valid for
+//! clients that have already loaded it.
 
 use std::fs;
 use std::io::{self, Write};

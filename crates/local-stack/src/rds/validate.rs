@@ -55,7 +55,8 @@ const RESERVED: [&str; 9] = [
     "performance_schema",
 ];
 
-/// Validates the name of a database or role: a letter, then letters, digits and underscores, and not a reserved name.
+/// Validates the name of a database or role: a letter, then letters, digits and underscores, and
+/// not a reserved name.
 pub(crate) fn sql_name(name: &str, parameter: &str) -> Result<String, ApiError> {
     let valid = name.len() <= 63
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -116,7 +117,8 @@ pub(crate) fn page<'a, T>(
             ApiError::value(format!("Invalid value {text} for MaxRecords. Must be between 20 and 100"))
         })?,
     };
-    // The marker is the last id of the previous page, so pages stay consistent while items are created and deleted.
+    // The marker is the last id of the previous page, so pages stay consistent while items are
+    // created and deleted.
     let mut rest = items.into_iter().filter(|item| optional(request, "Marker").is_none_or(|last| id(item) > last));
     let page: Vec<&T> = rest.by_ref().take(size).collect();
     let marker = page.last().filter(|_| rest.next().is_some()).map(|item| id(item).to_owned());
@@ -139,7 +141,8 @@ impl Filters {
         Ok(Self(filters))
     }
 
-    /// Returns whether every filter matches. `value_of` returns the value of the resource for the name of a filter.
+    /// Returns whether every filter matches. `value_of` returns the value of the resource for the
+    /// name of a filter.
     pub(crate) fn match_all<'a>(&self, value_of: impl Fn(&str) -> &'a str) -> bool {
         self.0.iter().all(|filter| {
             let value = value_of(filter.get("Name").unwrap_or_default());

@@ -66,7 +66,8 @@ async fn a_clone_is_one_point_in_time_of_a_busy_cluster() {
     let source = create(rds, "source").await;
     let port = source.port().unwrap() as u16;
 
-    // The master user is no superuser and cannot connect to RDS's own database, but has the rights of an owner.
+    // The master user is no superuser and cannot connect to RDS's own database, but has the rights
+    // of an owner.
     let db = connect(&stack, port, "shop", "app", "first-secret").await.unwrap();
     let row = db.query_one(
         "SELECT rolsuper, pg_has_role('rds_superuser', 'member') FROM pg_roles WHERE rolname = current_user",
@@ -84,7 +85,8 @@ async fn a_clone_is_one_point_in_time_of_a_busy_cluster() {
     assert!(connect(&stack, port, "shop", "rdsadmin", "").await.is_err());
     assert!(connect_without_tls(port, "postgres", "app", "first-secret").await.is_ok());
 
-    // Each transaction writes the same row to both tables. They would differ in a copy that is not one point in time.
+    // Each transaction writes the same row to both tables. They would differ in a copy that is not
+    // one point in time.
     let writer = connect(&stack, port, "shop", "app", "first-secret").await.unwrap();
     let writing = tokio::spawn(async move {
         for id in 0i64.. {

@@ -36,7 +36,8 @@ async fn clone(rds: &Client, source: &str, id: &str) -> DbCluster {
     available(rds, id).await
 }
 
-/// Runs statements with the command line client. Returns its standard output, or its standard error if it fails.
+/// Runs statements with the command line client. Returns its standard output, or its standard error
+/// if it fails.
 fn client(ca: &Path, cluster: &DbCluster, user: &str, password: &str, sql: &str) -> Result<String, String> {
     let mut command =
         mysql_client(cluster.port().unwrap() as u16, user, password, &|message| eprintln!("{message}")).unwrap();
@@ -83,8 +84,8 @@ async fn clones_are_one_point_in_time(stack: Stack, version: Option<&str>, expec
     let sql = |cluster: &DbCluster, sql: &str| client(&ca, cluster, "app", PASSWORD, sql);
     let ask = |cluster: &DbCluster, text: &str| sql(cluster, text).unwrap().trim().to_owned();
 
-    // TLS uses a certificate of the authority. The master user has the rights of an owner, but not SUPER. Clients cannot
-    // log in as the administrator.
+    // TLS uses a certificate of the authority. The master user has the rights of an owner, but not
+    // SUPER. Clients cannot log in as the administrator.
     assert!(ask(&source, "SHOW STATUS LIKE 'Ssl_cipher'").contains("TLS_"));
     let other = PathBuf::from("/etc/ssl/certs/ca-certificates.crt");
     assert!(client(&other, &source, "app", PASSWORD, "SELECT 1").is_err());
@@ -99,7 +100,8 @@ async fn clones_are_one_point_in_time(stack: Stack, version: Option<&str>, expec
     assert_eq!(ask(&source, settings), "utf8mb4\t+00:00\t0\t0");
     sql(&source, TABLES).unwrap();
 
-    // Each transaction writes the same row to both tables. They would differ in a copy that is not one point in time.
+    // Each transaction writes the same row to both tables. They would differ in a copy that is not
+    // one point in time.
     let (port, stop) = (source.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
     let (stopped, with) = (std::sync::Arc::clone(&stop), ca.clone());
     let writing = std::thread::spawn(move || {
@@ -127,7 +129,8 @@ async fn clones_are_one_point_in_time(stack: Stack, version: Option<&str>, expec
     assert_eq!(ask(&copy, "SELECT count(*), sum(id) FROM shop.c"), "3\t6");
     assert_eq!(ask(&copy, "SELECT count(*), sum(id) FROM shop.r"), "4\t10");
     assert_eq!(ask(&copy, "SELECT id FROM `odd #1`.`t/1`"), "7");
-    // The rows of MEMORY tables are not in storage, so a clone does not have them. Aurora does the same.
+    // The rows of MEMORY tables are not in storage, so a clone does not have them. Aurora does the
+    // same.
     assert_eq!(ask(&copy, "SELECT count(*) FROM shop.h"), "0");
     assert!(ask(&copy, "CHECK TABLE shop.a, shop.m, shop.c, shop.r").lines().all(|line| line.ends_with("\tOK")));
     assert_ne!(ask(&source, "SELECT @@port"), ask(&copy, "SELECT @@port"));
@@ -166,7 +169,8 @@ async fn clusters_use_their_parameter_group_and_version() {
         let sql = "USE SHOP; CREATE TABLE T (a int); SHOW TABLES; SELECT @@time_zone";
         assert_eq!(client(&ca, &cluster, "app", PASSWORD, sql).unwrap(), "t\n+05:30\n");
     }
-    // MySQL stores this setting in its data directory, so a clone with another value does not start.
+    // MySQL stores this setting in its data directory, so a clone with another value does not
+    // start.
     let copy =
         rds.restore_db_cluster_to_point_in_time().db_cluster_identifier("copy").source_db_cluster_identifier("mysql");
     copy.db_cluster_parameter_group_name("other").use_latest_restorable_time(true).send().await.unwrap();

@@ -1,8 +1,8 @@
-//! Measures how long it takes to encode rows that are already in memory, with one thread. `cargo xtask bench` compares
-//! this time with the time of whole exports.
+//! Measures how long it takes to encode rows that are already in memory, with one thread.
+//! `cargo xtask bench` compares this time with the time of whole exports.
 //!
-//! `encode DIRECTORY FILE…` reads Parquet files and writes their rows to the directory as an export does. It prints the
-//! elapsed seconds and the CPU seconds of the writing.
+//! `encode DIRECTORY FILE…` reads Parquet files and writes their rows to the directory as an export
+//! does. It prints the elapsed seconds and the CPU seconds of the writing.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -41,8 +41,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Returns the CPU seconds that this process has used so far.
 fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
     let stat = fs::read_to_string("/proc/self/stat")?;
-    // The process name may contain any character, so the fields are counted from its end. The state is then the first
-    // field; user time and system time are the twelfth and thirteenth.
+    // The process name may contain any character, so the fields are counted from its end. The state
+    // is then the first field; user time and system time are the twelfth and thirteenth.
     let fields = stat.rsplit_once(')').ok_or("no name in /proc/self/stat")?.1.split_whitespace();
     let times = fields.skip(11).take(2).map(str::parse::<f64>);
     Ok(times.sum::<Result<f64, _>>()? / TICKS)

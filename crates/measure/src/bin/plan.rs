@@ -1,8 +1,8 @@
-//! Measures the time and memory of planning. It does what the plan-export function does, except that it does not write
-//! to the work bucket.
+//! Measures the time and memory of planning. It does what the plan-export function does, except that
+//! it does not write to the work bucket.
 //!
-//! `plan HOST PORT USER` plans an export of a PostgreSQL server that accepts the user without a password. These
-//! statements create many tables:
+//! `plan HOST PORT USER` plans an export of a PostgreSQL server that accepts the user without a
+//! password. These statements create many tables:
 //!
 //! ```sql
 //! DO $$ BEGIN FOR i IN 1..50000 LOOP

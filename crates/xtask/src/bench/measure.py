@@ -10,8 +10,8 @@ import time
 PR_SET_CHILD_SUBREAPER = 36
 SAMPLED_EVERY = 0.05
 
-# Orphaned descendants become children of this process. So the CPU time of a Java virtual machine counts even if it
-# outlives the script that started it.
+# Orphaned descendants become children of this process. So the CPU time of a Java virtual machine
+# counts even if it outlives the script that started it.
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -28,7 +28,8 @@ def run(command, log, env=None):
         reap()
         output.seek(0)
         lines = [line for line in output.read().strip().splitlines() if line.strip()]
-    # The kernel's own peak of an ended process is not used. It includes the memory of this process, from which it was forked.
+    # The kernel's own peak of an ended process is not used. It includes the memory of this process,
+    # from which it was forked.
     measured = {"wall": wall, "cpu": used() - before, "peak": peak.stopped() / 1e6}
     return measured, None if status == 0 else (lines or ["there is no output"])[-1].strip()[:200]
 

@@ -1,5 +1,5 @@
-//! Installs the tools for the comparison into `target/bench`. A tool that is already installed is kept. If a tool cannot be
-//! installed, the comparison omits it.
+//! Installs the tools for the comparison into `target/bench`. A tool that is already installed is
+//! kept. If a tool cannot be installed, the comparison omits it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ impl Peers {
 }
 
 fn drivers(checkout: &Path) -> Result<String> {
-    let suite = Suite::open(&crate::fidelity::cache(checkout), &Suite::of_system()?)?;
+    let suite = Suite::open(&crate::fidelity::cache(checkout), &Suite::system_name()?)?;
     let jars =
         DRIVERS.map(|(package, jar)| Ok(suite.unpacked(package)?.join(jar).canonicalize()?.display().to_string()));
     Ok(jars.into_iter().collect::<Result<Vec<_>>>()?.join(","))

@@ -7,8 +7,9 @@ import sys
 
 import tools
 
-# Prices in us-east-1. Lambda: dollars per GB-second (of 1024 MB), from AWS's price list of 2025, and the memory for one
-# vCPU, from the developer guide. Then requests of S3 Standard, and state transitions of Standard workflows.
+# Prices in us-east-1. Lambda: dollars per GB-second (of 1024 MB), from AWS's price list of 2025,
+# and the memory for one vCPU, from the developer guide. Then requests of S3 Standard, and state
+# transitions of Standard workflows.
 LAMBDA = {"x86": 0.0000166667, "arm64": 0.0000133334}
 VCPU_MB = 1769
 S3_PUT, TRANSITION = 0.005 / 1000, 0.025 / 1000

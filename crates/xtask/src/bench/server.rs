@@ -1,5 +1,5 @@
-//! Separate database servers for the benchmark. All clients are on this machine. The cache of the server is large enough for
-//! the tables, so the speed of the disk does not matter.
+//! Separate database servers for the benchmark. All clients are on this machine. The cache of the
+//! server is large enough for the tables, so the speed of the disk does not matter.
 
 use std::fs;
 use std::net::TcpListener;
@@ -30,10 +30,12 @@ pub enum Engine {
     Mysql,
 }
 
-/// A running server. It is stopped and removed when this is dropped, or when this process ends without a drop.
+/// A running server. It is stopped and removed when this is dropped, or when this process ends
+/// without a drop.
 pub struct Server {
     pub port: u16,
-    /// The command line client, connected to the database `bench`; a statement comes after `-c` (PostgreSQL) or `-e`.
+    /// The command line client, connected to the database `bench`; a statement comes after `-c`
+    /// (PostgreSQL) or `-e`.
     pub client: Vec<String>,
     engine: Engine,
     guard: Child,
@@ -89,8 +91,9 @@ impl Engine {
     }
 }
 
-/// Starts a guard process. It stops the server and removes its directory as soon as its standard input is closed, which
-/// happens at the latest when this process ends. A separate process group keeps a Ctrl-C in the terminal away from it.
+/// Starts a guard process. It stops the server and removes its directory as soon as its standard
+/// input is closed, which happens at the latest when this process ends. A separate process group
+/// keeps a Ctrl-C in the terminal away from it.
 fn guard(dir: &Path, engine: Engine) -> Result<Child> {
     // PostgreSQL releases its shared memory on SIGQUIT.
     let signal = if engine == Engine::Postgres { "QUIT" } else { "KILL" };
@@ -117,7 +120,8 @@ fn start_postgres(dir: &Path, port: u16) -> Result<Vec<String>> {
         "max_wal_size=8GB".to_owned(),
         "fsync=off".to_owned(),
         "autovacuum=off".to_owned(),
-        // The output of the client is the reference for the comparison, so its time zone must be known.
+        // The output of the client is the reference for the comparison, so its time zone must be
+        // known.
         "timezone=UTC".to_owned(),
     ];
     let mut server = unprivileged(&programs.join("postgres"));
@@ -150,7 +154,8 @@ fn start_mysql(engine: Engine, dir: &Path, port: u16) -> Result<Vec<String>> {
     let (program, own) = if engine == Engine::Mysql {
         let program = base.join("sbin/mysqld");
         run_to_end(unprivileged(&program).args(&options).arg("--initialize-insecure"))?;
-        // Without these options MySQL would create certificates. The other servers have no TLS either.
+        // Without these options MySQL would create certificates. The other servers have no TLS
+        // either.
         (program, ["--mysqlx=OFF", "--tls-version=", "--innodb-redo-log-capacity=2G"])
     } else {
         let mut install = unprivileged(&base.join("bin/mariadb-install-db"));
@@ -206,7 +211,8 @@ fn run_server(mut server: Command, dir: &Path, mut client: Command) -> Result<()
     Ok(())
 }
 
-/// Returns a command that runs a server's program as a user other than root, because the servers refuse to run as root.
+/// Returns a command that runs a server's program as a user other than root, because the servers
+/// refuse to run as root.
 fn unprivileged(program: &Path) -> Command {
     let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     let mut command = if root { Command::new("runuser") } else { Command::new(program) };

@@ -64,7 +64,8 @@ def postgres(server, table):
 def mysql(server, table):
     source = f"host=127.0.0.1 port={server.port} user=bench database=bench"
     yield Tool(DUCKDB, python(DUCKDB_CODE, kind="mysql", source=source, query=f"FROM db.bench.{table}"))
-    # Spark uses MySQL's quotes only if the URL names MySQL. MariaDB's driver accepts such a URL if an option allows it.
+    # Spark uses MySQL's quotes only if the URL names MySQL. MariaDB's driver accepts such a URL if
+    # an option allows it.
     address = f"jdbc:mysql://127.0.0.1:{server.port}/bench?permitMysqlScheme=true"
     yield spark(server, table, address, "org.mariadb.jdbc.Driver")
     client = " ".join(server.client)

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
-/// Receives the signals from its creation on, so that none of them ends this process before the cleanup.
+/// Receives the signals from its creation on, so that none of them ends this process before the
+/// cleanup.
 pub struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
@@ -40,8 +41,8 @@ impl Interrupt {
     }
 }
 
-/// Sends SIGTERM to the children of this process until `ended` completes. A Ctrl-C in the terminal reaches them directly, but
-/// a signal to this process alone does not.
+/// Sends SIGTERM to the children of this process until `ended` completes. A Ctrl-C in the terminal
+/// reaches them directly, but a signal to this process alone does not.
 pub async fn end_children_until(ended: &mut (impl Future + Unpin)) {
     loop {
         let children = children();

@@ -1,4 +1,5 @@
-//! The output of the demo. The text is always the same. Colours and progress bars appear only on a terminal.
+//! The output of the demo. The text is always the same. Colours and progress bars appear only on a
+//! terminal.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;

@@ -56,7 +56,8 @@ const MYSQL: Shop = Shop {
     EXECUTE IMMEDIATE @counts;",
 };
 
-/// Creates the cluster as a user would, and waits until it is available. Returns its ARN and its port.
+/// Creates the cluster as a user would, and waits until it is available. Returns its ARN and its
+/// port.
 pub async fn create(engine: Engine, tools: &Tools, screen: Screen) -> Result<(String, u16)> {
     let create = ["aws", "rds", "create-db-cluster", "--db-cluster-identifier", CLUSTER, "--engine", engine.name()];
     let create = [&create[..], &["--master-username", USER, "--master-user-password", PASSWORD]].concat();

@@ -24,7 +24,8 @@ impl Tools {
         Self { layout: layout.clone(), env: stack.env(layout), screen }
     }
 
-    /// Prints a command as a user would type it, with `"$NAME"` for variables, and runs it. Returns its output.
+    /// Prints a command as a user would type it, with `"$NAME"` for variables, and runs it. Returns
+    /// its output.
     pub async fn show(&self, words: &[&str]) -> Result<Value> {
         self.screen.command(words);
         self.run(words).await
@@ -53,7 +54,8 @@ impl Tools {
         let mut command = Command::new(program);
         remove_aws_variables(command.as_std_mut());
         command.envs(&self.env);
-        // A separate process group keeps a Ctrl-C in the terminal away from the program. The demo ends it.
+        // A separate process group keeps a Ctrl-C in the terminal away from the program. The demo
+        // ends it.
         command.process_group(0).kill_on_drop(true).stdin(Stdio::null());
         command
     }

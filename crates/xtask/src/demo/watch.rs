@@ -19,12 +19,12 @@ pub async fn until_complete(tools: &Tools, screen: Screen, task: &str) -> Result
     };
     let mut lines = BufReader::new(output).lines();
     let bar = screen.percent();
-    let (mut shown, mut last) = (None, Value::Null);
+    let (mut displayed, mut last) = (None, Value::Null);
     while let Some(line) = lines.next_line().await? {
         last = serde_json::from_str(&line)?;
         let status = last["Status"].as_str().unwrap_or_default().to_owned();
         let percent = last["PercentProgress"].as_u64().unwrap_or_default();
-        if shown.as_ref() == Some(&(status.clone(), percent)) {
+        if displayed.as_ref() == Some(&(status.clone(), percent)) {
             continue;
         }
         match &bar {
@@ -34,7 +34,7 @@ pub async fn until_complete(tools: &Tools, screen: Screen, task: &str) -> Result
             }
             None => screen.line(&format!("  {:5.1} s  {status:<12} {percent:>3} %", began.elapsed().as_secs_f64())),
         }
-        shown = Some((status, percent));
+        displayed = Some((status, percent));
     }
     if let Some(bar) = bar {
         bar.finish_and_clear();

@@ -12,8 +12,8 @@ use super::Result;
 use super::client::Client;
 use super::shop::DATABASE;
 
-/// The pause between changes. It is short enough to reveal an inconsistent copy, and long enough to leave the export enough
-/// of a small machine.
+/// The pause between changes. It is short enough to reveal an inconsistent copy, and long enough to
+/// leave the export enough of a small machine.
 const PAUSE: Duration = Duration::from_millis(4);
 
 /// A background task that changes the databases until this is stopped or dropped.
@@ -64,7 +64,8 @@ async fn write(engine: Engine, mut client: Client, transfers: Arc<AtomicU64>, or
     };
     let mut tick = interval(PAUSE);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // Multiples of primes spread the changes over accounts, customers and products, and are the same in every run.
+    // Multiples of primes spread the changes over accounts, customers and products, and are the
+    // same in every run.
     for n in (0_i32..100_000).cycle() {
         tick.tick().await;
         let (sender, receiver, cents) = (n * 7919 % 10_000 + 1, (n * 10_007 + 1) % 10_000 + 1, n % 5000 + 1);

@@ -49,7 +49,8 @@ impl Cluster {
         }
     }
 
-    /// Starts an export task and waits for its end. Prints the peak memory of the largest worker. Returns the task.
+    /// Starts an export task and waits for its end. Prints the peak memory of the largest worker.
+    /// Returns the task.
     pub fn export(&self, task: &str) -> Result<Value> {
         let start = ["rds", "start-export-task", "--export-task-identifier", task, "--source-arn", &self.arn];
         let to = ["--s3-bucket-name", &self.env["EXPORT_BUCKET"], "--iam-role-arn", &self.env["EXPORT_ROLE_ARN"]];
@@ -70,8 +71,8 @@ impl Cluster {
         }
     }
 
-    /// Exports everything, compares every table with the server and looks rows up. Returns the report of the comparison.
-    /// `scheme` is the scheme of the server's URL.
+    /// Exports everything, compares every table with the server and looks rows up. Returns the
+    /// report of the comparison. `scheme` is the scheme of the server's URL.
     pub fn export_and_compare(&self, task: &str, scheme: &str) -> Result<Value> {
         crate::say("exporting");
         let ended = self.export(task)?;

@@ -1,4 +1,5 @@
-//! Downloads Debian packages into a directory with separate package lists. This does not affect the system's package manager.
+//! Downloads Debian packages into a directory with separate package lists. This does not affect the
+//! system's package manager.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,8 +36,8 @@ impl Suite {
         Ok(suite)
     }
 
-    /// Returns the suite of this system.
-    pub fn of_system() -> Result<String> {
+    /// Returns the name of the suite of this system.
+    pub fn system_name() -> Result<String> {
         let release = fs::read_to_string("/etc/os-release")?;
         let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
         Ok(name.ok_or("this needs a Debian system: /etc/os-release has no VERSION_CODENAME")?.trim_matches('"').into())

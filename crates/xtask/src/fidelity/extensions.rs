@@ -1,4 +1,5 @@
-//! Types of extensions that are not in the server's package: PostGIS, pgvector and some small extensions from Debian.
+//! Types of extensions that are not in the server's package: PostGIS, pgvector and some small
+//! extensions from Debian.
 
 use std::fs;
 use std::path::Path;
@@ -49,11 +50,12 @@ fn install(major: &str) -> Result<()> {
     found.map(drop).map_err(Into::into)
 }
 
-/// Compiles pgvector and loads it without installing it, which works because its script has a placeholder for the library.
+/// Compiles pgvector and loads it without installing it, which works because its script has a
+/// placeholder for the library.
 fn load_pgvector(cluster: &Postgres, major: &str) -> Result<()> {
     let cache = cache(&cluster.cluster.layout.checkout);
     let source = Suite::open(&cache, PGVECTOR_SUITE)?.source("pgvector")?;
-    let headers = Suite::open(&cache, &Suite::of_system()?)?.unpacked(&format!("postgresql-server-dev-{major}"))?;
+    let headers = Suite::open(&cache, &Suite::system_name()?)?.unpacked(&format!("postgresql-server-dev-{major}"))?;
     // The library is outside the checkout, because the server must be able to read it.
     let directory = cluster.cluster.layout.data_dir.join("pgvector");
     fs::create_dir_all(&directory)?;
@@ -69,7 +71,8 @@ fn load_pgvector(cluster: &Postgres, major: &str) -> Result<()> {
     output(compile.arg("-o").arg(&library))?;
     let script = fs::read_to_string(directory.join("sql/vector.sql"))?;
     let script = script.replace("MODULE_PATHNAME", &library.to_string_lossy());
-    // A psql command at the beginning stops the script unless CREATE EXTENSION runs it. That line is removed.
+    // A psql command at the beginning stops the script unless CREATE EXTENSION runs it. That line
+    // is removed.
     let script: String =
         script.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect();
     cluster.sql("postgres", &script)?;

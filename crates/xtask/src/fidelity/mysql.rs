@@ -20,8 +20,8 @@ impl Mysql {
         Ok(Self { cluster: Cluster::create(layout, stack, id, "aurora-mysql", server)? })
     }
 
-    /// Runs a script as the master user in a new database. Statements that this server or this user does not support are
-    /// skipped.
+    /// Runs a script as the master user in a new database. Statements that this server or this user
+    /// does not support are skipped.
     pub fn load(&self, database: &str, sql: &[u8]) -> Result<()> {
         let mut client = self.client()?;
         client.args(["--force", "--default-character-set=utf8mb4"]);
@@ -36,7 +36,8 @@ impl Mysql {
         Ok(())
     }
 
-    /// Exports everything and compares every table. Returns the report, with the tables that the export left out.
+    /// Exports everything and compares every table. Returns the report, with the tables that the
+    /// export left out.
     pub fn export_and_compare(&self, task: &str) -> Result<Value> {
         self.cluster.export_and_compare(task, "mysql")
     }

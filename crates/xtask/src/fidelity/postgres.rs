@@ -24,8 +24,8 @@ impl Postgres {
         Ok(Self { cluster, programs: programs.to_owned() })
     }
 
-    /// Returns a command that runs `psql` as the administrator of the server, which the tests of other projects need. On
-    /// Aurora users do not have this role.
+    /// Returns a command that runs `psql` as the administrator of the server, which the tests of
+    /// other projects need. On Aurora users do not have this role.
     pub fn psql(&self, database: &str) -> Command {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["--no-psqlrc", "--quiet", "--username=rdsadmin", "--dbname", database]);
@@ -51,7 +51,8 @@ impl Postgres {
         self.sql("postgres", &grant).map(drop)
     }
 
-    /// Exports everything and compares every table. Returns the report, with the tables that the export left out.
+    /// Exports everything and compares every table. Returns the report, with the tables that the
+    /// export left out.
     pub fn export_and_compare(&self, task: &str) -> Result<Value> {
         self.cluster.export_and_compare(task, "postgres")
     }

@@ -1,4 +1,5 @@
-//! The database that PostgreSQL's own regression tests create. It has hundreds of tables of every kind.
+//! The database that PostgreSQL's own regression tests create. It has hundreds of tables of every
+//! kind.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +12,8 @@ use super::debian::Suite;
 use super::postgres::Postgres;
 
 const DATABASE: &str = "regression";
-/// The tests of every version create more tables than this. Fewer tables mean that loading them has failed.
+/// The tests of every version create more tables than this. Fewer tables mean that loading them has
+/// failed.
 const MIN_TABLES: usize = 300;
 /// The settings that PostgreSQL's own test driver makes for the database.
 const SETTINGS: [&str; 6] = [
@@ -48,7 +50,7 @@ fn unpack(cluster: &Postgres, directory: &Path) -> Result<()> {
     let major = cluster.major()?;
     // The newest server comes from another suite than the system.
     let own = cluster.programs.starts_with("/usr/lib/postgresql");
-    let suite = if own { Suite::of_system()? } else { "sid".to_owned() };
+    let suite = if own { Suite::system_name()? } else { "sid".to_owned() };
     let suite = Suite::open(&cache(&cluster.cluster.layout.checkout), &suite)?;
     let source = suite.source(&format!("postgresql-{major}"))?;
     let headers = suite.unpacked(&format!("postgresql-server-dev-{major}"))?;

@@ -1,6 +1,6 @@
-//! Sample databases of MySQL from Debian packages. The sources of percona-toolkit have sakila, and hundreds of tables for
-//! their tests. MariaDB's test suite has world, DBT-3 (TPC-H), and tables for its tests of types. MySQL's own suite is
-//! similar, but its package has 340 MB.
+//! Sample databases of MySQL from Debian packages. The sources of percona-toolkit have sakila, and
+//! hundreds of tables for their tests. MariaDB's test suite has world, DBT-3 (TPC-H), and tables
+//! for its tests of types. MySQL's own suite is similar, but its package has 340 MB.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -110,14 +110,15 @@ impl Samples {
     }
 }
 
-/// Returns whether a dump has system tables of an old server, which would replace those of this server.
+/// Returns whether a dump has system tables of an old server, which would replace those of this
+/// server.
 fn has_system_tables(dump: &[u8]) -> bool {
     let dump = String::from_utf8_lossy(dump).to_lowercase();
     ["use mysql", "use `mysql`", "`mysql`.", " mysql."].iter().any(|name| dump.contains(name))
 }
 
-/// Returns the SQL statements of a test, without the commands of the test driver. Tables that the test would drop are
-/// renamed instead.
+/// Returns the SQL statements of a test, without the commands of the test driver. Tables that the
+/// test would drop are renamed instead.
 fn statements(test: &str) -> String {
     let mut sql = String::new();
     let mut number = 0;

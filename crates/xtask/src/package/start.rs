@@ -1,5 +1,5 @@
-//! Measures the time from the start of a function to its first request for an event. Lambda bills this time as
-//! initialization.
+//! Measures the time from the start of a function to its first request for an event. Lambda bills
+//! this time as initialization.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::Result;
 
-/// The number of starts of each function. At the first start the file may not be in memory; the median ignores that.
+/// The number of starts of each function. At the first start the file may not be in memory; the
+/// median ignores that.
 const STARTS: usize = 21;
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -1,5 +1,5 @@
-//! Runs MariaDB and MySQL with the users of Aurora MySQL: a master user with many rights but without `SUPER`, and an
-//! `rdsadmin` that owns the server. The servers offer TLS.
+//! Runs MariaDB and MySQL with the users of Aurora MySQL: a master user with many rights but
+//! without `SUPER`, and an `rdsadmin` that owns the server. The servers offer TLS.
 
 mod settings;
 
@@ -17,8 +17,8 @@ use super::{EngineError, Master, Place, RunAs, file, major};
 use crate::rds::tls::Authority;
 use crate::servers::{MARIADB, NEWEST};
 
-/// The owner of the server, as on RDS. It has no password and can only connect through the socket, whose directory is
-/// private.
+/// The owner of the server, as on RDS. It has no password and can only connect through the socket,
+/// whose directory is private.
 const ADMIN: &str = "rdsadmin";
 
 /// The rights of the master user of Aurora MySQL.
@@ -47,14 +47,16 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// Finds the server for an `EngineVersion`: `mariadb`, `mysql` or a version number, of which only the major version
-    /// counts. MariaDB is the default, and it serves Aurora's own versions (`8.0.mysql_aurora.3.08.0`).
+    /// Finds the server for an `EngineVersion`: `mariadb`, `mysql` or a version number, of which
+    /// only the major version counts. MariaDB is the default, and it serves Aurora's own versions
+    /// (`8.0.mysql_aurora.3.08.0`).
     pub(crate) async fn find(version: Option<&str>) -> Result<Self, EngineError> {
         let user = RunAs::find()?;
         let mut found = Vec::new();
         for (kind, root) in [(Kind::MariaDb, MARIADB.found()), (Kind::MySql, NEWEST.found())] {
             let Some(base) = root.map(|root| root.join("usr")) else { continue };
-            // "…/mariadbd  Ver 10.11.6-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)"
+            // "…/mariadbd  Ver 10.11.6-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian
+            // 12)"
             let text = user.run(&base.join("sbin").join(kind.server()), &["--version"], "").await?;
             let mut words = text.split_whitespace().skip_while(|word| *word != "Ver");
             let own = words.nth(1).unwrap_or_default().to_owned();
@@ -103,7 +105,8 @@ impl Installation {
         self.sql(place, "root", &bootstrap(&master)).await
     }
 
-    /// Starts a server on a physical copy of a running server. Clients may write to the source during the copy.
+    /// Starts a server on a physical copy of a running server. Clients may write to the source
+    /// during the copy.
     pub(crate) async fn copy(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
         self.user.private_dir(&target.dir)?;
         for name in [CERTIFICATE, KEY] {
@@ -118,8 +121,9 @@ impl Installation {
         }
     }
 
-    /// Copies a server with `mariadb-backup`. It copies InnoDB's pages while they change, and the redo log of that time;
-    /// `--prepare` applies the log. It blocks writes while it copies the tables of other engines.
+    /// Copies a server with `mariadb-backup`. It copies InnoDB's pages while they change, and the
+    /// redo log of that time; `--prepare` applies the log. It blocks writes while it copies the
+    /// tables of other engines.
     async fn clone_mariadb(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
         let data = format!("--target-dir={}", data(&target.dir).display());
         let (user, socket) = (format!("--user={ADMIN}"), format!("--socket={}", socket(&source.dir).display()));
@@ -131,9 +135,10 @@ impl Installation {
         self.start(target, ADMIN).await
     }
 
-    /// Copies a server with MySQL's `CLONE`. It copies InnoDB's pages and redo log, but leaves the tables of other engines
-    /// empty. Therefore a read lock blocks all writes, and under the same lock the files of these tables are copied. They
-    /// replace the empty files after the new server has created those.
+    /// Copies a server with MySQL's `CLONE`. It copies InnoDB's pages and redo log, but leaves the
+    /// tables of other engines empty. Therefore a read lock blocks all writes, and under the same
+    /// lock the files of these tables are copied. They replace the empty files after the new server
+    /// has created those.
     async fn clone_mysql(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
         let others = target.dir.join("others");
         // A server can run only one CLONE.
@@ -180,7 +185,8 @@ impl Installation {
                 if !target.exists() {
                     self.user.private_dir(&target)?;
                 }
-                // The server may have the old file open and would keep using it. A rename replaces the file.
+                // The server may have the old file open and would keep using it. A rename replaces
+                // the file.
                 let (new, target) = (target.join("new"), target.join(path.file_name().unwrap_or_default()));
                 fs::copy(&path, &new).map_err(file(&new))?;
                 self.user.own(&new).map_err(file(&new))?;
@@ -224,7 +230,8 @@ impl Installation {
         }
     }
 
-    /// Runs statements as an administrator. They may contain a password, so they go through a pipe and not in arguments.
+    /// Runs statements as an administrator. They may contain a password, so they go through a pipe
+    /// and not in arguments.
     async fn sql(&self, place: &Place, user: &str, statements: &str) -> Result<(), EngineError> {
         self.user.run(&self.client(), &arguments(place, user), statements).await.map(drop)
     }
@@ -268,7 +275,8 @@ impl Kind {
 /// Returns the statements that create the users and the database, as RDS does for a new cluster.
 fn bootstrap(master: &Master<'_>) -> String {
     let name = literal(master.name);
-    // Only MariaDB creates the users that are dropped here, and not every version creates all of them.
+    // Only MariaDB creates the users that are dropped here, and not every version creates all of
+    // them.
     let mut sql = format!(
         "DROP USER IF EXISTS ''@'localhost', 'root'@'127.0.0.1', 'root'@'::1';\n\
          RENAME USER 'root'@'localhost' TO '{ADMIN}'@'localhost';\n\

@@ -1,5 +1,5 @@
-//! Runs PostgreSQL with the users of Aurora PostgreSQL: a master user without superuser rights, and an `rdsadmin` that owns
-//! the server. The servers offer TLS.
+//! Runs PostgreSQL with the users of Aurora PostgreSQL: a master user without superuser rights, and
+//! an `rdsadmin` that owns the server. The servers offer TLS.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,12 @@ use super::{EngineError, Master, Place, RunAs, file, major};
 use crate::rds::tls::Authority;
 use crate::servers;
 
-/// The owner of the server, as on RDS. It can only connect through the socket, whose directory is private.
+/// The owner of the server, as on RDS. It can only connect through the socket, whose directory is
+/// private.
 const ADMIN: &str = "rdsadmin";
 
-/// The rules for connections. RDS accepts connections without TLS too, unless `rds.force_ssl` is set.
+/// The rules for connections. RDS accepts connections without TLS too, unless `rds.force_ssl` is
+/// set.
 const HBA: &str = "\
 local all all trust
 local replication all trust
@@ -28,8 +30,9 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// Finds the programs. Without a version they are those in `bin`. With a version they are the first with that major
-    /// version in `bin`, in the directories of distributions, on the search path or among the downloaded packages.
+    /// Finds the programs. Without a version they are those in `bin`. With a version they are the
+    /// first with that major version in `bin`, in the directories of distributions, on the search
+    /// path or among the downloaded packages.
     pub(crate) async fn find(version: Option<&str>, bin: Option<&Path>) -> Result<Self, EngineError> {
         let given = bin.map(Path::to_owned).into_iter();
         let bins = match (bin, version) {
@@ -75,7 +78,8 @@ impl Installation {
         self.sql(place, &bootstrap(&master)).await
     }
 
-    /// Starts a server on a physical copy of a running server. Clients may write to the source during the copy.
+    /// Starts a server on a physical copy of a running server. Clients may write to the source
+    /// during the copy.
     pub(crate) async fn copy(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
         self.user.private_dir(&target.dir)?;
         let (socket, port, data) = (text(&source.dir), source.port.to_string(), text(&data(&target.dir)));
@@ -110,7 +114,8 @@ impl Installation {
         }
     }
 
-    /// Runs statements as the administrator. They may contain a password, so they go through a pipe and are not logged.
+    /// Runs statements as the administrator. They may contain a password, so they go through a pipe
+    /// and are not logged.
     async fn sql(&self, place: &Place, statements: &str) -> Result<(), EngineError> {
         let (socket, port) = (text(&place.dir), place.port.to_string());
         let args = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", &socket, "-p", &port, "-U", ADMIN, "-d", "postgres"];
@@ -123,7 +128,8 @@ impl Installation {
     }
 }
 
-/// Returns the directories that may have the programs. In each place the newest version comes first.
+/// Returns the directories that may have the programs. In each place the newest version comes
+/// first.
 fn candidates() -> Vec<PathBuf> {
     let packaged = |dir: &Path| {
         let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(dir)
@@ -159,8 +165,8 @@ pub(crate) fn pid_file(dir: &Path) -> PathBuf {
     data(dir).join("postmaster.pid")
 }
 
-/// Returns the content of `postgresql.conf`. The data need not survive a power failure, so the settings avoid waiting for
-/// the disk.
+/// Returns the content of `postgresql.conf`. The data need not survive a power failure, so the
+/// settings avoid waiting for the disk.
 fn settings(place: &Place) -> String {
     let parameters = place.parameters.iter().map(|(name, value)| format!("{name} = {}\n", literal(value)));
     let own = format!(
@@ -216,7 +222,8 @@ fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Returns a quoted string for SQL with standard strings. The configuration file uses the same quoting.
+/// Returns a quoted string for SQL with standard strings. The configuration file uses the same
+/// quoting.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

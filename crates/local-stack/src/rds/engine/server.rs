@@ -122,8 +122,8 @@ impl Server {
         }
     }
 
-    /// Starts `target` on a physical copy of this running server. Both use the same programs. Clients may write to this
-    /// server during the copy.
+    /// Starts `target` on a physical copy of this running server. Both use the same programs.
+    /// Clients may write to this server during the copy.
     pub(crate) async fn clone_to(&self, target: &Self) -> Result<(), EngineError> {
         match &self.programs {
             Programs::Mysql(programs) => programs.copy(&self.place, &target.place).await,

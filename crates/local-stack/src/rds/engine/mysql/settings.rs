@@ -29,8 +29,9 @@ pub(super) fn argument(place: &Place) -> String {
     format!("--defaults-file={}", place.dir.join(SETTINGS).display())
 }
 
-/// Returns the settings for the server and its tools. `more` has the settings that only this kind of server knows. The data
-/// need not survive a power failure, so the settings avoid waiting for the disk.
+/// Returns the settings for the server and its tools. `more` has the settings that only this kind
+/// of server knows. The data need not survive a power failure, so the settings avoid waiting for
+/// the disk.
 pub(super) fn text(base: &Path, place: &Place, more: &str) -> String {
     let (base, dir) = (base.display(), place.dir.display());
     let parameters = place.parameters.iter().map(|(name, value)| format!("{name} = {}\n", quoted(value)));
@@ -64,8 +65,8 @@ pub(super) fn text(base: &Path, place: &Place, more: &str) -> String {
         port = place.port,
     );
     let defaults = "[mysqld]\ncharacter_set_server = utf8mb4\ndefault_time_zone = '+00:00'\nlocal_infile = ON\n";
-    // If a setting appears twice, the last one applies. Every server has a separate `tmpdir`, because a starting server
-    // removes the temporary tables that it finds there.
+    // If a setting appears twice, the last one applies. Every server has a separate `tmpdir`,
+    // because a starting server removes the temporary tables that it finds there.
     [defaults.to_owned()].into_iter().chain(parameters).chain([own, more.to_owned()]).collect()
 }
 
