@@ -104,21 +104,28 @@ async fn a_table_created_before_the_snapshot_is_locked_too() {
 }
 
 #[tokio::test]
-async fn tables_made_without_end_are_an_error() {
+async fn tables_created_without_end_are_an_error() {
     let database = Database::create().await;
-    let (other, ended) = (admin(&database.name).await, Arc::new(AtomicBool::new(false)));
-    let end = Arc::clone(&ended);
-    let maker = tokio::spawn(async move {
-        for number in 0.. {
-            if end.load(Ordering::Relaxed) {
-                break;
+    let ended = Arc::new(AtomicBool::new(false));
+    let mut creators = Vec::new();
+    // Several sessions create tables, so that a busy machine does not stop all of them for a whole
+    // round of snapshots.
+    for creator in 0..4 {
+        let (client, end) = (admin(&database.name).await, Arc::clone(&ended));
+        creators.push(tokio::spawn(async move {
+            for number in 0.. {
+                if end.load(Ordering::Relaxed) {
+                    break;
+                }
+                client.batch_execute(&format!("CREATE TABLE t{creator}_{number} (n int)")).await.unwrap();
             }
-            other.batch_execute(&format!("CREATE TABLE t{number} (n int)")).await.unwrap();
-        }
-    });
+        }));
+    }
     let pinned = pin(&[&database]).await;
     ended.store(true, Ordering::Relaxed);
-    maker.await.unwrap();
+    for creator in creators {
+        creator.await.unwrap();
+    }
     assert!(matches!(pinned, Err(SourceError::TablesKeepChanging)), "{:?}", pinned.err());
 }
 
