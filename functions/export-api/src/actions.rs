@@ -244,7 +244,7 @@ mod tests {
         ] {
             let (outcome, replay) = start_task(move |call| {
                 let error = json!({"errorType": name, "errorMessage": "refused"}).to_string();
-                (call.operation == CHECK).then(|| Answer::FunctionError(error))
+                (call.operation == CHECK).then_some(Answer::FunctionError(error))
             })
             .await;
             assert_eq!(outcome.unwrap_err().kind, kind);

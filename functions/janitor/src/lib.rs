@@ -3,7 +3,7 @@
 //!
 //! A rule invokes it when an execution dies, and a schedule every 15 minutes. It decides what must
 //! be done and has the functions of the workflow do it: `finish-export` ends a task, `delete-clone`
-//! deletes a clone. So its own role can delete nothing.
+//! deletes a clone. So its own role can delete neither clones nor objects.
 
 use std::time::{Duration, Instant};
 

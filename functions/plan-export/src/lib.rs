@@ -105,7 +105,8 @@ async fn survey(deps: &Deps, input: &Input, work: &WorkBucket) -> Result<Plan, S
         if unmatched.len() > MAX_UNMATCHED_NAMES {
             names = format!("{names} and {} more", unmatched.len() - MAX_UNMATCHED_NAMES);
         }
-        let message = format!("The export names what doesn't exist or holds no table in the DB cluster: {names}.");
+        let message =
+            format!("These entries of ExportOnly don't exist or contain no table in the DB cluster: {names}.");
         return Err(ApiError::InvalidExportOnly(message).into());
     }
     let attempt = Uuid::new_v4().to_string();
