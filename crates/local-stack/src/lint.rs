@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
+use crate::servers::shared_directory;
 use crate::venv::lock;
 use crate::{cargo, prerequisites, process, venv};
 
@@ -27,7 +28,7 @@ pub fn run(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     print!("{checked}");
     let checked = validate_definition(layout, &target)?;
     print!("{checked}");
-    check_dependencies(layout, &target, progress)?;
+    check_dependencies(layout, progress)?;
     println!("dependencies: licenses, bans and sources are in order");
     Ok(())
 }
@@ -57,13 +58,13 @@ fn validate_definition(layout: &Layout, target: &Path) -> Result<String> {
 /// Runs cargo-deny with `deny.toml`. Compiles cargo-deny first if the machine does not have it.
 ///
 /// Advisories are not checked here, because their database is not in a package registry.
-fn check_dependencies(layout: &Layout, target: &Path, progress: &dyn Fn(&str)) -> Result<()> {
-    let root = target.join("cargo-deny");
+fn check_dependencies(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
+    let root = shared_directory().join(format!("cargo-deny-{CARGO_DENY}"));
     let installed = root.join("bin/cargo-deny");
     let program = match prerequisites::on_path("cargo-deny") {
         Some(program) => program,
         None => {
-            let _lock = lock(&target.join("lock"))?;
+            let _lock = lock(&root.with_extension("lock"))?;
             if !installed.exists() {
                 progress("compiling cargo-deny (once; about three minutes)");
                 let arguments = ["install", "--quiet", "--locked", "--version", CARGO_DENY, "cargo-deny", "--root"];

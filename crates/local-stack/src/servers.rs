@@ -50,6 +50,16 @@ pub struct Servers {
     programs: &'static [&'static str],
 }
 
+/// Returns the directory of downloads and tools that all checkouts share.
+pub(crate) fn shared_directory() -> PathBuf {
+    let home = || std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from).join(".cache");
+    let cache = match is_root() {
+        true => PathBuf::from("/var/cache"),
+        false => std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from),
+    };
+    cache.join("aurora-export")
+}
+
 impl Servers {
     /// Returns the directory of the unpacked packages, which corresponds to `/`, if they have been
     /// downloaded.
@@ -80,12 +90,7 @@ impl Servers {
     /// Returns the directory for the packages. For root it is not in the home directory, because
     /// servers that root starts run as a user who must be able to read their programs.
     fn dir(&self) -> PathBuf {
-        let home = || std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from).join(".cache");
-        let cache = match is_root() {
-            true => PathBuf::from("/var/cache"),
-            false => std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from),
-        };
-        cache.join("aurora-export").join(format!("{}-{}", self.name, short_hash(format!("{self:?}"))))
+        shared_directory().join(format!("{}-{}", self.name, short_hash(format!("{self:?}"))))
     }
 
     fn download_and_unpack(&self, dir: &Path) -> Result<()> {
