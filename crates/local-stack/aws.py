@@ -1,8 +1,8 @@
-"""The AWS CLI, for the local stack.
+"""The AWS CLI for the local stack.
 
-Version 1, the one on PyPI, sends `rds` and `sqs` of us-east-1 to AWS itself whatever AWS_ENDPOINT_URL says
-(https://github.com/aws/aws-cli/issues/8737): it prefers old host names to everything but --endpoint-url. Without them it
-does as the variables say. This stands in the Python environment in place of the package's own `aws`.
+Version 1, which is on PyPI, ignores AWS_ENDPOINT_URL for `rds` and `sqs` in us-east-1 and calls AWS itself
+(https://github.com/aws/aws-cli/issues/8737). The reason is a table of old host names, which only --endpoint-url overrides.
+Without the table, the variables apply. This file replaces the package's own `aws` in the Python environment.
 """
 
 import sys

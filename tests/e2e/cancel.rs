@@ -1,4 +1,5 @@
-//! A task that is canceled ends within seconds, whatever its step is waiting for. Extraction is in `refusals`.
+//! A canceled task ends within seconds, whatever a function is waiting for. `refusals` tests the
+//! same for extraction.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::harness::cluster::{Cluster, run};
 use crate::harness::wait_for;
 use crate::harness::wire::control;
 
-/// A service that takes every request and answers none, for as long as this lives.
+/// A service that accepts every connection and never responds, until this is dropped.
 struct Silent {
     _listener: TcpListener,
     endpoint: String,
@@ -28,32 +29,33 @@ impl Silent {
     }
 }
 
-/// The step is still at work when its task is canceled, and soon afterwards says that it was.
+/// Cancels the task while `handler` runs. Asserts that `handler` ends with `ExportCanceled` soon
+/// afterwards.
 async fn ends_when_canceled<T: std::fmt::Debug>(
     bench: &Bench,
     task: &TaskRef,
-    step: impl Future<Output = Result<T, StepError>>,
+    handler: impl Future<Output = Result<T, StepError>>,
 ) {
     let cancel = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         bench.store.cancel(&task.export_task_identifier).await.unwrap();
         Instant::now()
     };
-    let ended = async { (step.await, Instant::now()) };
+    let ended = async { (handler.await, Instant::now()) };
     let ((result, ended), canceled) = join(ended, cancel).await;
     assert_eq!(code(result), "ExportCanceled");
     assert!(ended > canceled && ended - canceled < Duration::from_secs(10), "{:?}", ended - canceled);
 }
 
 #[test]
-fn while_the_clone_is_being_made() {
+fn a_task_is_canceled_while_its_clone_is_created() {
     let bench = Bench::new("cancel-cloning");
     let cluster = Cluster::create(bench.env, "slow-clone", "SELECT 1");
     run(async {
         let task = bench.admit("slow-clone", &cluster.id, "1", 5).await.unwrap();
         let input = || clone_cluster::Input { task: task.clone() };
         let clone = &task.clone_identifier;
-        // A call that may not last looks once.
+        // A call with no time to poll describes the clone once.
         let asked = clone_cluster::handle(&bench.cloning(Duration::ZERO), input()).await.unwrap();
         assert_eq!(asked.status, "creating");
         wait_for("the clone", Duration::from_secs(60), || {
@@ -69,15 +71,12 @@ fn while_the_clone_is_being_made() {
 
         control(bench.env, &format!("clusters/{clone}"), &json!({"Status": "available"}));
         bench.fail(&input().task, "ExportCanceled", "{}").await.unwrap();
-        let deps = bench.deleting();
-        while delete_clone::handle(&deps, json!({"Task": input().task})).await.unwrap().status != "deleted" {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        bench.delete_clone(&task).await;
     });
 }
 
 #[test]
-fn while_the_export_is_being_planned() {
+fn a_task_is_canceled_while_its_export_is_planned() {
     let bench = Bench::new("cancel-planning");
     run(async {
         let task = bench.admit("slow-plan", "any", "1", 5).await.unwrap();
@@ -86,8 +85,7 @@ fn while_the_export_is_being_planned() {
         let deps = plan_export::Deps {
             store: bench.store.clone(),
             secrets: aws_sdk_secretsmanager::Client::from_conf(secrets),
-            s3: aws_sdk_s3::Client::new(&bench.aws),
-            work_bucket: bench.env.output("WorkBucketName").to_owned(),
+            work_bucket: bench.work_bucket(),
             target_bytes: 1 << 20,
             max_workers: 4,
         };
@@ -106,7 +104,7 @@ fn while_the_export_is_being_planned() {
 }
 
 #[test]
-fn while_the_export_is_being_finished() {
+fn a_task_is_canceled_while_its_export_is_finished() {
     let bench = Bench::new("cancel-finishing");
     run(async {
         let task = bench.admit("slow-finish", "any", "1", 5).await.unwrap();
@@ -114,8 +112,7 @@ fn while_the_export_is_being_finished() {
         let silent = Silent::new().await;
         let deps = finish_export::Deps {
             store: bench.store.clone(),
-            s3: aws_sdk_s3::Client::new(&bench.aws),
-            work_bucket: "any".into(),
+            work_bucket: bench.work_bucket(),
             aws: bench.aws.to_builder().endpoint_url(&silent.endpoint).build(),
         };
         let input = json!({"Task": task, "Outcome": "COMPLETE"});

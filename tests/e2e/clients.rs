@@ -1,4 +1,4 @@
-//! The clients people use, unmodified, and the documents they find beside the data.
+//! Exports by unmodified AWS clients, and the documents that they find beside the data.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::harness::events::Events;
 use crate::harness::task::{Task, Watched, compare};
 use crate::harness::{function, shared};
 
-/// A table that is cut into a dozen partitions, and small ones.
+/// A table that is divided into a dozen partitions, and small tables.
 const SHOP: &str = "
     CREATE TABLE items AS SELECT g::bigint AS id, md5(g::text) || md5((-g)::text) AS code, g::numeric / 7 AS price FROM generate_series(1, 120000) g;
     ALTER TABLE items ADD PRIMARY KEY (id);
@@ -32,8 +32,8 @@ fn the_cli_creates_a_cluster_exports_it_and_syncs_the_bucket() {
     cluster.sql("shop", SHOP);
 
     let request = cluster.request("cli-whole");
-    let events = Events::of(env, "cli-whole");
-    let task = Task::of(env, &request);
+    let events = Events::subscribe_to_end(env, "cli-whole");
+    let task = Task::from_request(env, &request);
     let required = [
         "rds",
         "start-export-task",
@@ -51,7 +51,7 @@ fn the_cli_creates_a_cluster_exports_it_and_syncs_the_bucket() {
     let started = env.cli(&required);
     assert_eq!(text(&started, "Status"), "STARTING");
     assert_eq!(text(&started, "SourceType"), "CLUSTER");
-    moves_to_the_end(&task.complete());
+    assert_status_history(&task.wait_until_complete());
     let described = env.cli(&["rds", "describe-export-tasks", "--export-task-identifier", "cli-whole"]);
     let described = &list(&described, "ExportTasks")[0];
     assert_eq!(text(described, "Status"), "COMPLETE");
@@ -62,29 +62,29 @@ fn the_cli_creates_a_cluster_exports_it_and_syncs_the_bucket() {
     let (from, to) = (format!("s3://{}/cli-whole/", task.bucket), directory.to_str().unwrap());
     env.cli(&["s3", "sync", "--only-show-errors", &from, to]);
     assert_eq!(compare(&cluster, &directory, &[ITEMS, PLACES, COUNTS, UNWANTED]), 120_101);
-    export_info(&task, &request, described);
-    tables_info(&task, &[ITEMS, PLACES, COUNTS, UNWANTED]);
-    notification(&events.only(), &task, "RDS-EVENT-0236", "Export task completed.");
+    assert_export_info(&task, &request, described);
+    assert_tables_info(&task, &[ITEMS, PLACES, COUNTS, UNWANTED]);
+    assert_notification(&events.only_notification(), &task, "RDS-EVENT-0236", "Export task completed.");
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     drop(task);
 
     let mut part = cluster.request("cli-part");
     part["S3Prefix"] = json!("daily/2026");
     part["ExportOnly"] = json!(["shop.stock", "shop.public.items"]);
-    let task = Task::of(env, &part);
+    let task = Task::from_request(env, &part);
     let mut arguments = required.to_vec();
     arguments[3] = "cli-part";
     arguments.extend(["--s3-prefix", "daily/2026", "--export-only", "shop.stock", "shop.public.items"]);
     env.cli(&arguments);
-    let last = task.complete().last;
+    let last = task.wait_until_complete().last;
     assert_eq!(last["ExportOnly"], part["ExportOnly"]);
     assert_eq!(text(&last, "S3Prefix"), "daily/2026");
-    assert_eq!(task.equals(&cluster, &[ITEMS, PLACES, COUNTS]), 120_100);
-    export_info(&task, &part, &last);
+    assert_eq!(task.compare_with(&cluster, &[ITEMS, PLACES, COUNTS]), 120_100);
+    assert_export_info(&task, &part, &last);
 }
 
 #[test]
-fn boto3_an_execution_and_an_invocation_take_the_same_document() {
+fn boto3_an_execution_and_an_invocation_accept_the_same_document() {
     let env = shared();
     let cluster = Cluster::create(
         env,
@@ -94,12 +94,12 @@ fn boto3_an_execution_and_an_invocation_take_the_same_document() {
     let t = ["shop", "public", "t"];
 
     let task = Task::start(&cluster, "by-boto3", json!({}));
-    task.complete();
-    assert_eq!(task.equals(&cluster, &[t]), 1000);
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(&cluster, &[t]), 1000);
     drop(task);
 
     let request = cluster.request("by-execution");
-    let task = Task::of(env, &request);
+    let task = Task::from_request(env, &request);
     let input = request.to_string();
     let machine = env.var("STATE_MACHINE_ARN");
     env.cli(&[
@@ -113,24 +113,25 @@ fn boto3_an_execution_and_an_invocation_take_the_same_document() {
         &input,
     ]);
     crate::harness::wait_for("admission", std::time::Duration::from_secs(10), || task.record());
-    task.complete();
-    assert_eq!(task.equals(&cluster, &[t]), 1000);
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(&cluster, &[t]), 1000);
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     drop(task);
 
     let request = cluster.request("by-invocation");
-    let task = Task::of(env, &request);
-    let answer = env.scratch("by-invocation.json");
+    let task = Task::from_request(env, &request);
+    let response_file = env.scratch("by-invocation.json");
     let (payload, name) = (request.to_string(), function("export-api"));
-    env.cli(&["lambda", "invoke", "--function-name", &name, "--payload", &payload, answer.to_str().unwrap()]);
-    let answer: Value = serde_json::from_slice(&std::fs::read(answer).unwrap()).unwrap();
-    assert_eq!(text(&answer, "Status"), "STARTING");
-    task.complete();
-    assert_eq!(task.equals(&cluster, &[t]), 1000);
+    env.cli(&["lambda", "invoke", "--function-name", &name, "--payload", &payload, response_file.to_str().unwrap()]);
+    let response: Value = serde_json::from_slice(&std::fs::read(response_file).unwrap()).unwrap();
+    assert_eq!(text(&response, "Status"), "STARTING");
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(&cluster, &[t]), 1000);
 }
 
-/// STARTING, IN_PROGRESS, COMPLETE, and a percentage that only grows and is seen on its way.
-fn moves_to_the_end(watched: &Watched) {
+/// The status goes from STARTING to IN_PROGRESS to COMPLETE. The percentage only grows, and has
+/// intermediate values.
+fn assert_status_history(watched: &Watched) {
     let mut statuses: Vec<&str> = watched.seen.iter().map(|(status, _)| status.as_str()).collect();
     statuses.dedup();
     assert_eq!(statuses, ["STARTING", "IN_PROGRESS", "COMPLETE"]);
@@ -140,8 +141,8 @@ fn moves_to_the_end(watched: &Watched) {
     assert_eq!(percents.last(), Some(&100));
 }
 
-/// `export_info_<task>.json`: the fields AWS writes, and what they say.
-fn export_info(task: &Task, request: &Value, described: &Value) {
+/// `export_info_<task>.json` has the fields that AWS writes, with the values of the task.
+fn assert_export_info(task: &Task, request: &Value, described: &Value) {
     let info = task.document(&format!("export_info_{}.json", task.id));
     let fields: BTreeSet<&str> = info.as_object().unwrap().keys().map(String::as_str).collect();
     let wanted = [
@@ -177,12 +178,12 @@ fn export_info(task: &Task, request: &Value, described: &Value) {
     assert!(text(&info, "kmsKeyId").starts_with("arn:aws:kms:us-west-2:111122223333:key/"), "{info}");
     assert!(info["totalExportedDataInGB"].as_f64().unwrap() > 0.0, "{info}");
     for name in ["snapshotTime", "taskStartTime", "taskEndTime"] {
-        is_time(text(&info, name));
+        assert_is_time(text(&info, name));
     }
 }
 
-/// `export_tables_info_<task>_from_1_to_<n>.json`: every table, with its columns.
-fn tables_info(task: &Task, tables: &[[&str; 3]]) {
+/// `export_tables_info_<task>_from_1_to_<n>.json` lists every table with its columns.
+fn assert_tables_info(task: &Task, tables: &[[&str; 3]]) {
     let info = task.document(&format!("export_tables_info_{}_from_1_to_{}.json", task.id, tables.len()));
     let statuses = list(&info, "perTableStatus");
     let found: BTreeSet<&str> = statuses.iter().map(|status| text(status, "target")).collect();
@@ -191,8 +192,8 @@ fn tables_info(task: &Task, tables: &[[&str; 3]]) {
     for status in statuses {
         assert_eq!(text(status, "status"), "COMPLETE");
         let statistics = &status["tableStatistics"];
-        is_time(text(statistics, "extractionStartTime"));
-        is_time(text(statistics, "extractionEndTime"));
+        assert_is_time(text(statistics, "extractionStartTime"));
+        assert_is_time(text(statistics, "extractionEndTime"));
         let partitions = &statistics["partitioningInfo"];
         assert_eq!(partitions["numberOfPartitions"], partitions["numberOfCompletedPartitions"]);
     }
@@ -207,8 +208,8 @@ fn tables_info(task: &Task, tables: &[[&str; 3]]) {
     assert_eq!(columns, wanted);
 }
 
-/// `Sep 10, 2020 6:50:05 AM`
-fn is_time(text: &str) {
+/// The text is a time such as `Sep 10, 2020 6:50:05 AM`.
+fn assert_is_time(text: &str) {
     let shape: String = text
         .chars()
         .map(|c| {
@@ -226,8 +227,8 @@ fn is_time(text: &str) {
     assert!(shapes.contains(&shape.as_str()), "{text}");
 }
 
-/// The shape RDS gives its notifications.
-fn notification(envelope: &Value, task: &Task, id: &str, message: &str) {
+/// The notification has the same shape as those of RDS.
+fn assert_notification(envelope: &Value, task: &Task, id: &str, message: &str) {
     assert_eq!(text(envelope, "Subject"), "RDS Notification Message");
     let attributes = &envelope["MessageAttributes"];
     assert_eq!(attributes["EventID"], json!({"Type": "String", "Value": id}));

@@ -1,4 +1,5 @@
-//! The API as its clients see it, row by row.
+//! The API contract, as boto3 and the AWS CLI see it: error codes, response members, filters and
+//! pages.
 
 use std::collections::BTreeSet;
 
@@ -6,164 +7,210 @@ use export_task::request::StartExportTask;
 use export_task::task::{ExportTask, Status};
 use serde_json::{Map, Value, json};
 
-use crate::harness::aws::{list, text};
+use crate::harness::aws::{AwsError, list, text};
 use crate::harness::cluster::Cluster;
 use crate::harness::task::Task;
 use crate::harness::wire::control;
 use crate::harness::{Env, shared};
 
-/// What is changed in a good request, and the exception, the code, the status and a part of the message that gives.
-type Row = (Value, &'static str, &'static str, i64, &'static str);
+/// A request that the API must refuse.
+struct Refusal {
+    /// The members that replace those of a valid request.
+    request: Value,
+    code: ErrorCode<'static>,
+    /// A part of the error message.
+    message: &'static str,
+}
+
+/// How an error appears to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ErrorCode<'a> {
+    /// The exception that boto3 raises.
+    exception: &'a str,
+    code: &'a str,
+    http_status: i64,
+}
+
+impl<'a> ErrorCode<'a> {
+    const fn new(exception: &'a str, code: &'a str, http_status: i64) -> Self {
+        Self { exception, code, http_status }
+    }
+
+    fn from_error(error: &'a AwsError) -> Self {
+        Self::new(&error.class, &error.code, error.status)
+    }
+}
+
+// boto3 raises its general exception for this code.
+const INVALID_PARAMETER: ErrorCode<'_> = ErrorCode::new("ClientError", "InvalidParameterValue", 400);
+const CLUSTER_NOT_FOUND: ErrorCode<'_> = ErrorCode::new("DBClusterNotFoundFault", "DBClusterNotFoundFault", 404);
+const INVALID_BUCKET: ErrorCode<'_> = ErrorCode::new("InvalidS3BucketFault", "InvalidS3BucketFault", 400);
+const ROLE_NOT_FOUND: ErrorCode<'_> = ErrorCode::new("IamRoleNotFoundFault", "IamRoleNotFound", 404);
+const ROLE_MISSING_PERMISSIONS: ErrorCode<'_> =
+    ErrorCode::new("IamRoleMissingPermissionsFault", "IamRoleMissingPermissions", 400);
+const KEY_NOT_ACCESSIBLE: ErrorCode<'_> = ErrorCode::new("KMSKeyNotAccessibleFault", "KMSKeyNotAccessibleFault", 400);
+const INVALID_EXPORT_ONLY: ErrorCode<'_> = ErrorCode::new("InvalidExportOnlyFault", "InvalidExportOnly", 400);
+const INVALID_SOURCE_STATE: ErrorCode<'_> =
+    ErrorCode::new("InvalidExportSourceStateFault", "InvalidExportSourceState", 400);
+const TASK_ALREADY_EXISTS: ErrorCode<'_> =
+    ErrorCode::new("ExportTaskAlreadyExistsFault", "ExportTaskAlreadyExists", 400);
+const TASK_NOT_FOUND: ErrorCode<'_> = ErrorCode::new("ExportTaskNotFoundFault", "ExportTaskNotFound", 404);
+const INVALID_TASK_STATE: ErrorCode<'_> =
+    ErrorCode::new("InvalidExportTaskStateFault", "InvalidExportTaskStateFault", 400);
 
 #[test]
-fn what_is_wrong_with_a_request_is_told_at_once() {
+fn an_invalid_request_is_refused_with_its_code_and_a_message() {
     let env = shared();
     let cluster = Cluster::create(env, "contract", "CREATE TABLE t AS SELECT 1 AS a");
-    let everywhere = env.role("contract-everywhere", &["s3:*"]);
-    let created = env.aws("kms", "create_key", json!({"Description": "contract"}));
-    let disabled = text(&created["KeyMetadata"], "KeyId").to_owned();
-    env.aws("kms", "disable_key", json!({"KeyId": disabled}));
+    let mut refusals = Vec::new();
+    refusals.extend(invalid_identifiers());
+    refusals.extend(invalid_source_arns());
+    refusals.extend(invalid_buckets(env));
+    refusals.extend(invalid_roles());
+    refusals.extend(invalid_keys(env));
+    refusals.extend(["a.b.c.d", "a..b", "my-db"].map(|entry| Refusal {
+        request: json!({"ExportOnly": [entry]}),
+        code: INVALID_EXPORT_ONLY,
+        message: "ExportOnly",
+    }));
 
-    let value = |name: &str, value: &str| json!({name: value});
-    let (invalid, error) = ("InvalidParameterValue", "ClientError");
-    let (rule, arn) =
-        ("Identifiers must begin with a letter; must contain only ASCII letters, digits, and hyphens", "isn't the ARN");
-    let long = "a".repeat(61);
-    let mut rows: Vec<Row> = ["1a", "-a", "a_b", "a b", "a-", "a--b", "ä", "a.b"]
-        .into_iter()
-        .map(|id| (value("ExportTaskIdentifier", id), error, invalid, 400, rule))
-        .collect();
-    rows.push((value("ExportTaskIdentifier", &long), error, invalid, 400, "can't be longer than 60 characters"));
-    for bad in
-        ["x", "arn:aws:rds:us-west-2:111122223333:db:contract", "arn:aws:rds:us-west-2:1:cluster:c", "arn:aws:s3:::b"]
-    {
-        rows.push((value("SourceArn", bad), error, invalid, 400, arn));
-    }
-    for snapshot in ["snapshot:s", "cluster-snapshot:s"] {
-        let of = format!("arn:aws:rds:us-west-2:111122223333:{snapshot}");
-        rows.push((value("SourceArn", &of), error, invalid, 400, "This service exports DB clusters"));
-    }
-    for missing in [
-        "us-west-2:111122223333:cluster:nothing",
-        "us-west-2:999999999999:cluster:contract",
-        "eu-west-1:111122223333:cluster:contract",
-    ] {
-        let of = format!("arn:aws:rds:{missing}");
-        rows.push((value("SourceArn", &of), "DBClusterNotFoundFault", "DBClusterNotFoundFault", 404, "not found"));
-    }
-    for bad in ["a b", "ab", "s3://bucket", "arn:aws:s3:::bucket"] {
-        rows.push((value("S3BucketName", bad), error, invalid, 400, "S3BucketName"));
-    }
-    let nowhere = json!({"S3BucketName": "nowhere-at-all", "IamRoleArn": everywhere});
-    rows.push((
-        nowhere,
-        "InvalidS3BucketFault",
-        "InvalidS3BucketFault",
-        400,
-        "The S3 bucket nowhere-at-all doesn't exist.",
-    ));
-    rows.push((value("S3Prefix", "a:b"), error, invalid, 400, "colon"));
-    rows.push((value("S3Prefix", &"p".repeat(513)), error, invalid, 400, "512"));
-    for bad in ["role", "arn:aws:iam::111122223333:user/u", "arn:aws:iam::1:role/r"] {
-        rows.push((value("IamRoleArn", bad), error, invalid, 400, "isn't the ARN of an IAM role"));
-    }
-    let nobody = value("IamRoleArn", "arn:aws:iam::111122223333:role/nobody");
-    rows.push((nobody, "IamRoleNotFoundFault", "IamRoleNotFound", 404, "doesn't exist"));
-    let other_path = value("IamRoleArn", "arn:aws:iam::111122223333:role/team/contract-everywhere");
-    rows.push((other_path, "IamRoleNotFoundFault", "IamRoleNotFound", 404, "doesn't exist"));
-    let strangers = value("IamRoleArn", "arn:aws:iam::999999999999:role/theirs");
-    let assume = "isn't allowed to assume the IAM role arn:aws:iam::999999999999:role/theirs";
-    rows.push((strangers, "IamRoleMissingPermissionsFault", "IamRoleMissingPermissions", 400, assume));
-    for bad in ["a b", "arn:aws:kms:us-west-2:1:key/k", "alias/"] {
-        rows.push((value("KmsKeyId", bad), error, invalid, 400, "KmsKeyId"));
-    }
-    let cross = "arn:aws:kms:us-west-2:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-    for key in ["1234abcd-12ab-34cd-56ef-1234567890ab", "alias/nothing", cross, &disabled] {
-        let fault = "KMSKeyNotAccessibleFault";
-        rows.push((
-            value("KmsKeyId", key),
-            fault,
-            fault,
-            400,
-            "does not exist, is not enabled or you do not have permissions",
-        ));
-    }
-    for bad in ["a.b.c.d", "a..b", "my-db"] {
-        rows.push((json!({"ExportOnly": [bad]}), "InvalidExportOnlyFault", "InvalidExportOnly", 400, "ExportOnly"));
-    }
-
-    for (change, class, code, status, message) in rows {
+    for Refusal { request: change, code, message } in refusals {
         let mut request = cluster.request("contract-refused");
         request.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let refused = env.try_aws("rds", "start_export_task", request).unwrap_err();
-        assert_eq!(
-            (refused.class.as_str(), refused.code.as_str(), refused.status),
-            (class, code, status),
-            "{change}: {refused}"
-        );
+        assert_eq!(ErrorCode::from_error(&refused), code, "{change}: {refused}");
         assert!(refused.message.contains(message) && refused.message.len() < 500, "{change}: {refused}");
     }
-    let asked = json!({"ExportTaskIdentifier": "contract-refused"});
-    let unknown = env.try_aws("rds", "describe_export_tasks", asked).unwrap_err();
-    assert_eq!(
-        (unknown.class.as_str(), unknown.code.as_str(), unknown.status),
-        ("ExportTaskNotFoundFault", "ExportTaskNotFound", 404)
-    );
+    let request = json!({"ExportTaskIdentifier": "contract-refused"});
+    let unknown = env.try_aws("rds", "describe_export_tasks", request).unwrap_err();
+    assert_eq!(ErrorCode::from_error(&unknown), TASK_NOT_FOUND);
 
     control(env, "clusters/contract", &json!({"Status": "stopped"}));
     let refused = env.try_aws("rds", "start_export_task", cluster.request("contract-refused")).unwrap_err();
-    assert_eq!(refused.class, "InvalidExportSourceStateFault", "{refused}");
+    assert_eq!(ErrorCode::from_error(&refused), INVALID_SOURCE_STATE, "{refused}");
     assert_eq!(refused.message, "The DB cluster contract can't be exported because its status is stopped.");
     control(env, "clusters/contract", &json!({"Status": "available"}));
 }
 
-/// What public tests of these operations for snapshots expect, with a cluster.
+fn invalid_identifiers() -> Vec<Refusal> {
+    let refusal =
+        |id: &str, message| Refusal { request: json!({"ExportTaskIdentifier": id}), code: INVALID_PARAMETER, message };
+    let characters = "Identifiers must begin with a letter; must contain only ASCII letters, digits, and hyphens";
+    let invalid = ["1a", "-a", "a_b", "a b", "a-", "a--b", "ä", "a.b"].map(|id| refusal(id, characters));
+    invalid.into_iter().chain([refusal(&"a".repeat(61), "can't be longer than 60 characters")]).collect()
+}
+
+fn invalid_source_arns() -> Vec<Refusal> {
+    let refusal = |arn: String, code, message| Refusal { request: json!({"SourceArn": arn}), code, message };
+    let malformed =
+        ["x", "arn:aws:rds:us-west-2:111122223333:db:contract", "arn:aws:rds:us-west-2:1:cluster:c", "arn:aws:s3:::b"]
+            .map(|arn| refusal(arn.to_owned(), INVALID_PARAMETER, "isn't the ARN"));
+    let snapshots = ["snapshot:s", "cluster-snapshot:s"].map(|resource| {
+        let arn = format!("arn:aws:rds:us-west-2:111122223333:{resource}");
+        refusal(arn, INVALID_PARAMETER, "This service exports DB clusters")
+    });
+    let missing = [
+        "us-west-2:111122223333:cluster:nothing",
+        "us-west-2:999999999999:cluster:contract",
+        "eu-west-1:111122223333:cluster:contract",
+    ]
+    .map(|resource| refusal(format!("arn:aws:rds:{resource}"), CLUSTER_NOT_FOUND, "not found"));
+    malformed.into_iter().chain(snapshots).chain(missing).collect()
+}
+
+fn invalid_buckets(env: &Env) -> Vec<Refusal> {
+    let mut refusals: Vec<Refusal> = ["a b", "ab", "s3://bucket", "arn:aws:s3:::bucket"]
+        .map(|name| Refusal {
+            request: json!({"S3BucketName": name}),
+            code: INVALID_PARAMETER,
+            message: "S3BucketName",
+        })
+        .into();
+    let everywhere = env.role("contract-everywhere", &["s3:*"]);
+    refusals.push(Refusal {
+        request: json!({"S3BucketName": "nowhere-at-all", "IamRoleArn": everywhere}),
+        code: INVALID_BUCKET,
+        message: "The S3 bucket nowhere-at-all doesn't exist.",
+    });
+    refusals.push(Refusal { request: json!({"S3Prefix": "a:b"}), code: INVALID_PARAMETER, message: "colon" });
+    refusals.push(Refusal { request: json!({"S3Prefix": "p".repeat(513)}), code: INVALID_PARAMETER, message: "512" });
+    refusals
+}
+
+fn invalid_roles() -> Vec<Refusal> {
+    let refusal = |arn: &str, code, message| Refusal { request: json!({"IamRoleArn": arn}), code, message };
+    let malformed = ["role", "arn:aws:iam::111122223333:user/u", "arn:aws:iam::1:role/r"]
+        .map(|arn| refusal(arn, INVALID_PARAMETER, "isn't the ARN of an IAM role"));
+    // The second role exists, but under another path.
+    let missing = ["arn:aws:iam::111122223333:role/nobody", "arn:aws:iam::111122223333:role/team/contract-everywhere"]
+        .map(|arn| refusal(arn, ROLE_NOT_FOUND, "doesn't exist"));
+    let other_account = refusal(
+        "arn:aws:iam::999999999999:role/theirs",
+        ROLE_MISSING_PERMISSIONS,
+        "isn't allowed to assume the IAM role arn:aws:iam::999999999999:role/theirs",
+    );
+    malformed.into_iter().chain(missing).chain([other_account]).collect()
+}
+
+fn invalid_keys(env: &Env) -> Vec<Refusal> {
+    let refusal = |key: &str, code, message| Refusal { request: json!({"KmsKeyId": key}), code, message };
+    let malformed =
+        ["a b", "arn:aws:kms:us-west-2:1:key/k", "alias/"].map(|key| refusal(key, INVALID_PARAMETER, "KmsKeyId"));
+    let created = env.aws("kms", "create_key", json!({"Description": "contract"}));
+    let disabled = text(&created["KeyMetadata"], "KeyId").to_owned();
+    env.aws("kms", "disable_key", json!({"KeyId": disabled}));
+    let other_account = "arn:aws:kms:us-west-2:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let message = "does not exist, is not enabled or you do not have permissions";
+    let inaccessible = ["1234abcd-12ab-34cd-56ef-1234567890ab", "alias/nothing", other_account, &disabled]
+        .map(|key| refusal(key, KEY_NOT_ACCESSIBLE, message));
+    malformed.into_iter().chain(inaccessible).collect()
+}
+
+/// Covers what public tests of these operations expect for snapshots, with a cluster as the source.
 #[test]
 fn a_task_is_started_described_and_canceled_as_for_snapshots() {
     let env = shared();
     let cluster = Cluster::create(env, "as-snapshots", "CREATE TABLE t AS SELECT 1 AS a");
     let more = json!({"S3Prefix": "", "ExportOnly": ["shop.public"]});
-    let task = Task::of(env, &cluster.request("as-snapshots"));
+    let task = Task::from_request(env, &cluster.request("as-snapshots"));
     let mut request = cluster.request("as-snapshots");
     request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let request_json = request.to_string();
     let started = env.aws("rds", "start_export_task", request.clone());
-    for (member, asked) in [
+    for (response_member, request_member) in [
         ("S3Bucket", "S3BucketName"),
         ("IamRoleArn", "IamRoleArn"),
         ("KmsKeyId", "KmsKeyId"),
         ("SourceArn", "SourceArn"),
     ] {
-        assert_eq!(started[member], request[asked]);
+        assert_eq!(started[response_member], request[request_member]);
     }
     assert_eq!((&started["S3Prefix"], &started["ExportOnly"]), (&request["S3Prefix"], &request["ExportOnly"]));
     assert_eq!((text(&started, "SourceType"), text(&started, "Status")), ("CLUSTER", "STARTING"));
 
     let again = env.try_aws("rds", "start_export_task", request).unwrap_err();
-    assert_eq!((again.class.as_str(), again.status), ("ExportTaskAlreadyExistsFault", 400));
+    assert_eq!(ErrorCode::from_error(&again), TASK_ALREADY_EXISTS);
     assert_eq!(again.message, "The export task with the ID as-snapshots already exists.");
     let busy = env.try_aws("rds", "start_export_task", cluster.request("as-snapshots-2")).unwrap_err();
-    assert_eq!((busy.class.as_str(), busy.status), ("InvalidExportSourceStateFault", 400));
+    assert_eq!(ErrorCode::from_error(&busy), INVALID_SOURCE_STATE);
 
     let by_id = json!({"ExportTaskIdentifier": "as-snapshots"});
     assert_eq!(list(&env.aws("rds", "describe_export_tasks", by_id.clone()), "ExportTasks").len(), 1);
     let canceled = env.aws("rds", "cancel_export_task", by_id.clone());
     assert_eq!((text(&canceled, "ExportTaskIdentifier"), text(&canceled, "Status")), ("as-snapshots", "CANCELING"));
-    assert_eq!(text(&task.watch().last, "Status"), "CANCELED");
-    // An identifier is never free again, as the guide quotes it.
-    let said = env.try_cli(&["rds", "start-export-task", "--cli-input-json", &request_json]).unwrap_err();
+    assert_eq!(text(&task.wait_until_ended().last, "Status"), "CANCELED");
+    // The identifier of a finished task stays taken. The user guide quotes the CLI's message.
+    let cli_error = env.try_cli(&["rds", "start-export-task", "--cli-input-json", &request_json]).unwrap_err();
     let quoted = "An error occurred (ExportTaskAlreadyExists) when calling the StartExportTask operation: The export task with the ID \
         as-snapshots already exists.";
-    assert!(said.contains(quoted), "{said}");
-    let over = env.try_aws("rds", "cancel_export_task", by_id).unwrap_err();
-    assert_eq!(
-        (over.class.as_str(), over.code.as_str(), over.status),
-        ("InvalidExportTaskStateFault", "InvalidExportTaskStateFault", 400)
-    );
+    assert!(cli_error.contains(quoted), "{cli_error}");
+    let ended = env.try_aws("rds", "cancel_export_task", by_id).unwrap_err();
+    assert_eq!(ErrorCode::from_error(&ended), INVALID_TASK_STATE);
     let unknown = env.try_aws("rds", "cancel_export_task", json!({"ExportTaskIdentifier": "unknown"})).unwrap_err();
-    assert_eq!((unknown.class.as_str(), unknown.status), ("ExportTaskNotFoundFault", 404));
+    assert_eq!(ErrorCode::from_error(&unknown), TASK_NOT_FOUND);
 }
 
+/// The cluster whose task records the tests of lists write.
 const LISTED: &str = "arn:aws:rds:us-west-2:111122223333:cluster:listed";
 
 /// Puts a task's record into the task store.
@@ -204,37 +251,40 @@ fn tasks_are_selected_by_filters_and_paged() {
         [Status::Starting, Status::InProgress, Status::Canceling, Status::Canceled, Status::Complete, Status::Failed];
     for n in 0..48_usize {
         let mut task = record(&format!("listed-{n:02}"), if n % 2 == 0 { "even" } else { "odd" }, statuses[n % 6]);
-        let began = !matches!(task.status, Status::Starting);
-        task.task_start_time = began.then_some(1_667_249_886_998);
+        let extraction_began = !matches!(task.status, Status::Starting);
+        task.task_start_time = extraction_began.then_some(1_667_249_886_998);
         task.snapshot_time = task.task_start_time;
         task.task_end_time = task.status.is_final().then_some(1_667_252_248_312);
-        (task.planned_bytes, task.finished_bytes, task.extracted_bytes) = (100, if began { 50 } else { 0 }, 3 << 30);
-        // Noted by a worker, and the task's only once it has failed.
+        (task.planned_bytes, task.finished_bytes, task.extracted_bytes) =
+            (100, if extraction_began { 50 } else { 0 }, 3 << 30);
+        // A worker may have noted a cause earlier. The API shows it only for a failed task.
         task.failure_cause = (task.status != Status::Complete).then(|| "because".into());
-        task.warning_message = (task.status == Status::Complete).then(|| "{}".into());
+        if task.status == Status::Complete {
+            task.warnings.unreadable_databases.push("other".into());
+        }
         put_record(env, &task);
     }
     let describe = |request: Value| -> Vec<Value> {
         list(&env.aws("rds", "describe_export_tasks", request), "ExportTasks").to_vec()
     };
     let filter = |name: &str, values: &[&str]| json!({"Name": name, "Values": values});
-    let of = |filters: Vec<Value>| describe(json!({"SourceArn": LISTED, "Filters": filters}));
+    let filtered = |filters: Vec<Value>| describe(json!({"SourceArn": LISTED, "Filters": filters}));
 
     assert_eq!(describe(json!({"SourceArn": LISTED})).len(), 48);
     assert_eq!(describe(json!({"SourceArn": LISTED, "SourceType": "CLUSTER"})).len(), 48);
     assert_eq!(describe(json!({"SourceType": "SNAPSHOT"})).len(), 0);
-    assert_eq!(of(vec![filter("s3-bucket", &["even"])]).len(), 24);
-    assert_eq!(of(vec![filter("status", &["complete", "failed"])]).len(), 16);
-    assert_eq!(of(vec![filter("status", &["COMPLETE"])]).len(), 0);
-    assert_eq!(of(vec![filter("status", &["complete"]), filter("s3-bucket", &["odd"])]).len(), 0);
-    assert_eq!(of(vec![filter("export-task-identifier", &["listed-07", "listed-08", "else"])]).len(), 2);
+    assert_eq!(filtered(vec![filter("s3-bucket", &["even"])]).len(), 24);
+    assert_eq!(filtered(vec![filter("status", &["complete", "failed"])]).len(), 16);
+    assert_eq!(filtered(vec![filter("status", &["COMPLETE"])]).len(), 0);
+    assert_eq!(filtered(vec![filter("status", &["complete"]), filter("s3-bucket", &["odd"])]).len(), 0);
+    assert_eq!(filtered(vec![filter("export-task-identifier", &["listed-07", "listed-08", "else"])]).len(), 2);
     assert_eq!(describe(json!({"Filters": [filter("source-arn", &[LISTED])]})).len(), 48);
     assert_eq!(
         describe(json!({"ExportTaskIdentifier": "listed-00", "Filters": [filter("status", &["failed"])]})).len(),
         0
     );
 
-    for (n, (status, absent)) in [
+    for (n, (status, absent_members)) in [
         ("STARTING", vec!["SnapshotTime", "TaskStartTime", "TaskEndTime", "FailureCause", "WarningMessage"]),
         ("IN_PROGRESS", vec!["TaskEndTime", "FailureCause", "WarningMessage"]),
         ("CANCELING", vec!["TaskEndTime", "FailureCause", "WarningMessage"]),
@@ -264,7 +314,7 @@ fn tasks_are_selected_by_filters_and_paged() {
             "FailureCause",
             "WarningMessage",
         ];
-        let wanted: BTreeSet<&str> = all.into_iter().filter(|name| !absent.contains(name)).collect();
+        let wanted: BTreeSet<&str> = all.into_iter().filter(|name| !absent_members.contains(name)).collect();
         let found: BTreeSet<&str> = task.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(found, wanted, "{status}");
         let percent = match status {
@@ -278,7 +328,8 @@ fn tasks_are_selected_by_filters_and_paged() {
         );
     }
 
-    // Tasks are added before, at and after the place where a page ends: what was there is seen once, in order.
+    // New tasks appear before, at and after the end of each page. The old tasks still appear once
+    // and in order.
     let mut seen: Vec<String> = Vec::new();
     let mut marker: Option<String> = None;
     for page in 0.. {
@@ -304,14 +355,14 @@ fn tasks_are_selected_by_filters_and_paged() {
     let first: Vec<&String> = seen.iter().filter(|id| id.len() == "listed-00".len()).collect();
     assert_eq!(first, (0..48).map(|n| format!("listed-{n:02}")).collect::<Vec<_>>().iter().collect::<Vec<_>>());
 
-    for (wrong, message) in [
+    for (request, message) in [
         (json!({"MaxRecords": 101}), "Must be between 20 and 100"),
         (json!({"Marker": "nonsense"}), "Marker"),
         (json!({"SourceType": "TABLE"}), "SourceType"),
         (json!({"Filters": [{"Name": "Status", "Values": ["failed"]}]}), "Unrecognized filter name"),
     ] {
-        let refused = env.try_aws("rds", "describe_export_tasks", wrong.clone()).unwrap_err();
-        assert_eq!((refused.code.as_str(), refused.status), ("InvalidParameterValue", 400), "{wrong}: {refused}");
-        assert!(refused.message.contains(message), "{wrong}: {refused}");
+        let refused = env.try_aws("rds", "describe_export_tasks", request.clone()).unwrap_err();
+        assert_eq!(ErrorCode::from_error(&refused), INVALID_PARAMETER, "{request}: {refused}");
+        assert!(refused.message.contains(message), "{request}: {refused}");
     }
 }

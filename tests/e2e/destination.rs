@@ -1,4 +1,4 @@
-//! The user's bucket is written with the user's key, under the user's role, and in no other way.
+//! The export bucket is written only with the user's key and under the user's role.
 
 use export_destination::{Destination, S3Destination};
 use local_stack::deploy::FUNCTIONS;
@@ -32,12 +32,13 @@ fn every_object_is_encrypted_with_the_tasks_key() {
         "keys",
         "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS h FROM generate_series(1, 60000) g; CREATE TABLE e (a int)",
     );
-    // A key of its own, so that no default would do, named by an alias, as people do.
+    // The key is not the default of anything, so only explicit use of it passes. Users often name
+    // keys by alias.
     let created = env.aws("kms", "create_key", json!({"Description": "keys"}));
     let (key, id) = (text(&created["KeyMetadata"], "Arn").to_owned(), text(&created["KeyMetadata"], "KeyId"));
     env.aws("kms", "create_alias", json!({"AliasName": "alias/keys", "TargetKeyId": id}));
     let task = Task::start(&cluster, "keys", json!({"KmsKeyId": "alias/keys", "S3Prefix": "encrypted"}));
-    task.complete();
+    task.wait_until_complete();
     let objects = task.objects();
     for ending in [".gz.parquet", "/_SUCCESS", "export_info_keys.json", "export_tables_info_keys_from_1_to_2.json"] {
         assert!(objects.iter().any(|object| object.ends_with(ending)), "{ending}: {objects:?}");
@@ -59,8 +60,9 @@ fn only_the_export_role_may_write_to_the_bucket() {
     for function in FUNCTIONS {
         let name = crate::harness::function(function);
         let role = env.aws("lambda", "get_function_configuration", json!({"FunctionName": name}));
-        let asked = json!({"PolicySourceArn": text(&role, "Role"), "ActionNames": actions, "ResourceArns": resources});
-        let answer = env.aws("iam", "simulate_principal_policy", asked);
+        let request =
+            json!({"PolicySourceArn": text(&role, "Role"), "ActionNames": actions, "ResourceArns": resources});
+        let answer = env.aws("iam", "simulate_principal_policy", request);
         let results = list(&answer, "EvaluationResults");
         assert!(!results.is_empty());
         for result in results {
@@ -68,11 +70,11 @@ fn only_the_export_role_may_write_to_the_bucket() {
         }
     }
 
-    // What the stack can't do itself, it doesn't do for a role that can't either.
+    // The stack does not use its own permissions for a role that has none.
     let arn = env.role("powerless", &[]);
     let cluster = Cluster::create(env, "powerless", "CREATE TABLE t AS SELECT 1 AS a");
     let task = Task::start(&cluster, "powerless", json!({"IamRoleArn": arn}));
-    let cause = task.failed();
+    let cause = task.wait_until_failed();
     assert_eq!(
         cause,
         format!(
@@ -83,10 +85,10 @@ fn only_the_export_role_may_write_to_the_bucket() {
     assert_eq!(task.objects(), Vec::<String>::new());
     drop(task);
 
-    // All but writing.
+    // This role may do everything except write.
     let arn = env.role("read-only", &["s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject*", "s3:DeleteObject*"]);
     let task = Task::start(&cluster, "read-only", json!({"IamRoleArn": arn}));
-    let (cause, last) = (task.failed(), task.describe());
+    let (cause, last) = (task.wait_until_failed(), task.describe());
     let key = text(&last, "KmsKeyId");
     assert_eq!(
         cause,

@@ -1,5 +1,5 @@
-//! The failure messages of the guide, each reached by something that is really wrong; where the local cloud doesn't mind what S3
-//! would, by S3's answer.
+//! The failure messages of the user guide. Each test causes the real problem. Where the local cloud
+//! accepts what S3 would refuse, a stand-in gives the response of S3.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,30 +19,32 @@ use crate::harness::task::Task;
 use crate::harness::wire::control;
 use crate::harness::{Env, faulty, shared};
 
-/// A task with these members fails for this reason, tells so, and leaves nothing.
-fn fails(env: &'static Env, cluster: &Cluster, id: &str, request: Value, cause: &str) {
-    let events = Events::of(env, id);
+/// Starts a task with additional members. Asserts that it fails with `cause`, publishes that, and
+/// leaves nothing.
+fn assert_fails(env: &'static Env, cluster: &Cluster, id: &str, request: Value, cause: &str) {
+    let events = Events::subscribe_to_end(env, id);
     let task = Task::execute(cluster, id, request);
-    assert_eq!(task.failed(), cause);
-    assert_eq!(events.only_id(), "RDS-EVENT-0234");
+    assert_eq!(task.wait_until_failed(), cause);
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0234");
     assert_eq!(task.leaves_nothing(), "FAILED");
 }
 
 #[test]
-fn what_is_misconfigured_fails_the_task_in_the_guides_words() {
+fn a_misconfigured_task_fails_with_the_message_of_the_user_guide() {
     let env = shared();
     let cluster = Cluster::create(env, "destinations", "CREATE TABLE t AS SELECT 1 AS a");
-    // With a role for all buckets: the local cloud looks at permissions first, S3 at the bucket.
+    // The role may use all buckets, because the local cloud checks permissions first. S3 checks the
+    // bucket first.
     let everywhere = env.role("everywhere", &["s3:*"]);
 
     let nothing = format!("{}-that-is-not", cluster.arn);
     let source = "Failed to find or access the source DB cluster: destinations-that-is-not";
-    fails(env, &cluster, "no-cluster", json!({"SourceArn": nothing}), source);
+    assert_fails(env, &cluster, "no-cluster", json!({"SourceArn": nothing}), source);
 
     let bucket = "The S3 bucket no-such-bucket-anywhere isn't valid. Either it isn't located in the current AWS Region or it doesn't \
         exist. Review your S3 bucket name and retry the export.";
     let request = json!({"S3BucketName": "no-such-bucket-anywhere", "IamRoleArn": everywhere});
-    fails(env, &cluster, "no-bucket", request, bucket);
+    assert_fails(env, &cluster, "no-bucket", request, bucket);
 
     let elsewhere = json!({"LocationConstraint": "eu-central-1"});
     env.aws(
@@ -51,45 +53,51 @@ fn what_is_misconfigured_fails_the_task_in_the_guides_words() {
         json!({"Bucket": "bucket-elsewhere", "CreateBucketConfiguration": elsewhere}),
     );
     let region = "The S3 bucket bucket-elsewhere isn't located in the current AWS Region. Review your S3 bucket name and retry the export.";
-    fails(env, &cluster, "elsewhere", json!({"S3BucketName": "bucket-elsewhere", "IamRoleArn": everywhere}), region);
+    assert_fails(
+        env,
+        &cluster,
+        "elsewhere",
+        json!({"S3BucketName": "bucket-elsewhere", "IamRoleArn": everywhere}),
+        region,
+    );
 
     let created = env.aws("kms", "create_key", json!({"Description": "disabled"}));
     let key = text(&created["KeyMetadata"], "KeyId").to_owned();
     env.aws("kms", "disable_key", json!({"KeyId": key}));
     let disabled = "KMS key check failed. Check the credentials on your KMS key and try again.";
-    fails(env, &cluster, "disabled-key", json!({"KmsKeyId": key}), disabled);
+    assert_fails(env, &cluster, "disabled-key", json!({"KmsKeyId": key}), disabled);
 
     let role = "arn:aws:iam::111122223333:role/nobody-made-it";
     let assumed = format!(
         "The RDS export failed to write the export task's metadata because it can't assume the IAM role {role}."
     );
-    fails(env, &cluster, "no-role", json!({"IamRoleArn": role}), &assumed);
+    assert_fails(env, &cluster, "no-role", json!({"IamRoleArn": role}), &assumed);
 
-    // All but listing.
+    // This role may do everything except list.
     let arn = env.role("no-list", &["s3:GetBucketLocation", "s3:PutObject*", "s3:GetObject*", "s3:DeleteObject*"]);
     let bucket = env.var("EXPORT_BUCKET");
     let list = format!(
         "The IAM role {arn} isn't authorized to call s3:ListBucket on the S3 bucket {bucket}. Review your permissions and retry the export."
     );
-    fails(env, &cluster, "no-list", json!({"IamRoleArn": arn}), &list);
+    assert_fails(env, &cluster, "no-list", json!({"IamRoleArn": arn}), &list);
 }
 
 #[test]
-fn a_clone_that_rds_refuses_fails_the_task_in_the_guides_words() {
+fn a_clone_that_rds_refuses_fails_the_task_with_the_message_of_the_user_guide() {
     let (env, _exclusive) = faulty();
     let cluster = Cluster::create(env, "unclonable", "CREATE TABLE t AS SELECT 1 AS a");
     let refuse = |code: &str, times: u32| {
         let fault = json!({"action": "RestoreDBClusterToPointInTime", "code": code, "status": 403, "times": times});
         control(env, "faults", &fault);
     };
-    // What passes is asked for again.
+    // The workflow tries again, because such an error may be temporary.
     refuse("InvalidDBClusterStateFault", 2);
     refuse("DBClusterQuotaExceededFault", 1);
-    fails(env, &cluster, "unclonable", json!({}), "Failed to find or access the source DB cluster: unclonable");
+    assert_fails(env, &cluster, "unclonable", json!({}), "Failed to find or access the source DB cluster: unclonable");
 }
 
 #[test]
-fn only_an_available_cluster_of_a_kind_that_can_be_cloned_is_exported() {
+fn only_an_available_cluster_of_a_supported_engine_mode_is_exported() {
     let bench = Bench::new("failures-source");
     let cluster = Cluster::create(bench.env, "kinds", "CREATE TABLE t AS SELECT 1 AS a");
     run(async {
@@ -121,10 +129,10 @@ fn only_an_available_cluster_of_a_kind_that_can_be_cloned_is_exported() {
 }
 
 #[test]
-fn what_is_in_the_way_fails_the_task_and_stays() {
+fn existing_objects_fail_the_task_and_stay() {
     let env = shared();
     let cluster = Cluster::create(env, "in-the-way", "CREATE TABLE t AS SELECT 1 AS a");
-    // What another export wrote is not touched.
+    // The objects of another export stay unchanged.
     let bucket = env.var("EXPORT_BUCKET");
     let (key, info) = ("taken/other/shop/public.t/1/part.gz.parquet", "taken/other/export_info_other.json");
     for key in [key, info] {
@@ -133,52 +141,75 @@ fn what_is_in_the_way_fails_the_task_and_stays() {
     let taken = format!(
         "The S3 bucket {bucket} already holds objects below taken/other/. Use another task identifier or another prefix."
     );
-    fails(env, &cluster, "other", json!({"S3Prefix": "taken"}), &taken);
+    assert_fails(env, &cluster, "other", json!({"S3Prefix": "taken"}), &taken);
     for key in [key, info] {
         assert_eq!(env.aws("s3", "get_object", json!({"Bucket": bucket, "Key": key}))["Body"], "mine");
     }
 
     let task = Task::start(&cluster, "names-nothing", json!({"ExportOnly": ["shop.public.t", "shop.public.nowhere"]}));
-    let cause = task.failed();
+    let cause = task.wait_until_failed();
     assert!(cause.contains("shop.public.nowhere") && !cause.contains("shop.public.t,"), "{cause}");
     assert_eq!(task.leaves_nothing(), "FAILED");
 }
 
-/// STS and S3 as check-preconditions sees them: everything is in order but one answer.
+/// A stand-in for STS and S3 that succeeds for every request except one.
 struct Aws {
     address: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<RequestKind>>>,
 }
 
-/// What one request is answered.
-type Answer = (&'static str, u16, &'static str);
+/// The requests that check-preconditions sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RequestKind {
+    AssumeRole,
+    GetBucketLocation,
+    ListObjects,
+    PutObject,
+}
+
+/// The error response to one kind of request.
+#[derive(Clone, Copy, Debug)]
+struct ErrorResponse {
+    request: RequestKind,
+    status: u16,
+    /// `None` is a response without a document.
+    code: Option<&'static str>,
+}
+
+impl ErrorResponse {
+    fn document(self) -> String {
+        self.code.map_or_else(String::new, |code| format!("<Error><Code>{code}</Code><Message>No.</Message></Error>"))
+    }
+}
 
 impl Aws {
-    /// `fault`: the request it answers (`location` or `put`), status, error code (empty for no document).
-    async fn with(fault: Answer) -> Self {
+    async fn start(failing: ErrorResponse) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&requests);
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut request = Vec::new();
-                while !complete(&request) {
+                while !is_complete(&request) {
                     let mut chunk = [0; 65536];
                     let n = stream.read(&mut chunk).await.unwrap();
                     request.extend_from_slice(&chunk[..n]);
                 }
                 let request = String::from_utf8_lossy(&request).into_owned();
-                let kind = kind(&request);
-                log.lock().unwrap().push(kind.to_owned());
-                let (status, document) = if kind == fault.0 { refusal(fault) } else { (200, usual(kind).to_owned()) };
+                let kind = RequestKind::from_request(&request);
+                log.lock().unwrap().push(kind);
+                let (status, document) = match kind == failing.request {
+                    true => (failing.status, failing.document()),
+                    false => (200, kind.success_document().to_owned()),
+                };
                 let head =
                     format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", document.len());
                 stream.write_all((head + &document).as_bytes()).await.unwrap();
             }
         });
-        Self { address, asked }
+        Self { address, requests }
     }
 
     fn config(&self, aws: &SdkConfig) -> SdkConfig {
@@ -186,7 +217,7 @@ impl Aws {
     }
 }
 
-fn complete(request: &[u8]) -> bool {
+fn is_complete(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head
@@ -196,37 +227,33 @@ fn complete(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or_default()
 }
 
-fn kind(request: &str) -> &'static str {
-    let line = request.lines().next().unwrap();
-    match line {
-        _ if line.contains("location") => "location",
-        _ if line.starts_with("PUT ") => "put",
-        _ if line.starts_with("GET ") => "list",
-        _ => "assume",
-    }
-}
-
-fn refusal((_, status, code): Answer) -> (u16, String) {
-    match code {
-        "" => (status, String::new()),
-        code => (status, format!("<Error><Code>{code}</Code><Message>No.</Message></Error>")),
-    }
-}
-
-fn usual(kind: &str) -> &'static str {
-    match kind {
-        "location" => "<LocationConstraint>us-west-2</LocationConstraint>",
-        "list" => "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
-        "assume" => {
-            "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>k</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
-             <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+impl RequestKind {
+    fn from_request(request: &str) -> Self {
+        let line = request.lines().next().unwrap();
+        match line {
+            _ if line.contains("location") => Self::GetBucketLocation,
+            _ if line.starts_with("PUT ") => Self::PutObject,
+            _ if line.starts_with("GET ") => Self::ListObjects,
+            _ => Self::AssumeRole,
         }
-        _ => "",
+    }
+
+    fn success_document(self) -> &'static str {
+        match self {
+            Self::GetBucketLocation => "<LocationConstraint>us-west-2</LocationConstraint>",
+            Self::ListObjects => "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+            Self::AssumeRole => {
+                "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>k</AccessKeyId>\
+                 <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+                 <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+            }
+            Self::PutObject => "",
+        }
     }
 }
 
 #[test]
-fn what_s3_refuses_is_told_with_its_code() {
+fn the_failure_cause_has_the_error_code_of_s3() {
     let bench = Bench::new("failures");
     run(async {
         let task = bench.admit("failures", "any", "1", 5).await.unwrap();
@@ -249,23 +276,25 @@ fn what_s3_refuses_is_told_with_its_code() {
             let s3 = destination::assume(&aws.config(&bench.aws), &task).await?;
             destination::check(&bench.store, s3, &task, &record).await
         };
-        for (fault, message) in [
-            (("location", 301, "PermanentRedirect"), elsewhere.clone()),
-            (("location", 400, "AuthorizationHeaderMalformed"), elsewhere),
-            (("put", 400, "KMS.DisabledException"), metadata("KMS.DisabledException")),
-            (("put", 400, "KMS.KMSInvalidStateException"), metadata("KMS.KMSInvalidStateException")),
-            (("put", 404, "NoSuchBucket"), metadata("NoSuchBucket")),
-            (("put", 403, ""), metadata("403 Forbidden")),
-            (("put", 400, ""), internal),
-            (("location", 403, "InvalidAccessKeyId"), credentials),
+        let location = |status, code| ErrorResponse { request: RequestKind::GetBucketLocation, status, code };
+        let put = |status, code| ErrorResponse { request: RequestKind::PutObject, status, code };
+        for (response, message) in [
+            (location(301, Some("PermanentRedirect")), elsewhere.clone()),
+            (location(400, Some("AuthorizationHeaderMalformed")), elsewhere),
+            (put(400, Some("KMS.DisabledException")), metadata("KMS.DisabledException")),
+            (put(400, Some("KMS.KMSInvalidStateException")), metadata("KMS.KMSInvalidStateException")),
+            (put(404, Some("NoSuchBucket")), metadata("NoSuchBucket")),
+            (put(403, None), metadata("403 Forbidden")),
+            (put(400, None), internal),
+            (location(403, Some("InvalidAccessKeyId")), credentials),
         ] {
-            let aws = Aws::with(fault).await;
+            let aws = Aws::start(response).await;
             let error = check(&aws).await.unwrap_err();
-            assert_eq!((error.kind, error.to_string()), (ErrorKind::PreconditionFailed, message), "{fault:?}");
-            assert!(aws.asked.lock().unwrap().contains(&fault.0.to_owned()));
+            assert_eq!((error.kind, error.to_string()), (ErrorKind::PreconditionFailed, message), "{response:?}");
+            assert!(aws.requests.lock().unwrap().contains(&response.request));
         }
-        // What passes is no refusal.
-        let aws = Aws::with(("put", 503, "SlowDown")).await;
+        // A temporary error is no failed precondition.
+        let aws = Aws::start(put(503, Some("SlowDown"))).await;
         assert_eq!(check(&aws).await.unwrap_err().kind, ErrorKind::DestinationThrottled);
     });
 }

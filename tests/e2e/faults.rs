@@ -1,4 +1,4 @@
-//! What dies on the way does not show in what arrives.
+//! Failures during an export do not change its result.
 
 use std::time::Duration;
 
@@ -10,26 +10,28 @@ use crate::harness::fault::{Fault, Kind};
 use crate::harness::task::Task;
 use crate::harness::{faulty, function, shared, wait_for};
 
-/// Bytes that don't compress, so that a table of twenty megabytes is a multipart upload.
+/// Bytes that do not compress, so that the file of a table of twenty megabytes is a multipart
+/// upload.
 const NOISE: &str = "CREATE TABLE noise (id int, bytes bytea);
     INSERT INTO noise SELECT n / 2600, decode(string_agg(md5(n::text), ''), 'hex') FROM generate_series(0, 1299999) n GROUP BY n / 2600";
 
 #[test]
-fn a_worker_killed_in_the_middle_of_an_upload_does_not_show() {
+fn a_worker_killed_during_an_upload_does_not_change_the_export() {
     let (env, _exclusive) = faulty();
     let cluster = Cluster::create(env, "killed", NOISE);
     let fault = Fault::inject(env, "extract-tables", Kind::Kill);
-    let events = Events::of(env, "killed");
+    let events = Events::subscribe_to_end(env, "killed");
     let task = Task::start(&cluster, "killed", json!({}));
-    task.complete();
+    task.wait_until_complete();
     assert!(fault.happened());
-    assert_eq!(task.equals(&cluster, &[["shop", "public", "noise"]]), 500);
+    assert_eq!(task.compare_with(&cluster, &[["shop", "public", "noise"]]), 500);
     assert_eq!(task.objects().iter().filter(|object| object.ends_with(".parquet")).count(), 1);
-    assert_eq!(events.only_id(), "RDS-EVENT-0236");
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0236");
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
 
-const STEPS: [&str; 8] = [
+/// The functions that the workflow calls.
+const WORKFLOW_FUNCTIONS: [&str; 8] = [
     "validate-request",
     "check-preconditions",
     "clone-cluster",
@@ -41,86 +43,90 @@ const STEPS: [&str; 8] = [
 ];
 
 #[test]
-fn every_step_may_throw_once() {
+fn every_function_may_fail_once() {
     let (env, _exclusive) = faulty();
     let cluster = Cluster::create(
         env,
         "throws",
         "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS h FROM generate_series(1, 20000) g",
     );
-    let faults = STEPS.map(|step| Fault::inject(env, step, Kind::Throw));
-    let events = Events::of(env, "throws");
-    // By an execution: a call of the API would meet the fault of check-preconditions before the workflow does.
+    let faults = WORKFLOW_FUNCTIONS.map(|function| Fault::inject(env, function, Kind::Throw));
+    let events = Events::subscribe_to_end(env, "throws");
+    // The test starts an execution, because a call of the API invokes check-preconditions and would
+    // use up its fault.
     let task = Task::execute(&cluster, "throws", json!({}));
-    task.complete();
-    assert_eq!(events.only_id(), "RDS-EVENT-0236");
+    task.wait_until_complete();
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0236");
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
-    for (step, fault) in STEPS.iter().zip(&faults) {
-        assert!(fault.happened(), "{step}");
+    for (function, fault) in WORKFLOW_FUNCTIONS.iter().zip(&faults) {
+        assert!(fault.happened(), "{function}");
     }
-    assert_eq!(task.equals(&cluster, &[["shop", "public", "t"]]), 20_000);
+    assert_eq!(task.compare_with(&cluster, &[["shop", "public", "t"]]), 20_000);
 }
 
 #[test]
-fn a_password_that_rds_has_changed_is_read_again() {
+fn a_password_that_rds_has_rotated_is_read_again() {
     let (env, _exclusive) = faulty();
     let cluster = Cluster::create(env, "rotated", "CREATE TABLE t AS SELECT 1 AS a");
-    let faults = ["plan-export", "extract-tables"].map(|step| Fault::inject(env, step, Kind::Refuse));
+    let faults = ["plan-export", "extract-tables"].map(|function| Fault::inject(env, function, Kind::Refuse));
     let task = Task::start(&cluster, "rotated", json!({}));
-    task.complete();
+    task.wait_until_complete();
     assert!(faults.iter().all(Fault::happened));
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
 
 #[test]
-fn every_step_of_the_way_out_may_throw_once() {
+fn every_function_may_fail_once_after_a_task_has_failed() {
     let (env, _exclusive) = faulty();
     let cluster = Cluster::create(env, "throws-out", "CREATE TABLE t AS SELECT 1 AS a");
-    let steps = ["finish-export", "publish-event", "delete-clone"];
-    let faults = steps.map(|step| Fault::inject(env, step, Kind::Throw));
-    let events = Events::of(env, "throws-out");
+    let functions = ["finish-export", "publish-event", "delete-clone"];
+    let faults = functions.map(|function| Fault::inject(env, function, Kind::Throw));
+    let events = Events::subscribe_to_end(env, "throws-out");
     let task = Task::start(&cluster, "throws-out", json!({"ExportOnly": ["shop.nothing"]}));
-    assert!(task.failed().contains("shop.nothing"));
-    assert_eq!(events.only_id(), "RDS-EVENT-0234");
+    assert!(task.wait_until_failed().contains("shop.nothing"));
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0234");
     assert_eq!(task.leaves_nothing(), "FAILED");
     assert!(faults.iter().all(Fault::happened));
 }
 
 #[test]
-fn the_janitor_ends_and_cleans_up_what_a_stopped_execution_left() {
+fn the_janitor_ends_and_cleans_up_the_task_of_a_stopped_execution() {
     let env = shared();
     let cluster = Cluster::create(
         env,
         "stopped",
         "CREATE TABLE large AS SELECT g AS id, repeat(md5(g::text), 8) AS filler FROM generate_series(1, 150000) g",
     );
-    let events = Events::of(env, "stopped");
+    let events = Events::subscribe_to_end(env, "stopped");
     let task = Task::start(&cluster, "stopped", json!({}));
-    task.extracting(1);
+    task.wait_until_extracting(1);
     let arn = task.record().unwrap()["ExecutionArn"]["S"].clone();
     env.aws("stepfunctions", "stop_execution", json!({"executionArn": arn}));
-    // The template's rule has the janitor end the task.
-    wait_for("the rule", Duration::from_secs(40), || task.record().unwrap().get("PublishedAt").map(drop));
-    // One step a sweep, as the template's schedule does every quarter of an hour.
-    wait_for("the janitor's work", Duration::from_secs(40), || {
-        let name = function("delete-clone");
+    // The template's rule invokes the janitor, which ends the task.
+    wait_for("the janitor to publish the end", Duration::from_secs(40), || {
+        task.record().unwrap().get("PublishedAt").map(drop)
+    });
+    // The template's schedule invokes the janitor every 15 minutes. Each invocation does one step
+    // of the cleanup.
+    wait_for("the janitor to clean up", Duration::from_secs(40), || {
+        let name = function("janitor");
         let swept = env.aws("lambda", "invoke", json!({"FunctionName": name, "Payload": "{}"}));
         assert!(swept.get("FunctionError").is_none(), "{swept}");
         task.record().unwrap().get("CleanedUpAt").map(drop)
     });
-    assert_eq!(task.failed(), "An unknown internal error occurred.");
-    assert_eq!(events.only_id(), "RDS-EVENT-0234");
+    assert_eq!(task.wait_until_failed(), "An unknown internal error occurred.");
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0234");
     assert_eq!(task.leaves_nothing(), "ABORTED");
     drop(task);
     let task = Task::start(&cluster, "after-stopped", json!({"ExportOnly": ["shop.public.large"]}));
-    task.complete();
+    task.wait_until_complete();
 }
 
 #[test]
-fn an_execution_stopped_early_leaves_nothing_either() {
+fn an_execution_that_is_stopped_early_leaves_nothing() {
     let env = shared();
     let cluster = Cluster::create(env, "stopped-early", "CREATE TABLE t AS SELECT 1 AS a");
-    // Before anything is made, with a grant, with a clone.
+    // The execution is stopped before it has created anything, with a grant, and with a clone.
     for (id, phase) in
         [("stopped-at-once", "ExecutionArn"), ("stopped-granted", "KmsKeyArn"), ("stopped-cloning", "SnapshotTime")]
     {
@@ -129,18 +135,19 @@ fn an_execution_stopped_early_leaves_nothing_either() {
         let arn = task.record().unwrap()["ExecutionArn"]["S"].clone();
         env.aws("stepfunctions", "stop_execution", json!({"executionArn": arn}));
         let sweep = || {
-            let swept = env.aws("lambda", "invoke", json!({"FunctionName": function("delete-clone"), "Payload": "{}"}));
+            let swept = env.aws("lambda", "invoke", json!({"FunctionName": function("janitor"), "Payload": "{}"}));
             assert!(swept.get("FunctionError").is_none(), "{swept}");
         };
-        wait_for("the janitor's work", Duration::from_secs(60), || {
+        wait_for("the janitor to clean up", Duration::from_secs(60), || {
             sweep();
             task.record().unwrap().get("CleanedUpAt").map(drop)
         });
-        assert_eq!(task.failed(), "An unknown internal error occurred.");
+        assert_eq!(task.wait_until_failed(), "An unknown internal error occurred.");
         assert_eq!(task.execution_status(), "ABORTED");
-        // A step that was under way may have made more after that; the next sweeps find it.
+        // A function that was still running may have created something after that. The next sweep
+        // finds it.
         std::thread::sleep(Duration::from_secs(2));
         sweep();
-        task.is_cleaned_up();
+        task.assert_cleaned_up();
     }
 }

@@ -1,13 +1,16 @@
-//! The handlers, called without a runtime: what each does for the same call twice, for a task that is canceled, and for what
-//! isn't there. Each test has a task table of its own, so that no limit or lock is another test's.
+//! The functions' handlers, called in this process: with repeated calls, for canceled tasks, and
+//! for missing resources. Each test has its own task table, so no limit or lock affects another
+//! test.
 
 use std::time::{Duration, SystemTime};
 
 use export_aws::ErrorKind;
+use export_aws::function::Function;
 use export_aws::task_store::Ending;
 use export_task::filter::Describe;
 use export_task::request::StartExportTask;
 use export_task::task::{CloneEndpoint, ExportTask, Status};
+use export_task::warning::Warnings;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -24,7 +27,7 @@ fn validate_request_admits_once_and_only_what_the_limits_allow() {
         assert_eq!(code(bench.admit("b", "one", "3", 5).await), "InvalidExportSourceState");
         assert_eq!(code(bench.admit("b-", "two", "4", 5).await), "InvalidParameterValue");
 
-        // One slot of four is taken. Nobody is let in twice, nobody is kept out who fits.
+        // One of four slots is taken. Exactly three more tasks are admitted, and no task twice.
         let names: Vec<String> = (0..20).map(|n| format!("race-{n}")).collect();
         let raced = join_all(names.iter().map(|name| bench.admit(name, name, name, 4))).await;
         assert_eq!(raced.iter().filter(|r| r.is_ok()).count(), 3, "{raced:?}");
@@ -52,7 +55,7 @@ fn a_task_that_ends_frees_its_cluster_and_its_slot() {
         assert_eq!(bench.store.get("ends").await.unwrap().failure_cause.as_deref(), Some("KMS key check failed."));
         let next = bench.admit("next", "one", "2", 1).await.unwrap();
 
-        // What is not meant for users is told in the guide's words.
+        // Users see the message of the user guide instead of an internal message.
         let unknown = bench.fail(&next, "Runtime.ExitError", "{\"errorMessage\": \"secret\"}").await.unwrap();
         assert_eq!(
             (unknown.error.as_str(), unknown.cause.as_str()),
@@ -62,7 +65,7 @@ fn a_task_that_ends_frees_its_cluster_and_its_slot() {
 }
 
 #[test]
-fn what_a_worker_noted_explains_the_failure_of_workers_and_no_other() {
+fn a_failure_noted_by_a_worker_explains_only_failures_of_workers() {
     let bench = Bench::new("handlers-noted");
     run(async {
         let first = bench.admit("first", "one", "1", 5).await.unwrap();
@@ -75,14 +78,14 @@ fn what_a_worker_noted_explains_the_failure_of_workers_and_no_other() {
         let denied = json!({"errorType": "DestinationDenied", "errorMessage": "The role is gone."}).to_string();
         let failed = bench.fail(&second, "DestinationDenied", &denied).await.unwrap();
         assert_eq!((failed.error.as_str(), failed.cause.as_str()), ("DestinationDenied", "The role is gone."));
-        // A worker that outlives its task says nothing any more.
+        // A worker that still runs after the end of its task no longer changes the cause.
         bench.store.note_failure("second", "SourceUnavailable", "The clone is gone.").await.unwrap();
         assert_eq!(bench.store.get("second").await.unwrap().failure_cause.as_deref(), Some("The role is gone."));
     });
 }
 
 #[test]
-fn a_page_of_tasks_is_no_longer_than_a_function_may_answer() {
+fn a_page_of_tasks_fits_into_the_response_of_a_function() {
     let bench = Bench::new("handlers-long");
     run(async {
         let tables: Vec<String> = (0..6_000).map(|n| format!("database.schema.table_{n:05}")).collect();
@@ -108,7 +111,7 @@ fn a_page_of_tasks_is_no_longer_than_a_function_may_answer() {
 }
 
 #[test]
-fn a_canceled_task_ends_every_step() {
+fn every_handler_returns_export_canceled_for_a_canceled_task() {
     let bench = Bench::new("handlers-cancel");
     run(async {
         let task = bench.admit("canceled", "one", "1", 5).await.unwrap();
@@ -118,8 +121,7 @@ fn a_canceled_task_ends_every_step() {
 
         let (store, aws) = (bench.store.clone(), bench.aws.clone());
         let secrets = aws_sdk_secretsmanager::Client::new(&aws);
-        let s3 = aws_sdk_s3::Client::new(&aws);
-        let work_bucket = bench.env.output("WorkBucketName").to_owned();
+        let work_bucket = bench.work_bucket();
         let clone = CloneEndpoint {
             status: "available".into(),
             host: None,
@@ -142,7 +144,6 @@ fn a_canceled_task_ends_every_step() {
         let deps = plan_export::Deps {
             store: store.clone(),
             secrets: secrets.clone(),
-            s3: s3.clone(),
             work_bucket: work_bucket.clone(),
             target_bytes: 1 << 20,
             max_workers: 4,
@@ -151,7 +152,7 @@ fn a_canceled_task_ends_every_step() {
         assert_eq!(code(planned), "ExportCanceled");
 
         let options = cluster_source::BatchOptions::default();
-        let deps = extract_tables::Deps { store: store.clone(), secrets, s3, work_bucket, aws, options, threads: 2 };
+        let deps = extract_tables::Deps { store: store.clone(), secrets, work_bucket, aws, options, threads: 2 };
         let unit =
             json!({"Task": task, "Clone": clone, "Unit": {"Attempt": "first", "Unit": 0, "Offset": 0, "Length": 1}});
         let deadline = SystemTime::now() + Duration::from_secs(60);
@@ -165,7 +166,7 @@ fn a_canceled_task_ends_every_step() {
 }
 
 #[test]
-fn what_is_not_there_is_told_in_the_guides_words() {
+fn a_missing_cluster_is_reported_with_the_message_of_the_user_guide() {
     let bench = Bench::new("handlers-missing");
     run(async {
         let task = bench.admit("missing", "no-such-cluster", "1", 5).await.unwrap();
@@ -183,7 +184,7 @@ fn what_is_not_there_is_told_in_the_guides_words() {
 }
 
 #[test]
-fn the_end_is_published_once_and_a_clone_that_never_was_is_gone_at_once() {
+fn the_end_is_published_once_and_a_clone_that_was_never_created_counts_as_deleted() {
     let bench = Bench::new("handlers-publish");
     run(async {
         let task = bench.admit("published", "one", "1", 5).await.unwrap();
@@ -191,7 +192,7 @@ fn the_end_is_published_once_and_a_clone_that_never_was_is_gone_at_once() {
         let publish = || {
             publish_event::handle(
                 &deps,
-                publish_event::Input { task: Some(task.clone()), what: publish_event::What::End },
+                publish_event::Input { task: Some(task.clone()), milestone: publish_event::Milestone::End },
             )
         };
         assert_eq!(code(publish().await), "InternalFailure");
@@ -201,15 +202,13 @@ fn the_end_is_published_once_and_a_clone_that_never_was_is_gone_at_once() {
         assert_eq!(publish().await.unwrap().event_ids, ["RDS-EVENT-0234"]);
         assert_eq!(bench.store.get("published").await.unwrap().published_at, at);
 
-        let deps = bench.deleting();
-        assert_eq!(delete_clone::handle(&deps, json!({"Task": task})).await.unwrap().status, "deleted");
+        bench.delete_clone(&task).await;
         assert!(bench.store.get("published").await.unwrap().cleaned_up_at.is_some());
-        assert_eq!(delete_clone::handle(&deps, json!({"source": "aws.events"})).await.unwrap().status, "swept");
     });
 }
 
 #[test]
-fn a_clone_may_be_of_the_class_that_scales() {
+fn a_clone_may_have_the_serverless_instance_class() {
     let bench = Bench::new("handlers-scaling");
     let _cluster = Cluster::create(bench.env, "scaling", "CREATE TABLE t AS SELECT 1 AS a");
     run(async {
@@ -218,12 +217,11 @@ fn a_clone_may_be_of_the_class_that_scales() {
         let deps = clone_cluster::Deps { instance_class: "db.serverless".into(), ..bench.cloning(hold) };
         let clone = clone_cluster::handle(&deps, clone_cluster::Input { task: task.clone() }).await.unwrap();
         assert_eq!((clone.status.as_str(), clone.instance_class.as_deref()), ("available", Some("db.serverless")));
-        // The first database to look into: not every server has one called postgres.
+        // The export connects to the cluster's own database first, because not every server has one
+        // called postgres.
         assert_eq!(clone.database.as_deref(), Some("shop"));
         bench.fail(&task, "States.Aborted", "{}").await.unwrap();
-        while delete_clone::handle(&bench.deleting(), json!({"Task": task})).await.unwrap().status != "deleted" {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        bench.delete_clone(&task).await;
     });
 }
 
@@ -233,12 +231,14 @@ fn export_api_answers_http_with_documents_and_invocations_with_errors() {
     let deps = export_api::Deps {
         store: bench.store.clone(),
         step_functions: aws_sdk_sfn::Client::new(&bench.aws),
-        // No such machine: what is admitted must be taken back.
+        // This state machine does not exist, so an admission must be withdrawn.
         state_machine_arn: format!("arn:aws:states:{}:111122223333:stateMachine:none", bench.env.var("AWS_REGION")),
         limit: 5,
         rds: bench.rds(),
-        lambda: aws_sdk_lambda::Client::new(&bench.aws),
-        check_function: crate::harness::function("check-preconditions"),
+        check_preconditions: Function::new(
+            aws_sdk_lambda::Client::new(&bench.aws),
+            crate::harness::function("check-preconditions"),
+        ),
     };
     run(async {
         let body = "Action=DescribeExportTasks&ExportTaskIdentifier=nobody";
@@ -258,7 +258,7 @@ fn export_api_answers_http_with_documents_and_invocations_with_errors() {
 }
 
 #[test]
-fn pages_are_stable_and_an_admission_can_be_taken_back() {
+fn pages_are_stable_and_an_admission_can_be_withdrawn() {
     let bench = Bench::new("handlers-pages");
     run(async {
         for n in 0..45 {
@@ -267,8 +267,13 @@ fn pages_are_stable_and_an_admission_can_be_taken_back() {
             let task = ExportTask::new(request, format!("arn:execution:{n}"), 0);
             bench.store.admit(&task, 100).await.unwrap();
             if n % 5 == 0 {
-                let ending =
-                    Ending { status: Status::Failed, at: 1, extracted_bytes: None, failure: None, warning: None };
+                let ending = Ending {
+                    status: Status::Failed,
+                    at: 1,
+                    extracted_bytes: None,
+                    failure: None,
+                    warnings: Warnings::default(),
+                };
                 bench.store.end(&task, &ending).await.unwrap();
             }
             if n == 44 {
@@ -299,7 +304,7 @@ fn pages_are_stable_and_an_admission_can_be_taken_back() {
 }
 
 #[test]
-fn a_grant_made_after_a_stop_is_found() {
+fn a_grant_created_after_a_stop_is_found_and_revoked() {
     let bench = Bench::new("handlers-grants");
     let region = bench.env.var("AWS_REGION");
     let created = bench.env.aws("kms", "create_key", json!({"Description": "grants"}));
@@ -310,25 +315,29 @@ fn a_grant_made_after_a_stop_is_found() {
     };
     run(async {
         let request = StartExportTask::from_json(bench.request("granted", "one")).unwrap().validate().unwrap();
-        // No such execution, and no such machine either: it is long gone.
+        // Neither this execution nor its state machine exists any more.
         let execution = format!("arn:aws:states:{region}:111122223333:execution:none:granted");
         let task = bench.store.admit(&ExportTask::new(request, execution, 0), 5).await.unwrap();
         let reference = export_task::task::TaskRef::from(&task);
-        let (deps, kms) = (bench.deleting(), aws_sdk_kms::Client::new(&bench.aws));
+        let kms = aws_sdk_kms::Client::new(&bench.aws);
         bench.fail(&reference, "States.Aborted", "{}").await.unwrap();
+        let record = bench.store.get("granted").await.unwrap();
+        assert!(bench.publisher().publish_end(&bench.store, &record).await.unwrap());
+        // The janitor calls delete-clone for the tasks that are unfinished.
         assert_eq!(bench.store.unfinished().await.unwrap().len(), 1);
-        delete_clone::handle(&deps, json!({})).await.unwrap();
+        bench.delete_clone(&reference).await;
         assert!(bench.store.unfinished().await.unwrap().is_empty());
 
-        // The step that was under way goes on, and is killed before it can note the grant; or just after.
+        // The function that was running creates a grant. It is killed before or just after it notes
+        // the grant.
         for noted in [false, true] {
             bench.store.set_key("granted", &key, None).await.unwrap();
             let grant = check_preconditions::key::grant(&kms, &key, &reference).await.unwrap();
             if noted {
                 bench.store.set_key("granted", &key, Some(&grant)).await.unwrap();
             }
-            assert_eq!(grants(), 1);
-            delete_clone::handle(&deps, json!({})).await.unwrap();
+            assert_eq!((grants(), bench.store.unfinished().await.unwrap().len()), (1, 1));
+            bench.delete_clone(&reference).await;
             assert_eq!(grants(), 0);
             assert!(bench.store.unfinished().await.unwrap().is_empty());
         }

@@ -1,4 +1,4 @@
-//! Requests no client would send, and many at once, through `aurora-export endpoint`.
+//! Malformed and malicious requests, and many requests at once, through `aurora-export endpoint`.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 
 use crate::harness::aws::{list, text};
 use crate::harness::cluster::{Cluster, run};
-use crate::harness::setting::Setting;
+use crate::harness::overrides::VariableOverride;
 use crate::harness::task::{Task, reasons};
 use crate::harness::wire::{Endpoint, element, form};
 use crate::harness::{Env, faulty, shared};
 
-/// Every code the API documents; `InternalFailure` and `ServiceUnavailable` are no answer to a request.
-const CODES: &[&str] = &[
+/// The error codes that the API documents, without `InternalFailure` and `ServiceUnavailable`: no
+/// request may cause those.
+const DOCUMENTED_CODES: &[&str] = &[
     "DBClusterNotFoundFault",
     "ExportTaskNotFound",
     "IamRoleMissingPermissions",
@@ -34,17 +35,17 @@ const CODES: &[&str] = &[
     "RequestEntityTooLarge",
 ];
 
-/// A cluster that isn't, so that nothing can be admitted whatever else a request says.
-const NOTHING: &str = "arn:aws:rds:us-west-2:111122223333:cluster:hostile";
+/// A cluster that does not exist, so no request can be admitted.
+const MISSING_CLUSTER: &str = "arn:aws:rds:us-west-2:111122223333:cluster:hostile";
 
-/// Texts of all kinds: names that nearly are, injections, long ones, anything.
+/// Generates texts: almost valid names, injections, long texts, arbitrary texts.
 fn hostile() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "[a-zA-Z0-9-]{1,70}",
         "arn:aws:[a-z0-9]{0,5}:[a-z0-9-]{0,10}:[0-9]{0,13}:[a-z/-]{0,9}:?[a-zA-Z0-9/-]{0,70}",
         Just(String::new()),
-        Just(NOTHING.to_owned()),
+        Just(MISSING_CLUSTER.to_owned()),
         Just("' OR 1=1; DROP TABLE tasks; --".to_owned()),
         Just("../../../etc/passwd\0".to_owned()),
         Just("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]>&b;".to_owned()),
@@ -54,6 +55,7 @@ fn hostile() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Generates parameter names, mostly known ones.
 fn name() -> impl Strategy<Value = String> {
     let known = [
         "ExportTaskIdentifier",
@@ -80,7 +82,7 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![6 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => hostile()]
 }
 
-/// A body that asks for nothing that could be done: bytes, or a form of one of the three operations.
+/// Generates request bodies that cannot succeed: bytes, or a form of an operation.
 fn body() -> impl Strategy<Value = Vec<u8>> {
     let action = prop::sample::select(vec![
         "StartExportTask",
@@ -107,12 +109,12 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
         1 => (prop::sample::select(vec!["DescribeExportTasks", "CancelExportTask"]), hostile()).prop_map(|(action, id)| {
             form(&[("Action", action), ("ExportTaskIdentifier", id.as_str())]).into_bytes()
         }),
-        // All there must be, with one member that isn't what it should be.
+        // A complete request in which one member is wrong.
         5 => (whole, hostile()).prop_map(|(name, value)| {
             let mut good = BTreeMap::from([
                 ("Action", "StartExportTask"),
                 ("ExportTaskIdentifier", "hostile"),
-                ("SourceArn", NOTHING),
+                ("SourceArn", MISSING_CLUSTER),
                 ("S3BucketName", "bucket"),
                 ("IamRoleArn", "arn:aws:iam::111122223333:role/r"),
                 ("KmsKeyId", "alias/k"),
@@ -141,21 +143,21 @@ fn a_thousand_hostile_requests_get_documented_errors_and_change_nothing() {
             .await;
         let mut seen = BTreeMap::<String, u32>::new();
         for (body, (status, document)) in answers {
-            let shown = String::from_utf8_lossy(&body[..body.len().min(500)]).into_owned();
-            assert!(document.len() < 300_000, "{shown}");
+            let excerpt = String::from_utf8_lossy(&body[..body.len().min(500)]).into_owned();
+            assert!(document.len() < 300_000, "{excerpt}");
             let code = match status {
-                // Only looking is ever answered with a result.
+                // Only DescribeExportTasks may succeed.
                 200 => {
-                    assert!(document.starts_with("<DescribeExportTasksResponse"), "{shown}: {document}");
+                    assert!(document.starts_with("<DescribeExportTasksResponse"), "{excerpt}: {document}");
                     "200"
                 }
                 400..500 => element(&document, "Code"),
-                _ => panic!("{status} {document} to {shown}"),
+                _ => panic!("{status} {document} to {excerpt}"),
             };
-            assert!(status == 200 || CODES.contains(&code), "{status} {document} to {shown}");
+            assert!(status == 200 || DOCUMENTED_CODES.contains(&code), "{status} {document} to {excerpt}");
             *seen.entry(code.to_owned()).or_default() += 1;
         }
-        // The requests are not all refused at the door.
+        // The requests reach every stage of validation.
         for code in [
             "InvalidParameterValue",
             "MissingParameter",
@@ -168,11 +170,11 @@ fn a_thousand_hostile_requests_get_documented_errors_and_change_nothing() {
     });
     let table = env.output("TaskTableName");
     let items = env.aws("dynamodb", "scan", json!({"TableName": table}));
-    let of_these = |item: &&Value| item.to_string().contains("hostile");
-    assert_eq!(list(&items, "Items").iter().find(of_these), None);
+    let is_hostile = |item: &&Value| item.to_string().contains("hostile");
+    assert_eq!(list(&items, "Items").iter().find(is_hostile), None);
 }
 
-/// Fifty at once; how each was answered: `STARTING`, or an error's code.
+/// Sends all requests at once. Counts the responses by `STARTING` or the error code.
 fn race(env: &Env, endpoint: &Endpoint, requests: &[Value]) -> BTreeMap<String, usize> {
     let bodies: Vec<String> = requests
         .iter()
@@ -186,10 +188,10 @@ fn race(env: &Env, endpoint: &Endpoint, requests: &[Value]) -> BTreeMap<String, 
     let answers = run(join_all(bodies.iter().map(|body| endpoint.post(body.as_bytes()))));
     let mut counts = BTreeMap::new();
     for (status, document) in answers {
-        let what = element(&document, if status == 200 { "Status" } else { "Code" });
-        *counts.entry(what.to_owned()).or_default() += 1;
+        let outcome = element(&document, if status == 200 { "Status" } else { "Code" });
+        *counts.entry(outcome.to_owned()).or_default() += 1;
     }
-    // What was admitted is of no further interest.
+    // The admitted tasks need not run.
     for request in requests {
         let _ =
             env.try_aws("rds", "cancel_export_task", json!({"ExportTaskIdentifier": request["ExportTaskIdentifier"]}));
@@ -210,8 +212,8 @@ fn fifty_racing_starts_admit_exactly_what_the_limits_allow() {
             let id = text(request, "ExportTaskIdentifier");
             let asked = json!({"ExportTaskIdentifier": id});
             if env.try_aws("rds", "describe_export_tasks", asked).is_ok() {
-                let task = Task::of(env, request);
-                task.watch();
+                let task = Task::from_request(env, request);
+                task.wait_until_ended();
                 task.leaves_nothing();
             }
         }
@@ -228,7 +230,7 @@ fn fifty_racing_starts_admit_exactly_what_the_limits_allow() {
     ended(&one);
 
     let two = json!({"MAX_CONCURRENT_TASKS": "2"});
-    let _limits = ["export-api", "validate-request"].map(|function| Setting::of(env, function, &two));
+    let _limits = ["export-api", "validate-request"].map(|function| VariableOverride::apply(env, function, &two));
     let many: Vec<Value> = (0..50).map(|n| clusters[n % 3].request(&format!("limit-{n}"))).collect();
     let counts = race(env, &endpoint, &many);
     assert_eq!(counts["STARTING"], 2, "{counts:?}");
@@ -240,9 +242,9 @@ fn fifty_racing_starts_admit_exactly_what_the_limits_allow() {
     ended(&many);
 }
 
-/// What an ordinary user can leave in a database for whoever exports it. That it ran would be an error whose text is a
-/// secret, or a value.
-const CATALOGUE: &str = "
+/// Objects that an ordinary user can create and whose code would run with the rights of the
+/// exporting user. If the code ran, a secret would appear in an error message or as a value.
+const TRAPS: &str = "
     CREATE ROLE mallory; GRANT mallory TO CURRENT_USER; CREATE SCHEMA x; GRANT ALL ON SCHEMA x TO mallory;
     CREATE TABLE secret AS SELECT 'confidential' AS v;
     SET ROLE mallory;
@@ -265,10 +267,10 @@ const CATALOGUE: &str = "
     RESET ROLE;";
 
 #[test]
-fn what_users_left_in_a_database_does_not_run() {
-    let cluster = Cluster::create(shared(), "trapped", CATALOGUE);
+fn code_of_database_users_does_not_run() {
+    let cluster = Cluster::create(shared(), "trapped", TRAPS);
     let task = Task::start(&cluster, "trapped", json!({}));
-    let watched = task.complete();
+    let watched = task.wait_until_complete();
     assert_eq!(watched.skipped(), reasons(&[("shop.x.computed", "UNTRUSTED_CODE")]));
     let warning = text(&watched.last, "WarningMessage");
     assert!(
@@ -276,7 +278,7 @@ fn what_users_left_in_a_database_does_not_run() {
         "{warning}"
     );
     let tables = [["shop", "public", "secret"], ["shop", "x", "printed"]];
-    // Whoever compares the other table plans a query of it.
+    // The comparison plans a query of x.planned, so the code must be gone first.
     cluster.sql("shop", "DROP INDEX x.planned_expr_idx; DROP STATISTICS x.s; DROP TABLE x.computed");
-    assert_eq!(task.equals(&cluster, &[&tables[..], &[["shop", "x", "planned"]]].concat()), 2001);
+    assert_eq!(task.compare_with(&cluster, &[&tables[..], &[["shop", "x", "planned"]]].concat()), 2001);
 }

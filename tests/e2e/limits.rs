@@ -1,11 +1,12 @@
-//! What is too large, with lower limits than AWS's, and exports of parts of a cluster.
+//! Values and rows that exceed limits, which are lower here than on AWS, and exports of parts of a
+//! cluster.
 
 use serde_json::{Value, json};
 
 use crate::harness::aws::{list, text};
 use crate::harness::cluster::Cluster;
 use crate::harness::events::Events;
-use crate::harness::setting::Setting;
+use crate::harness::overrides::VariableOverride;
 use crate::harness::task::Task;
 use crate::harness::{faulty, shared};
 
@@ -18,24 +19,25 @@ fn a_value_that_is_too_large_fails_the_export_and_names_its_column() {
         "CREATE TABLE fine AS SELECT repeat('x', 1999) AS a;
          CREATE TABLE wide AS SELECT g AS id, repeat('x', CASE g WHEN 700 THEN 2000 ELSE 5 END) AS the_large_one FROM generate_series(1, 1000) g",
     );
-    let _lowered = Setting::of(env, "extract-tables", &json!({"MAX_VALUE_BYTES": "2000"}));
-    let events = Events::of(env, "large-value");
+    let _lowered = VariableOverride::apply(env, "extract-tables", &json!({"MAX_VALUE_BYTES": "2000"}));
+    let events = Events::subscribe_to_end(env, "large-value");
     let task = Task::start(&cluster, "large-value", json!({}));
-    let cause = task.failed();
+    let cause = task.wait_until_failed();
     assert!(cause.contains("shop.public.wide") && cause.contains("the_large_one"), "{cause}");
-    assert_eq!(events.only_id(), "RDS-EVENT-0234");
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0234");
     assert_eq!(task.leaves_nothing(), "FAILED");
     drop(task);
 
     let task = Task::start(&cluster, "no-large-value", json!({"ExportOnly": ["shop.public.fine"]}));
-    task.complete();
-    assert_eq!(task.equals(&cluster, &[["shop", "public", "fine"]]), 1);
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(&cluster, &[["shop", "public", "fine"]]), 1);
 }
 
 #[test]
-fn a_row_that_is_too_large_leaves_its_table_out_and_nothing_of_it_behind() {
+fn a_row_that_is_too_large_leaves_out_its_table_and_removes_its_files() {
     let (env, _exclusive) = faulty();
-    // Whatever comes first is written before the row is met: another partition, and rows of the same.
+    // The worker writes other partitions, and other rows of the same partition, before it reaches
+    // the row.
     let cluster = Cluster::create(
         env,
         "large-row",
@@ -47,10 +49,10 @@ fn a_row_that_is_too_large_leaves_its_table_out_and_nothing_of_it_behind() {
          INSERT INTO parted SELECT g, 'a', 'b' FROM generate_series(1, 59999) g;
          UPDATE parted SET a = repeat('a', 1100), b = repeat('b', 1100) WHERE id = 49999",
     );
-    let _lowered = Setting::of(env, "extract-tables", &json!({"MAX_ROW_BYTES": "2000"}));
-    let events = Events::of(env, "large-row");
+    let _lowered = VariableOverride::apply(env, "extract-tables", &json!({"MAX_ROW_BYTES": "2000"}));
+    let events = Events::subscribe_to_end(env, "large-row");
     let task = Task::start(&cluster, "large-row", json!({}));
-    let last = task.complete().last;
+    let last = task.wait_until_complete().last;
     let warning: Value = serde_json::from_str(text(&last, "WarningMessage")).unwrap();
     let [skipped] = list(&warning, "skippedTables") else { panic!("{warning}") };
     assert_eq!((text(skipped, "target"), text(skipped, "reason")), ("shop.public.parted", "ROW_TOO_LARGE"));
@@ -60,8 +62,8 @@ fn a_row_that_is_too_large_leaves_its_table_out_and_nothing_of_it_behind() {
     assert!(status.get("tableStatistics").is_none(), "{status}");
     let left: Vec<String> = task.objects().into_iter().filter(|key| key.contains("parted")).collect();
     assert!(left.is_empty(), "{left:#?}");
-    assert_eq!(task.equals(&cluster, &[["shop", "public", "fine"]]), 50);
-    assert_eq!(events.only_id(), "RDS-EVENT-0236");
+    assert_eq!(task.compare_with(&cluster, &[["shop", "public", "fine"]]), 50);
+    assert_eq!(events.only_event_id(), "RDS-EVENT-0236");
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
 
@@ -94,21 +96,21 @@ fn a_partial_export_is_the_union_of_what_it_names() {
         ("characters", json!(["shop.public.t$_1"]), vec!["shop.public.t$_1"]),
     ] {
         let task = Task::start(&cluster, id, json!({"ExportOnly": only}));
-        let last = task.complete().last;
+        let last = task.wait_until_complete().last;
         assert!(last.get("WarningMessage").is_none(), "{last}");
         let tables: Vec<[&str; 3]> =
             tables.iter().map(|name| name.split('.').collect::<Vec<_>>().try_into().unwrap()).collect();
-        assert_eq!(task.equals(&cluster, &tables), tables.len() as u64, "{id}");
+        assert_eq!(task.compare_with(&cluster, &tables), tables.len() as u64, "{id}");
     }
-    // A table that is skipped is one that exists.
+    // ExportOnly may name a table that is skipped, because the table exists.
     let task = Task::start(&cluster, "skipped", json!({"ExportOnly": ["shop.public.unlogged", "shop.public.tt"]}));
-    assert!(text(&task.complete().last, "WarningMessage").contains("UNLOGGED_TABLE"));
+    assert!(text(&task.wait_until_complete().last, "WarningMessage").contains("UNLOGGED_TABLE"));
     drop(task);
 
     let wrong = ["shop.public.nothing", "Other", "shop.Public", "shop.empty", "shop.t"];
     let only = [&wrong[..], &["shop.public.t"]].concat();
     let task = Task::start(&cluster, "names-nothing-here", json!({"ExportOnly": only}));
-    let cause = task.failed();
+    let cause = task.wait_until_failed();
     assert!(cause.contains(&wrong.join(", ")), "{cause}");
     assert_eq!(task.leaves_nothing(), "FAILED");
     drop(task);
@@ -127,9 +129,9 @@ fn a_partial_export_is_the_union_of_what_it_names() {
         let error = refused.err().unwrap();
         assert_eq!(error.code, "InvalidExportOnly", "{error}");
     }
-    // As long as it may be.
+    // This is the largest list that is allowed.
     long.truncate(3938);
     let task = Task::start(&cluster, "long", json!({"ExportOnly": long}));
-    let cause = task.failed();
+    let cause = task.wait_until_failed();
     assert!(cause.contains("x0000, ") && cause.ends_with(" and 3918 more."), "{cause}");
 }

@@ -1,25 +1,28 @@
-//! End-to-end tests: the shipped state machine, template and binaries, on a stack of their own with real database
-//! clusters, used by the clients that people use.
+//! End-to-end tests. They run the shipped state machine, template and binaries on a local stack
+//! with real database servers, and use the same clients as users do.
 //!
 //! # Layout
 //!
-//! * `harness` – the stack, and the ways into it.
-//! * `clients` – the AWS CLI, boto3, an execution and an invocation each start an export; what is in the bucket then.
-//! * `rows` – every type, every kind of table, and one point in time.
+//! * `harness` – starts the stack and gives access to it.
+//! * `clients` – exports started by the AWS CLI, boto3, an execution and an invocation, and the
+//!   objects they write.
+//! * `rows` – every type and every kind of table on PostgreSQL, and one point in time.
 //! * `mysql` – the same for Aurora MySQL, on MariaDB and MySQL, and its engine modes.
-//! * `native` – types of Parquet's own.
-//! * `contract` – the API as boto3 sees it, row by row: errors, fields, filters, pages.
-//! * `hostile` – requests no client would send, and many at once.
-//! * `refusals` – tasks that are refused, and cancellation while rows are read.
-//! * `cancel` – the same while clones are made, exports planned and finished.
+//! * `native` – exports with Parquet's native types.
+//! * `contract` – the API as boto3 sees it: errors, members, filters, pages.
+//! * `hostile` – malformed requests, and many requests at once.
+//! * `refusals` – tasks that are refused, and cancellation during extraction.
+//! * `cancel` – cancellation while a clone is created, and while an export is planned or finished.
 //! * `deadlines` – a table that takes many invocations of a worker.
-//! * `failures` – the guide's failure messages.
-//! * `events` – what subscribers of the topic and the bus hear, and what happens when they can't be told.
+//! * `failures` – the failure messages of the user guide.
+//! * `events` – the events that the topic and the event bus receive, and what happens when they
+//!   cannot be published.
 //! * `ways_in` – the examples in `infra/events`.
-//! * `destination` – under which role and key the bucket is written.
+//! * `destination` – the role and the key that the bucket is written with.
+//! * `ownership` – an export leaves the files of other exports alone.
 //! * `handlers` – the functions' handlers, called in this process.
 //! * `limits` – values and rows that are too large, and exports of parts of a cluster.
-//! * `faults` – killed workers, steps that throw, executions that are stopped.
+//! * `faults` – killed workers, functions that fail, executions that are stopped.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cancel;

@@ -1,4 +1,4 @@
--- Every type that MySQL and MariaDB share, with the values at their ends; tables of every shape, engine and name.
+-- Every type that MySQL and MariaDB share, with its extreme values, and tables of every shape, engine and name.
 SET NAMES utf8mb4, sql_mode = '', time_zone = '+00:00';
 
 CREATE TABLE numbers (
@@ -30,7 +30,7 @@ INSERT INTO calendar VALUES
     (-2, '9999-12-31', '9999-12-31 23:59:59', '9999-12-31 23:59:59.999999', '2038-01-19 03:14:07', '2038-01-19 03:14:07.999999', '24:00:00'),
     (-3, '1969-12-31', '1969-12-31 23:59:59', '1969-12-31 23:59:59.999999', '2024-03-31 01:30:00', '2024-10-27 01:30:00.5', '838:59:59'),
     (-4, NULL, NULL, NULL, NULL, NULL, NULL);
--- No instant: the table is left out, and the task says so.
+-- A zero date is not a valid time: the task leaves the table out and reports it.
 CREATE TABLE zero_dates (id int PRIMARY KEY, at datetime);
 INSERT INTO zero_dates VALUES (1, '2024-01-01'), (2, '0000-00-00 00:00:00');
 
@@ -63,7 +63,7 @@ INSERT INTO calendar SELECT n, '1000-01-01' + INTERVAL n * 319 DAY, '1000-01-01'
     '1000-01-01 00:00:00.000000' + INTERVAL n * 27562917123457 MICROSECOND, '1970-01-02' + INTERVAL n * 200003 SECOND,
     '1970-01-02 00:00:00.000000' + INTERVAL n * 200003000457 MICROSECOND, SEC_TO_TIME(n * 601 - 3000000.000001) FROM many;
 
--- Keys with gaps and skew, below zero, above what is signed; keys of several columns, of text, of bytes; no key.
+-- Keys with gaps and skew, negative keys, keys above the signed range; keys of several columns, of text, of bytes; no key.
 CREATE TABLE skewed (id bigint PRIMARY KEY, filler varchar(400));
 INSERT INTO skewed SELECT CASE WHEN n < 9000 THEN n - 5000 ELSE 1000000007 * n END, repeat('s', 200 + n % 200) FROM many;
 CREATE TABLE large_keys (id bigint unsigned PRIMARY KEY, filler varchar(400));
@@ -111,5 +111,5 @@ CREATE DATABASE `Odd-db ä`;
 CREATE TABLE `Odd-db ä`.t (a int PRIMARY KEY);
 INSERT INTO `Odd-db ä`.t VALUES (1), (2);
 
--- How large tables are is known to the server only some seconds after they are filled.
+-- The server knows the sizes of the tables only some seconds after the inserts.
 ANALYZE TABLE skewed, large_keys, two_columns, keyed_by_text, keyed_by_bytes;

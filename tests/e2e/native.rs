@@ -1,4 +1,4 @@
-//! Exports in types of Parquet's own. Those of Aurora MySQL are in `mysql`.
+//! Exports of Aurora PostgreSQL with Parquet's native types. `mysql` tests those of Aurora MySQL.
 
 use std::path::Path;
 
@@ -11,15 +11,15 @@ use crate::harness::task::{Task, compare, reasons};
 const TABLES: [&str; 4] = ["scalars", "lists", "long_lists", "vectors"];
 
 #[test]
-fn every_value_of_postgresql_arrives_in_a_type_of_parquets_own() {
+fn every_value_of_postgresql_is_exported_in_a_native_type() {
     let cluster = Cluster::create(shared(), "native", include_str!("native.sql"));
     let task = Task::execute(&cluster, "native", json!({"Options": {"Types": "native"}}));
-    let watched = task.complete();
-    // Read from where it lies.
+    let watched = task.wait_until_complete();
+    // The first comparison reads the export from S3, the second a local copy.
     let export = format!("s3://{}/{}", task.bucket, task.path);
     let tables = TABLES.map(|name| ["shop", "public", name]);
     assert!(compare(&cluster, Path::new(&export), &tables) > 50_000);
-    assert!(task.equals(&cluster, &tables) > 50_000);
+    assert!(task.compare_with(&cluster, &tables) > 50_000);
     let unrepresentable = ["matrix", "shifted", "endless", "midnight", "nan"].map(|name| format!("shop.public.{name}"));
     let skipped = unrepresentable.each_ref().map(|target| (target.as_str(), "UNREPRESENTABLE_VALUE"));
     assert_eq!(watched.skipped(), reasons(&skipped));

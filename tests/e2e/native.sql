@@ -1,4 +1,4 @@
--- Every type that becomes one of Parquet's own, alone and in arrays, with the values at its ends and a lot between them.
+-- Every type that has a native type of Parquet, as scalars and in arrays, with its extreme values and many others.
 SET TimeZone = 'Asia/Kolkata';
 SELECT setseed(0.5);
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'very happy');
@@ -51,7 +51,7 @@ INSERT INTO lists VALUES
   (3, '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}',
     '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}',
     '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', '{NULL}');
--- The values above, in threes with NULL between.
+-- The values above, in lists of three with NULL between them.
 INSERT INTO lists SELECT 3 + o.id, array[o.a, NULL, x.a], array[o.b, NULL, x.b], array[o.c, NULL, x.c], array[o.d, NULL, x.d], array[o.e, NULL, x.e],
     array[o.f, NULL, x.f], array[o.g, NULL, x.g], array[o.h, NULL, x.h], array[o.i, NULL, x.i], array[o.j, NULL, x.j], array[o.k, NULL, x.k], array[o.l, NULL, x.l],
     array[o.m, NULL, x.m], array[o.n, NULL, x.n], array[o.o, NULL, x.o], array[o.p, NULL, x.p], array[o.q, NULL, x.q], array[o.r, NULL, x.r],
@@ -60,23 +60,23 @@ INSERT INTO lists SELECT 3 + o.id, array[o.a, NULL, x.a], array[o.b, NULL, x.b],
     array[o.ad, NULL, x.ad], array[o.ae, NULL, x.ae], array[o.af, NULL, x.af], array[o.ag, NULL, x.ag], array[o.ah, NULL, x.ah],
     array[point(o.c, 1.5), NULL], array[o.id::oid, 4294967295], array[int4multirange(o.ag), NULL], array['x', NULL, 'y']::"char"[], array['<a>ü</a>'::xml, NULL]
   FROM scalars o JOIN scalars x ON x.id = 6 - o.id WHERE o.id <= 5;
--- As many as there happen to be, NULL among them.
+-- Lists of varying length, with NULL among the elements.
 INSERT INTO lists (id, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, aa, ab, ac)
   SELECT 10 + (hashint4(id) & 1023) AS list, array_agg(a), array_agg(b), array_agg(c), array_agg(d), array_agg(e), array_agg(f), array_agg(g), array_agg(h),
     array_agg(i), array_agg(j), array_agg(k), array_agg(l), array_agg(m), array_agg(n), array_agg(o), array_agg(p), array_agg(q), array_agg(r),
     array_agg(s), array_agg(t), array_agg(u), array_agg(v), array_agg(w), array_agg(x), array_agg(y), array_agg(z), array_agg(y::date),
     array_agg(z::numeric(10,2)), array_agg(ab)
   FROM scalars WHERE id >= 10 GROUP BY list;
--- Longer than a page, and more than fit one.
+-- Lists longer than a page, and more lists than fit into one.
 CREATE TABLE long_lists (id int PRIMARY KEY, a int[], b text[], c uuid[]);
 INSERT INTO long_lists SELECT g, array_agg(NULLIF(k % 1000, 7)), array_agg(md5((k + g)::text)), array_agg(md5((k * g)::text)::uuid)
   FROM (VALUES (1, 70000), (2, 1), (3, 30000), (4, 50000)) x (g, n), LATERAL generate_series(1, n) k GROUP BY g;
 INSERT INTO long_lists SELECT g, array[g, g + 1], array[md5(g::text)], '{}' FROM generate_series(5, 45000) g;
--- Neither is an array of its elements.
+-- These types are not arrays, although they consist of elements.
 CREATE TABLE vectors (a int2vector, b oidvector);
 INSERT INTO vectors VALUES ('1 2 3', '4 5'), ('', NULL);
 
--- What no list, date, time or decimal can express.
+-- Values that no list, date, time or decimal of Parquet can express.
 CREATE TABLE "matrix" (id int, v int[]);
 INSERT INTO "matrix" VALUES (1, '{1}'), (2, '{{1,2},{3,4}}');
 CREATE TABLE shifted (id int, v text[]);

@@ -1,4 +1,4 @@
-//! A directory in a bucket belongs to one export, which touches nothing but its own files there.
+//! A directory in a bucket belongs to one export, which changes only its own files there.
 
 use export_aws::ErrorKind;
 use export_aws::export_role;
@@ -18,8 +18,8 @@ const TABLE: &str =
     "CREATE TABLE t AS SELECT g AS id, repeat(md5(g::text), 8) AS filler FROM generate_series(1, 80000) g";
 
 #[test]
-fn of_two_stacks_with_one_directory_one_gets_it_and_the_other_says_whose_it_is() {
-    // Each has a task store of its own, so both admit the task.
+fn one_of_two_stacks_owns_a_shared_directory_and_the_other_names_the_owner() {
+    // Each stack has its own task store, so both admit the task.
     let stacks = [Bench::new("ownership-1"), Bench::new("ownership-2")];
     run(async {
         let admitted = [
@@ -41,7 +41,7 @@ fn of_two_stacks_with_one_directory_one_gets_it_and_the_other_says_whose_it_is()
         let owner = format!("the export of arn:execution:of-stack-{} below owned/", winner + 1);
         assert!(error.to_string().contains(&owner), "{error}");
 
-        // The other's end leaves the directory alone; the winner may try again.
+        // The end of the loser does not change the directory, and the winner may try again.
         let cause = json!({"errorType": error.kind.name(), "errorMessage": error.to_string()}).to_string();
         let ended = stacks[loser].fail(&admitted[loser], error.kind.name(), &cause).await.unwrap();
         assert_eq!((ended.status, ended.cause), ("FAILED", error.to_string()));
@@ -52,7 +52,7 @@ fn of_two_stacks_with_one_directory_one_gets_it_and_the_other_says_whose_it_is()
 
         for (bench, task) in stacks.iter().zip(&admitted) {
             bench.fail(task, "States.Aborted", "{}").await.unwrap();
-            while delete_clone::handle(&bench.deleting(), json!({"Task": task})).await.unwrap().status != "deleted" {}
+            bench.delete_clone(task).await;
         }
     });
 }
@@ -62,14 +62,15 @@ fn an_export_below_another_is_left_alone() {
     let env = shared();
     let cluster = Cluster::create(env, "nested", TABLE);
     let outer = Task::start(&cluster, "outer", json!({}));
-    outer.complete();
+    outer.wait_until_complete();
     let inner = Task::start(&cluster, "inner", json!({"S3Prefix": "outer"}));
-    inner.complete();
+    inner.wait_until_complete();
     let inner_objects = inner.objects();
 
-    // As if the end of the outer one came only now: with files of its own that a killed worker left.
+    // The outer export is finished a second time. It now has a file and an upload that a killed
+    // worker could have left.
     let bench = Bench::new("ownership-nested");
-    let reference = reference(&outer);
+    let reference = task_ref(&outer);
     let objects = outer.objects();
     let own = objects.iter().find(|key| key.ends_with(".parquet") && !key.contains("/inner/")).unwrap();
     let stale = own.replace("part-0000", "part-0009");
@@ -95,8 +96,8 @@ fn an_export_below_another_is_left_alone() {
     let keys: Vec<&str> = uploads.iter().map(|upload| text(upload, "Key")).collect();
     assert_eq!(keys, [inner_part]);
     for upload in uploads {
-        let of = json!({"Bucket": outer.bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]});
-        env.aws("s3", "abort_multipart_upload", of);
+        let request = json!({"Bucket": outer.bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]});
+        env.aws("s3", "abort_multipart_upload", request);
     }
     env.aws("s3", "delete_object", json!({"Bucket": outer.bucket, "Key": stranger}));
     assert_eq!(outer.leaves_nothing(), "SUCCEEDED");
@@ -104,11 +105,11 @@ fn an_export_below_another_is_left_alone() {
 }
 
 #[test]
-fn what_the_database_counts_is_what_the_files_hold_or_the_table_is_left_out() {
+fn a_table_is_left_out_if_its_row_count_differs_from_the_database() {
     let env = shared();
     let cluster = Cluster::create(env, "counted", TABLE);
     let task = Task::start(&cluster, "counted", json!({}));
-    task.complete();
+    task.wait_until_complete();
     let work_bucket = env.output("WorkBucketName");
     let results = |task: &str| {
         let request = json!({"Bucket": work_bucket, "Prefix": format!("{task}/results/")});
@@ -122,23 +123,23 @@ fn what_the_database_counts_is_what_the_files_hold_or_the_table_is_left_out() {
     };
     let counts = |(_, result): &(String, Value)| result.get("Counts").cloned();
     let counted: Vec<Value> = results("counted").iter().filter_map(counts).collect();
-    assert_eq!(counted, [json!([{"Table": 0, "Batch": 1, "Counted": {"Rows": 80_000}}])]);
+    assert_eq!(counted, [json!([{"Table": 0, "BatchIndex": 1, "Counted": {"Rows": 80_000}}])]);
     let tables = task.document("export_tables_info_counted_from_1_to_1.json");
     assert_eq!(tables["perTableStatus"][0]["tableStatistics"]["exportedRows"], 80_000);
 
-    // As if a row had been lost.
+    // A changed result pretends that the database has one row more.
     let (key, mut result) = results("counted").into_iter().find(|result| counts(result).is_some()).unwrap();
     result["Counts"][0]["Counted"] = json!({"Rows": 80_001});
     env.aws("s3", "put_object", json!({"Bucket": work_bucket, "Key": key, "Body": result.to_string()}));
     let bench = Bench::new("ownership-counted");
-    let reference = reference(&task);
+    let reference = task_ref(&task);
     let closed = run(async {
         let work = WorkBucket::new(bench.s3_client(), work_bucket.to_owned(), &task.id);
         finish_export::complete::close(&work, &export_role::destination(bench.s3_client(), &reference), &reference)
             .await
             .unwrap()
     });
-    let warning: Value = serde_json::from_str(&closed.warning.unwrap()).unwrap();
+    let warning: Value = serde_json::from_str(&closed.warnings.to_message().unwrap()).unwrap();
     let left_out = &warning["skippedTables"][0];
     assert_eq!((&left_out["target"], &left_out["reason"]), (&json!("shop.public.t"), &json!("ROW_COUNT_DIFFERS")));
     let message = text(left_out, "message");
@@ -148,13 +149,13 @@ fn what_the_database_counts_is_what_the_files_hold_or_the_table_is_left_out() {
     drop(task);
 
     let task = Task::execute(&cluster, "uncounted", json!({"Options": {"Verify": "none"}}));
-    task.complete();
+    task.wait_until_complete();
     assert_eq!(results("uncounted").iter().filter_map(counts).count(), 0);
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
 
-/// What the workflow hands from step to step of a task.
-fn reference(task: &Task) -> TaskRef {
+/// Returns the task as the states of the workflow pass it on.
+fn task_ref(task: &Task) -> TaskRef {
     let execution = task.record().unwrap()["ExecutionArn"]["S"].clone();
     let described = task.env.aws("stepfunctions", "describe_execution", json!({"executionArn": execution}));
     let request: Value = serde_json::from_str(text(&described, "input")).unwrap();

@@ -1,4 +1,5 @@
-//! Every row arrives, whatever it holds and wherever it is, as of one point in time.
+//! Every row of Aurora PostgreSQL is exported, with every type, in every kind of table, as of one
+//! point in time.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
@@ -13,36 +14,37 @@ use crate::harness::shared;
 use crate::harness::task::{Task, reasons, try_compare};
 use crate::harness::wait_for;
 
+/// A table name with special characters.
 const ODD: &str = "semi;colon'quote\"";
 
 #[test]
 fn a_cluster_without_tables_is_a_complete_export() {
     let cluster = Cluster::create(shared(), "void", "SELECT 1");
     let task = Task::start(&cluster, "void", json!({}));
-    task.complete();
+    task.wait_until_complete();
     assert_eq!(task.objects(), ["void/export_info_void.json"]);
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
 
 #[test]
-fn every_type_and_every_kind_of_table_arrives_row_for_row() {
-    every_type_and_every_kind_of_table_arrives("types", json!({}));
+fn every_type_and_every_kind_of_table_is_exported_row_for_row() {
+    export_every_type_and_every_kind_of_table("types", json!({}));
 }
 
 #[test]
-fn every_type_and_every_kind_of_table_of_the_newest_postgresql_arrives_row_for_row() {
-    NEWEST.ensure(&|what| eprintln!("{what}")).unwrap();
-    every_type_and_every_kind_of_table_arrives("newest-types", json!({"EngineVersion": "18"}));
+fn every_type_and_every_kind_of_table_of_the_newest_postgresql_is_exported_row_for_row() {
+    NEWEST.ensure(&|message| eprintln!("{message}")).unwrap();
+    export_every_type_and_every_kind_of_table("newest-types", json!({"EngineVersion": "18"}));
 }
 
-fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
+fn export_every_type_and_every_kind_of_table(id: &str, version: Value) {
     let env = shared();
-    let cluster = Cluster::create_version(env, id, version, include_str!("rows.sql"));
+    let cluster = Cluster::create_with(env, id, version, include_str!("rows.sql"));
     cluster.sql("shop", "CREATE DATABASE \"Second Shop\"");
     cluster
         .sql("Second Shop", "CREATE TABLE numbers AS SELECT g AS id, 'second' AS what FROM generate_series(1, 10) g");
     let task = Task::start(&cluster, id, json!({}));
-    let watched = task.complete();
+    let watched = task.wait_until_complete();
 
     let mut tables: Vec<[&str; 3]> = [
         "numbers",
@@ -69,15 +71,15 @@ fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
         ["shop", "twin", "numbers"],
         ["Second Shop", "public", "numbers"],
     ]);
-    assert!(task.equals(&cluster, &tables) > 100_000);
+    assert!(task.compare_with(&cluster, &tables) > 100_000);
     let looked_up = env.python("lookup.py", &[env.scratch(id).to_str().unwrap()]).unwrap();
     assert!(looked_up["lookedUp"].as_u64().unwrap() >= 10, "{looked_up}");
 
-    // Partitions are batches of their root.
+    // The partitions of a partitioned table are batches in the directory of that table.
     let objects = task.objects();
     let batches = objects.iter().filter(|key| key.contains("/public.parted/") && key.ends_with("/_SUCCESS")).count();
     assert_eq!(batches, 4, "{objects:#?}");
-    // A table without rows is a file with a schema.
+    // A table without rows has one file, which has the schema.
     let empty = objects.iter().filter(|key| key.contains("/public.nothing/") && key.ends_with(".parquet")).count();
     assert_eq!(empty, 1);
 
@@ -103,11 +105,11 @@ fn every_type_and_every_kind_of_table_arrives(id: &str, version: Value) {
 }
 
 #[test]
-fn every_name_and_shape_of_table_arrives_in_a_directory_of_its_own() {
+fn every_table_name_and_shape_is_exported_to_its_own_directory() {
     let env = shared();
     let cluster = Cluster::create(env, "names", include_str!("names.sql"));
     let task = Task::start(&cluster, "names", json!({"S3Prefix": "odd names/100%"}));
-    let last = task.complete().last;
+    let last = task.wait_until_complete().last;
     assert!(last.get("WarningMessage").is_none(), "{last}");
     let names = run(async {
         let client = connect(cluster.port, "shop").await;
@@ -123,7 +125,7 @@ fn every_name_and_shape_of_table_arrives_in_a_directory_of_its_own() {
     });
     assert_eq!(names.len(), 27);
     let tables: Vec<[&str; 3]> = names.iter().map(|[schema, name]| ["shop", schema, name]).collect();
-    assert_eq!(task.equals(&cluster, &tables), 197);
+    assert_eq!(task.compare_with(&cluster, &tables), 197);
     assert!(task.objects().iter().all(|key| key.starts_with("odd_names/100%/names/")));
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
@@ -139,9 +141,9 @@ fn the_comparison_notices_the_smallest_difference() {
          CREATE TABLE twice AS SELECT 1 AS a FROM generate_series(1, 2)",
     );
     let task = Task::start(&cluster, "differences", json!({}));
-    task.complete();
+    task.wait_until_complete();
     let tables = [["shop", "public", "t"], ["shop", "public", "twice"]];
-    assert_eq!(task.equals(&cluster, &tables), 1002);
+    assert_eq!(task.compare_with(&cluster, &tables), 1002);
     let directory = env.scratch("differences");
     for (change, back) in [
         ("UPDATE t SET a = '-0' WHERE id = 7", "UPDATE t SET a = 0 WHERE id = 7"),
@@ -180,20 +182,20 @@ fn an_export_is_one_point_in_time_of_a_busy_cluster() {
              CREATE TABLE weight AS SELECT g AS id, repeat(md5(g::text), 8) AS filler FROM generate_series(1, 100000) g"
         ),
     );
-    let (over, committed, port) = (AtomicBool::new(false), AtomicI64::new(0), cluster.port);
+    let (stop, committed, port) = (AtomicBool::new(false), AtomicI64::new(0), cluster.port);
     let (before, after, task) = thread::scope(|scope| {
         let busy = || {
             run(async {
                 let client = connect(port, "shop").await;
-                // Two rows of one table and a row of another, in one transaction.
+                // One transaction changes two rows of one table and adds a row to another.
                 let transfer = "DO $$ DECLARE a int := 1 + floor(random() * 2000); b int := 1 + a % 2000; n bigint := ceil(random() * 100); BEGIN
                     UPDATE accounts SET balance = balance - n WHERE id = a;
                     INSERT INTO transfers (payer, payee, amount, filler) VALUES (a, b, n, repeat('f', 200));
                     UPDATE accounts SET balance = balance + n WHERE id = b; END $$";
-                while !over.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     match client.batch_execute(transfer).await {
                         Ok(()) => committed.fetch_add(1, Ordering::Relaxed),
-                        // Two writers may meet crosswise.
+                        // The two writers may deadlock.
                         Err(error) => panic_unless_deadlock(&error),
                     };
                     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -202,25 +204,26 @@ fn an_export_is_one_point_in_time_of_a_busy_cluster() {
         };
         scope.spawn(busy);
         scope.spawn(busy);
-        // Whatever fails below, the writers must end, or the scope would not.
-        let _end = SetOnDrop(&over);
+        // The writers must end even if an assertion below fails. Otherwise the scope would wait for
+        // ever.
+        let _end = SetOnDrop(&stop);
         wait_for("transfers", Duration::from_secs(20), || (committed.load(Ordering::Relaxed) > 100).then_some(()));
         let before = committed.load(Ordering::Relaxed);
         let task = Task::start(&cluster, "bank", json!({}));
-        task.complete();
+        task.wait_until_complete();
         (before, committed.load(Ordering::Relaxed), task)
     });
     assert!(after - before >= 200, "only {} transfers during the export", after - before);
 
     let directory = task.download();
-    let torn = format!(
+    let query = format!(
         "WITH accounts AS (FROM 'shop/public.accounts/*/*.parquet'), transfers AS (FROM 'shop/public.transfers/*/*.parquet')
          SELECT (SELECT count(*) FROM accounts)::int, (SELECT sum(balance) FROM accounts)::int, (SELECT count(*) FROM transfers)::int,
            (SELECT count(*) FROM accounts a WHERE balance <> {BALANCE}
               - (SELECT coalesce(sum(amount), 0) FROM transfers WHERE payer = a.id)
               + (SELECT coalesce(sum(amount), 0) FROM transfers WHERE payee = a.id))::int"
     );
-    let answer = env.python("query.py", &[directory.to_str().unwrap(), &torn]).unwrap();
+    let answer = env.python("query.py", &[directory.to_str().unwrap(), &query]).unwrap();
     let [accounts, sum, transfers, wrong] = [0, 1, 2, 3].map(|i| answer[0][i].as_i64().unwrap());
     assert_eq!((accounts, sum, wrong), (ACCOUNTS, ACCOUNTS * BALANCE, 0));
     assert!((before..after).contains(&transfers), "{before} <= {transfers} < {after}");

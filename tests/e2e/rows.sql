@@ -1,4 +1,4 @@
--- One table per family of types, so that a difference names the family; each with NULLs.
+-- One table for each family of types, so that a reported difference names the family. Each has NULLs.
 SET TimeZone = 'Asia/Kolkata';
 CREATE TABLE numbers (id int PRIMARY KEY, a smallint, b integer, c bigint, d real, e double precision, f boolean, g numeric, h numeric(12,5), i money);
 INSERT INTO numbers VALUES
@@ -58,7 +58,7 @@ INSERT INTO others VALUES
     '[(0,0),(0,0)]', '(0,0),(0,0)', '((1,2),(3,4))', '((0,0))', '<(0,0),0>', '', '', '$', '0/0', 0, 'public.numbers', '(4294967295,65535)', '0'),
   (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 
--- Names.
+-- Unusual names.
 CREATE SCHEMA "Schéma";
 CREATE TABLE "Schéma"."Mixed Case ñ 表" ("Id" int PRIMARY KEY, "naïve" text, "表" text, "a-b.c""d" int, "select" text);
 INSERT INTO "Schéma"."Mixed Case ñ 表" SELECT g, 'n' || g, '表', g, 's' FROM generate_series(1, 50) g;
@@ -72,7 +72,7 @@ INSERT INTO twin.numbers VALUES (1, 'not the other');
 CREATE TABLE parted (id int, at date NOT NULL, v text) PARTITION BY RANGE (at);
 CREATE TABLE parted_2024 PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 CREATE TABLE parted_2025 PARTITION OF parted FOR VALUES FROM ('2025-01-01') TO ('2026-01-01') PARTITION BY LIST (id);
--- Its columns are in another order.
+-- This partition has its columns in another order.
 CREATE TABLE parted_2025_few (v text, at date NOT NULL, id int);
 ALTER TABLE parted_2025 ATTACH PARTITION parted_2025_few FOR VALUES IN (1, 2, 3);
 CREATE TABLE parted_2025_rest PARTITION OF parted_2025 DEFAULT;
@@ -90,7 +90,7 @@ ALTER TABLE altered DROP COLUMN gone, ADD COLUMN c text DEFAULT 'added', ADD COL
 CREATE TABLE sparse (id bigint PRIMARY KEY, v text);
 INSERT INTO sparse SELECT g * 92233720368547::bigint, repeat(md5(g::text), 8) FROM generate_series(-20000, 20000) g;
 INSERT INTO sparse VALUES (-9223372036854775808, 'least'), (9223372036854775807, 'greatest');
--- No usable key, rows moved and dead.
+-- Tables without a usable key, with moved rows and dead rows.
 CREATE TABLE keyless (v text, w text);
 INSERT INTO keyless SELECT md5((g % 5000)::text), repeat('w', g % 500) FROM generate_series(1, 30000) g;
 UPDATE keyless SET w = w || 'x' WHERE v < '4';
@@ -98,7 +98,7 @@ DELETE FROM keyless WHERE v > 'e';
 CREATE TABLE keyed_by_text (k text PRIMARY KEY, v text);
 INSERT INTO keyed_by_text SELECT md5(g::text), repeat(md5(g::text), 4) FROM generate_series(1, 30000) g;
 
--- What can't be exported.
+-- Tables that cannot be exported.
 CREATE UNLOGGED TABLE unlogged (a int);
 CREATE TABLE spaced ("a b" int);
 CREATE TABLE "sla/sh" (a int);
@@ -106,7 +106,7 @@ CREATE TABLE columnless ();
 CREATE TABLE hidden AS SELECT 1 AS a;
 ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
 ALTER TABLE hidden FORCE ROW LEVEL SECURITY;
--- Whoever plans a query of them calls a function of their owner's: one that nobody may call, one that fails.
+-- Planning a query of these tables calls a function of their owner. Nobody may call the first; the second fails.
 CREATE FUNCTION locked(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1; END';
 CREATE TABLE uncallable AS SELECT g AS id, point(g, g) AS v FROM generate_series(1, 10) g;
 CREATE INDEX ON uncallable ((id + locked(1)));
@@ -115,7 +115,7 @@ CREATE FUNCTION fragile(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RE
 CREATE TABLE failing AS SELECT g AS id, point(g, g) AS v FROM generate_series(-100, 100) g;
 CREATE INDEX ON failing ((id + fragile(0)));
 CREATE OR REPLACE FUNCTION fragile(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1 / $1; END';
--- Casts of a user's own, which are not called: one that nobody may call, one that fails.
+-- User-defined casts, which the export does not call. Nobody may call the first; the second fails.
 CREATE TYPE sealed AS (n int);
 CREATE FUNCTION print(sealed) RETURNS text LANGUAGE sql IMMUTABLE RETURN 'x';
 CREATE CAST (sealed AS text) WITH FUNCTION print(sealed);

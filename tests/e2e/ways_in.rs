@@ -1,4 +1,4 @@
-//! The examples in `infra/events`, each as it is but for the names in it.
+//! The examples in `infra/events`. Only the names in them are replaced.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::harness::{Env, function, shared, wait_for};
 const TABLE: &str = "CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 10) g";
 const T: [&str; 3] = ["shop", "public", "t"];
 
-/// A file of `infra/events`.
+/// Reads a file of `infra/events`.
 fn example(name: &str) -> String {
     std::fs::read_to_string(local_stack::Layout::here().checkout.join("infra/events").join(name)).unwrap()
 }
 
-/// The document of `start-export-task.json` for a cluster.
-fn document(cluster: &Cluster, id: &str) -> Value {
+/// Returns the document of `start-export-task.json` for a cluster.
+fn start_document(cluster: &Cluster, id: &str) -> Value {
     let mut document: Value = serde_json::from_str(&example("start-export-task.json")).unwrap();
-    // Its names are somebody's; its shape is what counts.
+    // The names belong to somebody's account. The members must be those of a request.
     for (name, value) in cluster.request(id).as_object().unwrap() {
         assert!(document.get(name).is_some(), "{name}");
         document[name] = value.clone();
@@ -29,29 +29,29 @@ fn document(cluster: &Cluster, id: &str) -> Value {
     document
 }
 
-/// A place in the account for a task that somebody else is about to start.
-fn place(cluster: &Cluster, prefix: &str) -> Task {
+/// Waits for a free slot for a task that a template is about to start.
+fn reserve_task(cluster: &Cluster, prefix: &str) -> Task {
     let mut request = cluster.request("any");
     request["S3Prefix"] = json!(prefix);
-    Task::of(cluster.env, &request)
+    Task::from_request(cluster.env, &request)
 }
 
-/// Waits for the task that somebody else starts, whose identifier begins with `prefix`, and for its end.
-fn completes(cluster: &Cluster, mut task: Task, prefix: &str) {
-    let asked = json!({"SourceArn": cluster.arn});
+/// Waits until the task whose identifier begins with `prefix` is complete, and checks its export.
+fn wait_until_complete(cluster: &Cluster, mut task: Task, prefix: &str) {
+    let request = json!({"SourceArn": cluster.arn});
     let id = wait_for("a task", Duration::from_secs(60), || {
-        let tasks = cluster.env.aws("rds", "describe_export_tasks", asked.clone());
+        let tasks = cluster.env.aws("rds", "describe_export_tasks", request.clone());
         let found = tasks["ExportTasks"].as_array().unwrap().iter().map(|t| text(t, "ExportTaskIdentifier").to_owned());
         found.into_iter().find(|id| id.starts_with(prefix))
     });
     task.path = task.path.replace("any/", &format!("{id}/"));
     task.id = id;
-    task.complete();
-    assert_eq!(task.equals(cluster, &[T]), 10);
+    task.wait_until_complete();
+    assert_eq!(task.compare_with(cluster, &[T]), 10);
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
 }
 
-/// Deploys one of the templates.
+/// Deploys a template of `infra/events`.
 fn deploy(cluster: &Cluster, name: &str, template: &str, more: &[(&str, &str)]) {
     let env: &Env = cluster.env;
     let request = cluster.request("any");
@@ -76,11 +76,11 @@ fn a_schedule_starts_an_export() {
     let cluster = Cluster::create(shared(), "scheduled", TABLE);
     let template = example("schedule.yaml");
     assert!(template.contains("nightly-<aws.scheduler.execution-id>"));
-    // The local cloud doesn't put the id in, so the test does, and knows no time but its own.
+    // The local cloud does not replace this placeholder, so the test does.
     let template = template.replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3");
-    let task = place(&cluster, "nightly");
+    let task = reserve_task(&cluster, "nightly");
     deploy(&cluster, "nightly-export", &template, &[("Schedule", "at(2026-01-01T00:00:00)")]);
-    completes(&cluster, task, "nightly-d32c5kddcf5bb8c3");
+    wait_until_complete(&cluster, task, "nightly-d32c5kddcf5bb8c3");
 }
 
 #[test]
@@ -88,14 +88,14 @@ fn a_rule_starts_an_export() {
     let env = shared();
     let cluster = Cluster::create(env, "ruled", TABLE);
     deploy(&cluster, "export-when-loaded", &example("rule.yaml"), &[]);
-    let task = place(&cluster, "loads");
+    let task = reserve_task(&cluster, "loads");
     let event = json!({"Source": "com.example.warehouse", "DetailType": "Load Finished", "Detail": "{}"});
     env.aws("events", "put_events", json!({"Entries": [event]}));
-    completes(&cluster, task, "load-");
+    wait_until_complete(&cluster, task, "load-");
 }
 
 #[test]
-fn invocations_and_executions_take_the_documents_and_answer_with_the_apis_codes() {
+fn invocations_and_executions_accept_the_api_documents_and_return_its_error_codes() {
     let env = shared();
     let cluster = Cluster::create(env, "invoked", TABLE);
     let invoke = |payload: &Value| {
@@ -104,15 +104,15 @@ fn invocations_and_executions_take_the_documents_and_answer_with_the_apis_codes(
         let payload: Value = serde_json::from_str(text(&answer, "Payload")).unwrap();
         (answer.get("FunctionError").is_some(), payload)
     };
-    let request = document(&cluster, "invoked");
-    let task = Task::of(env, &request);
+    let request = start_document(&cluster, "invoked");
+    let task = Task::from_request(env, &request);
     let (failed, started) = invoke(&request);
     assert!(!failed, "{started}");
     assert_eq!(text(&started, "Status"), "STARTING");
     let describe = serde_json::from_str(&example("describe-export-tasks.json")).unwrap();
     let (failed, page) = invoke(&describe);
     assert!(!failed && page["ExportTasks"].to_string().contains("\"invoked\""), "{page}");
-    task.complete();
+    task.wait_until_complete();
     let mut cancel: Value = serde_json::from_str(&example("cancel-export-task.json")).unwrap();
     cancel["ExportTaskIdentifier"] = json!("invoked");
     for (payload, code) in [
@@ -129,7 +129,7 @@ fn invocations_and_executions_take_the_documents_and_answer_with_the_apis_codes(
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     drop(task);
 
-    // An execution nobody admitted is refused, and says so.
+    // An execution with an invalid or repeated request fails with the API's error code.
     let machine = env.var("STATE_MACHINE_ARN");
     for (input, code) in [
         (request.clone(), "ExportTaskAlreadyExists"),
@@ -146,7 +146,8 @@ fn invocations_and_executions_take_the_documents_and_answer_with_the_apis_codes(
         assert_eq!((text(&ended, "status"), text(&ended, "error")), ("FAILED", code), "{ended}");
     }
 
-    // Another workflow waits for the export. (Of a failed one, the local cloud hands on error and cause; AWS the whole execution.)
+    // Another workflow waits for the export. If the export fails, the local cloud passes on its
+    // error and cause. AWS passes on the whole execution.
     let example = example("nested-workflow.asl.json");
     let name = "arn:aws:states:us-east-1:111122223333:stateMachine:aurora-export";
     let definition = example.replace(name, env.var("STATE_MACHINE_ARN"));
@@ -167,16 +168,16 @@ fn invocations_and_executions_take_the_documents_and_answer_with_the_apis_codes(
     };
     let refused = nest(&request);
     assert_eq!((text(&refused, "status"), text(&refused, "error")), ("FAILED", "ExportTaskAlreadyExists"), "{refused}");
-    let nested = document(&cluster, "nested");
-    let task = Task::of(env, &nested);
+    let nested = start_document(&cluster, "nested");
+    let task = Task::from_request(env, &nested);
     let done = nest(&nested);
     assert_eq!(text(&done, "status"), "SUCCEEDED", "{done}");
     assert_eq!(text(&task.describe(), "Status"), "COMPLETE");
     drop(task);
-    let mut wrong = document(&cluster, "nested-wrong");
+    let mut wrong = start_document(&cluster, "nested-wrong");
     wrong["ExportOnly"] = json!(["shop.public.nothing"]);
-    let task = Task::of(env, &wrong);
+    let task = Task::from_request(env, &wrong);
     let failed = nest(&wrong);
     assert_eq!((text(&failed, "status"), text(&failed, "error")), ("FAILED", "InvalidExportOnly"), "{failed}");
-    assert_eq!(text(&failed, "cause"), task.failed());
+    assert_eq!(text(&failed, "cause"), task.wait_until_failed());
 }

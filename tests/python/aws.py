@@ -1,7 +1,7 @@
-"""Calls AWS for the tests: one JSON request a line in, one JSON answer a line out, until the input ends.
+"""Calls AWS for the tests. Reads one JSON request a line and writes one JSON response a line, until the input ends.
 
-A request names a service, an operation of boto3 and its parameters; `{"$file": path}` stands for a file's bytes.
-`download` copies every object below a prefix into a directory.
+A request has a service, an operation of boto3 and its parameters. `{"$file": path}` stands for the content of a file. The
+operation `download` copies every object below a prefix into a directory.
 """
 
 import json
@@ -18,20 +18,20 @@ clients = {}
 
 
 def client(service):
-    """`s3` in the Region of the environment, `s3@eu-central-1` in another."""
+    """Returns a client. `s3` uses the Region of the environment, `s3@eu-central-1` another one."""
     if service not in clients:
         name, _, region = service.partition("@")
         clients[service] = boto3.client(name, config=CONFIG, region_name=region or None)
     return clients[service]
 
 
-def answer(request):
+def call(request):
     if request["operation"] == "download":
         return download(**request["parameters"])
     operation = getattr(client(request["service"]), request["operation"])
-    # A call that names a page is for that page.
-    whole = not {"Marker", "MaxRecords"} & set(request["parameters"])
-    if whole and operation.__name__ != "invoke" and client(request["service"]).can_paginate(request["operation"]):
+    # Returns all pages, unless the request asks for one page.
+    all_pages = not {"Marker", "MaxRecords"} & set(request["parameters"])
+    if all_pages and operation.__name__ != "invoke" and client(request["service"]).can_paginate(request["operation"]):
         operation = client(request["service"]).get_paginator(request["operation"]).paginate
         return operation(**request["parameters"]).build_full_result()
     return operation(**request["parameters"])
@@ -46,8 +46,8 @@ def download(bucket, prefix, directory):
             client("s3").download_file(bucket, found["Key"], str(path))
 
 
-def plain(value):
-    """What JSON has no word for."""
+def to_json(value):
+    """Converts a value that the json module does not support."""
     if isinstance(value, StreamingBody):
         return value.read().decode()
     if isinstance(value, bytes):
@@ -63,10 +63,10 @@ def bytes_of_files(document):
 
 for line in sys.stdin:
     try:
-        result = {"ok": answer(json.loads(line, object_hook=bytes_of_files))}
+        result = {"ok": call(json.loads(line, object_hook=bytes_of_files))}
     except ClientError as error:
         result = {"error": {"code": error.response["Error"]["Code"], "message": error.response["Error"].get("Message", ""),
                             "class": type(error).__name__, "status": error.response["ResponseMetadata"]["HTTPStatusCode"]}}
     except Exception as error:
         result = {"error": {"code": type(error).__name__, "message": str(error)}}
-    print(json.dumps(result, default=plain), flush=True)
+    print(json.dumps(result, default=to_json), flush=True)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A function's `bootstrap` that fails once, then is the real one.
+"""A function's `bootstrap` that fails once and then runs the real binary.
 
-`fault.json` beside it says how: `{"fault": "throw" | "refuse" | "kill", "marker": path}`. The first start creates the marker and
-fails; every other start becomes the real binary at once.
+`fault.json` in the same directory configures it: `{"fault": "throw" | "refuse" | "kill", "marker": path}`. The first start
+creates the marker file and fails. Every later start runs the real binary at once.
 """
 
 import http.client
@@ -30,7 +30,7 @@ def main():
 
 
 def throw(marker, name):
-    """Answers the first invocation with an error of that name."""
+    """Responds to the first invocation with an error of this name."""
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     api.request("GET", f"{INVOCATION}/next")
     invocation = api.getresponse()
@@ -45,39 +45,39 @@ def throw(marker, name):
 
 
 def kill(marker):
-    """Runs the real binary with a relay between it and AWS, and kills it as soon as it has uploaded a part."""
+    """Runs the real binary behind a proxy for AWS, and kills it as soon as it has uploaded a part."""
     upstream = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://").split(":")
     listener = socket.create_server(("127.0.0.1", 0))
     endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
     child = subprocess.Popen([REAL], env={**os.environ, "AWS_ENDPOINT_URL": endpoint})
 
-    def relay(client):
+    def proxy(client):
         server = socket.create_connection((upstream[0], int(upstream[1])))
         uploading = threading.Event()
 
-        def forth():
+        def send():
             while data := client.recv(65536):
                 if b"partNumber=" in data[:4096] and data.startswith(b"PUT "):
                     uploading.set()
                 server.sendall(data)
             server.shutdown(socket.SHUT_WR)
 
-        def back():
+        def receive():
             while data := server.recv(65536):
                 if uploading.is_set() and b" 200 " in data[:20]:
                     pathlib.Path(marker).write_text("killed")
-                    # Its end is this program's.
+                    # This program ends when the child has ended.
                     child.kill()
                     return
                 client.sendall(data)
             client.shutdown(socket.SHUT_WR)
 
-        for run in (forth, back):
-            threading.Thread(target=quietly, args=(run,), daemon=True).start()
+        for run in (send, receive):
+            threading.Thread(target=ignore_os_errors, args=(run,), daemon=True).start()
 
     def accept():
         while True:
-            relay(listener.accept()[0])
+            proxy(listener.accept()[0])
 
     threading.Thread(target=accept, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: (child.kill(), os._exit(143)))
@@ -85,7 +85,7 @@ def kill(marker):
     os._exit(child.returncode & 0xFF)
 
 
-def quietly(run):
+def ignore_os_errors(run):
     try:
         run()
     except OSError:

@@ -1,4 +1,4 @@
-"""Packs a deployed function anew, its binary behind `faulty_bootstrap.py` with the fault it is to have."""
+"""Repacks a deployed function: `faulty_bootstrap.py` becomes its bootstrap and runs the real binary after the fault."""
 
 import pathlib
 import stat

@@ -1,4 +1,4 @@
-"""Answers a DuckDB query about the part files in a directory, which is the working directory, as JSON."""
+"""Runs a DuckDB query with a directory of part files as the working directory. Prints the rows as JSON."""
 
 import json
 import os

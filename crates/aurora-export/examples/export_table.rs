@@ -56,7 +56,7 @@ pub async fn export(url: &Url, table: &str, directory: PathBuf) -> Result<Vec<St
     let mut connection = source.connect(Some(database)).await?;
     let catalog = connection.catalog(database, options.types, |s, n| (s, n) == (schema, name)).await?;
     if let Some(skipped) = catalog.skipped.first() {
-        return Err(format!("{} can't be exported: {}", skipped.target, skipped.message).into());
+        return Err(format!("{} can't be exported: {}", skipped.table, skipped.message).into());
     }
     let found = catalog.tables.first().ok_or("the database has no such table")?;
     let partitions = connection.partitions(found, PARTITION_BYTES).await?;
@@ -69,7 +69,7 @@ pub async fn export(url: &Url, table: &str, directory: PathBuf) -> Result<Vec<St
     for partition in &partitions {
         let result = extractor.partition(found.table(), partition).await?;
         if let Some(skipped) = result.skip {
-            return Err(format!("{} can't be exported: {}", skipped.target, skipped.message).into());
+            return Err(format!("{} can't be exported: {}", skipped.table, skipped.message).into());
         }
         files.extend(result.files.into_iter().map(|file| file.key));
     }

@@ -11,12 +11,13 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use cluster_source::live::Live;
-use cluster_source::survey::Survey;
 use cluster_source::{BatchOptions, Source};
 use export_aws::{clients, now_millis};
 use export_destination::{Claim, Destination, S3Destination, closing};
+use export_planner::Survey;
 use export_task::arn::ClusterArn;
 use export_task::export_only::ExportOnly;
+use export_task::limits;
 use export_task::metadata;
 use export_task::object_key::TaskPath;
 use export_task::options::{self, Options, TARGET_FILE_MB};
@@ -24,7 +25,7 @@ use export_task::plan::Results;
 use export_task::request::{self, ExportRequest};
 use export_task::tally::tally;
 use export_task::task::{ExportTask, Status};
-use export_task::warning;
+use export_task::warning::Warnings;
 use indicatif::{HumanBytes, HumanCount};
 use partition_extractor::Extractor;
 use tokio::task::JoinSet;
@@ -66,7 +67,7 @@ pub struct Arguments {
     #[arg(long, default_value = "gzip")]
     compression: Compression,
     /// Size in MiB at which a file ends and the next one begins
-    #[arg(long, value_name = "MIB", default_value_t = TARGET_FILE_MB, value_parser = clap::value_parser!(u32).range(1..=options::MOST_FILE_MB as i64))]
+    #[arg(long, value_name = "MIB", default_value_t = TARGET_FILE_MB, value_parser = clap::value_parser!(u32).range(*limits::FILE_MB.start() as i64..=*limits::FILE_MB.end() as i64))]
     target_file_size_mb: u32,
     /// Check of the export: the database counts the rows of each table that is read in parts, or
     /// nothing is checked
@@ -177,7 +178,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         refuse_superuser(&server).await?;
     }
     let jobs = arguments.jobs();
-    let live = Live::hold(server, &only, jobs).await?;
+    let live = Live::pin(server, &only, jobs).await?;
     for note in live.notes() {
         eprintln!("note: {note}");
     }
@@ -201,7 +202,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
     task.status = Status::Complete;
     task.extracted_bytes = tally.source_bytes;
     task.task_end_time = Some(now_millis());
-    task.warning_message = warning::message(&tally.skipped, &summary.unreadable_databases, &tally.uncounted);
+    task.warnings = Warnings::new(&tally.skipped, &summary.unreadable_databases, &tally.uncounted);
     closing::close(&destination, &path, &summary, &tally).await?;
     destination.put(&path.export_info(), metadata::export_info(&task)?.into()).await?;
     let written = results.partitions.iter().flat_map(|result| &result.files);
@@ -216,7 +217,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CommandError> {
         path.base(),
     );
     for skipped in &tally.skipped {
-        println!("not exported: {} ({})", skipped.target, skipped.message);
+        println!("not exported: {} ({})", skipped.table, skipped.message);
     }
     for database in &summary.unreadable_databases {
         println!("not exported: {database} (the user may not connect to it)");

@@ -39,7 +39,7 @@ pub async fn source(secrets: &Client, clone: &CloneEndpoint) -> Result<Source, S
         return Err(StepError::internal("the clone has no endpoint yet"));
     };
     let unknown = || StepError::internal("the clone has an unknown engine");
-    let engine = Engine::of_name(&clone.engine).ok_or_else(unknown)?;
+    let engine = Engine::from_name(&clone.engine).ok_or_else(unknown)?;
     let login = login(secrets, secret).await?;
     let tls = tls(&certificate_authority()?).map_err(failed)?;
     let endpoint = Endpoint { host: host.clone(), port, user: login.username, password: login.password };
@@ -78,7 +78,7 @@ async fn login(secrets: &Client, secret_arn: &str) -> Result<Login, StepError> {
 /// Reads the PEM bundle that verifies clones' certificates.
 fn certificate_authority() -> Result<Vec<u8>, StepError> {
     let path = config::optional(config::DATABASE_CA_FILE).map_or_else(
-        || PathBuf::from(std::env::var_os("LAMBDA_TASK_ROOT").unwrap_or_default()).join("rds-ca.pem"),
+        || PathBuf::from(config::optional(config::LAMBDA_TASK_ROOT).unwrap_or_default()).join("rds-ca.pem"),
         PathBuf::from,
     );
     std::fs::read(&path).map_err(|e| {

@@ -1,5 +1,6 @@
-//! Decoding rows as servers send them into record batches: `cargo bench --package cluster-source`. The rows are of the shape of TPC-H's
-//! lineitem, as text but for its keys (AWS's types) or with Parquet's own dates and decimals.
+//! Decodes rows into record batches, as servers send them: `cargo bench --package cluster-source`.
+//! The rows look like those of TPC-H's lineitem. The columns except the keys are text (AWS's
+//! types), or Parquet's own dates and decimals.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +11,7 @@ use divan::{Bencher, black_box};
 use export_task::table::{Column, ParquetType, Table};
 
 const ROWS: u32 = 100_000;
-/// What a read from a socket brings.
+/// Size of one read from a socket.
 const CHUNK: usize = 64 << 10;
 const MONEY: ParquetType = ParquetType::Decimal { precision: 15, scale: 2 };
 
@@ -61,7 +62,8 @@ fn mysql_binary_rows(bencher: Bencher) {
     });
 }
 
-/// Four keys, four sums of money, three dates, five texts. `decodes` are an engine's names of these.
+/// Returns a table of four keys, four sums of money, three dates and five texts. `decodes` are the
+/// engine's decoders for them.
 fn table(decodes: [&str; 4], money: ParquetType, date: ParquetType) -> Table {
     let kinds = [(4, ParquetType::Int64), (4, money), (3, date), (5, ParquetType::String)];
     let columns = kinds.into_iter().zip(decodes).flat_map(|((count, parquet), decode)| {
@@ -86,9 +88,10 @@ fn table(decodes: [&str; 4], money: ParquetType, date: ParquetType) -> Table {
     }
 }
 
-/// Of row `n`: the keys, the money in cents, the days since 2000, the texts.
+/// Returns the values of row `n`: the keys, the money in cents, the days since 2000-01-01, and the
+/// texts.
 fn values(n: u32) -> ([i64; 4], [u32; 4], [i32; 3], [String; 5]) {
-    // Spreads the numbers; any odd constant would do.
+    // Spreads the numbers. Any odd constant would work.
     let random = n.wrapping_mul(2_654_435_761);
     let keys = [n / 4, random % 200_000, random % 10_000, n % 7].map(i64::from);
     let money = [random % 51 * 100, random % 10_500_000, random % 11, random % 9];
@@ -99,7 +102,7 @@ fn values(n: u32) -> ([i64; 4], [u32; 4], [i32; 3], [String; 5]) {
     (keys, money, [day, day + 30, day + 17], texts)
 }
 
-/// What `COPY … (FORMAT BINARY)` sends.
+/// Returns the output of `COPY … (FORMAT BINARY)`.
 fn copy() -> Vec<u8> {
     let mut copy = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
     let field = |copy: &mut Vec<u8>, value: &[u8]| {
@@ -118,7 +121,8 @@ fn copy() -> Vec<u8> {
     copy
 }
 
-/// A `numeric` of two decimals: its digits are to the base of 10,000, without zeros at either end.
+/// Returns a `numeric` of two decimals. Its digits are to base 10,000, without leading or trailing
+/// zeros.
 fn numeric(cents: u32) -> Vec<u8> {
     let (whole, fraction) = (cents / 100, cents % 100 * 100);
     let mut digits = vec![(whole / 10_000) as u16, (whole % 10_000) as u16, fraction as u16];
@@ -135,7 +139,7 @@ fn numeric(cents: u32) -> Vec<u8> {
     header.into_iter().chain(digits).flat_map(u16::to_be_bytes).collect()
 }
 
-/// What a prepared statement sends for a row.
+/// Returns a row as a prepared statement sends it.
 fn binary_row(n: u32) -> Vec<u8> {
     let (keys, money, dates, texts) = values(n);
     let mut row = vec![0; 4];
@@ -146,7 +150,7 @@ fn binary_row(n: u32) -> Vec<u8> {
     };
     money.iter().for_each(|cents| string(&mut row, &format!("{}.{:02}", cents / 100, cents % 100)));
     for days in dates {
-        // Any date is as good as the one it would be.
+        // The exact date does not matter.
         let days = days.unsigned_abs();
         row.push(4);
         row.extend(((1992 + days / 366) as u16).to_le_bytes());

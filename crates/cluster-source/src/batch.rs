@@ -1,4 +1,4 @@
-//! What every engine's batches look like, when one is full, and what is too large for any.
+//! The schema and the size limits of record batches, for every engine.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,22 +10,24 @@ use export_task::table::{Column, ParquetType, Table};
 
 use crate::error::SourceError;
 
-/// More bytes than this in one batch could, with one more value of [`MOST_VALUE_BYTES`], pass what 32-bit offsets can express.
-const MOST_BATCH_BYTES: usize = 512 * 1024 * 1024;
+/// With more bytes than this in one batch, one more value of [`MAX_VALUE_BYTES`] could exceed
+/// 32-bit offsets.
+const MAX_BATCH_BYTES: usize = 512 * 1024 * 1024;
 
-/// More than a server can send as one value.
-const MOST_VALUE_BYTES: usize = 1024 * 1024 * 1024;
+/// More than any server can send as one value.
+const MAX_VALUE_BYTES: usize = 1024 * 1024 * 1024;
 
-/// When a batch is full, and what is too large to be exported at all.
+/// Determines when a record batch is full, and which values and rows are too large to be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchOptions {
-    /// The most rows in a batch.
+    /// Maximum number of rows in a record batch.
     pub max_rows: usize,
-    /// A batch ends with the row that takes its values to this many bytes.
+    /// A record batch ends with the row that brings the size of its values to this many bytes.
     pub max_bytes: usize,
-    /// A larger value, as the server sends it (a bit string: as it is printed), is `ValueTooLarge`.
+    /// A larger value is [`SourceError::ValueTooLarge`]. Its size is that of the sent bytes; for a
+    /// bit string, that of the printed text.
     pub max_value_bytes: Option<usize>,
-    /// A larger row, as the server sends it, is `RowTooLarge`.
+    /// A larger row is [`SourceError::RowTooLarge`]. Its size is that of the sent bytes.
     pub max_row_bytes: Option<usize>,
 }
 
@@ -35,30 +37,30 @@ impl Default for BatchOptions {
     }
 }
 
-/// Counts the rows that are gathered for a batch, and makes the batch of their columns.
-pub(crate) struct Gathering {
+/// Counts the rows of the next record batch, and builds it from the columns.
+pub(crate) struct BatchBuilder {
     options: BatchOptions,
     schema: SchemaRef,
     rows: usize,
     bytes: usize,
 }
 
-impl Gathering {
+impl BatchBuilder {
     pub fn new(table: &Table, options: BatchOptions) -> Self {
         let options = BatchOptions {
             max_rows: options.max_rows.max(1),
-            max_bytes: options.max_bytes.clamp(1, MOST_BATCH_BYTES),
+            max_bytes: options.max_bytes.clamp(1, MAX_BATCH_BYTES),
             ..options
         };
         Self { options, schema: arrow_schema(table), rows: 0, bytes: 0 }
     }
 
-    /// The largest value there may be.
+    /// Returns the maximum size of a value.
     pub fn max_value_bytes(&self) -> usize {
-        self.options.max_value_bytes.unwrap_or(MOST_VALUE_BYTES).min(MOST_VALUE_BYTES)
+        self.options.max_value_bytes.unwrap_or(MAX_VALUE_BYTES).min(MAX_VALUE_BYTES)
     }
 
-    /// Whether a row of that many bytes may be.
+    /// Returns an error if a row of `bytes` exceeds the limit.
     #[inline]
     pub fn check_row(&self, bytes: usize) -> Result<(), SourceError> {
         match self.options.max_row_bytes {
@@ -67,7 +69,7 @@ impl Gathering {
         }
     }
 
-    /// Adds a row whose values take that many bytes. True when the batch is full.
+    /// Adds a row whose values take `bytes`. Returns whether the record batch is full.
     #[inline]
     pub fn add(&mut self, bytes: usize) -> bool {
         self.rows += 1;
@@ -75,8 +77,9 @@ impl Gathering {
         self.rows >= self.options.max_rows || self.bytes >= self.options.max_bytes
     }
 
-    /// The rows added since the last time, `None` when there are none. `finish` makes a column's array and keeps buffers of
-    /// up to so many bytes for the next one.
+    /// Returns the rows since the last call, or `None` if there are none. `finish` builds the array
+    /// of a column. Its second argument limits the bytes of the buffers that it allocates for the
+    /// next array.
     pub fn take<C>(
         &mut self,
         columns: &mut [C],
@@ -96,22 +99,23 @@ impl Gathering {
     }
 }
 
-/// Length of a UUID.
+/// Length of a UUID in bytes.
 pub(crate) const UUID_BYTES: i32 = 16;
 
-/// The Arrow schema of a table's batches. Every column is nullable, as in AWS's files.
+/// Returns the Arrow schema of a table's record batches. Every column is nullable, as in AWS's
+/// files.
 pub fn arrow_schema(table: &Table) -> SchemaRef {
-    let of_column = |column: &Column| {
+    let field_of = |column: &Column| {
         let values = field(if column.list { ELEMENT } else { &column.name }, column.parquet);
         if column.list { Field::new_list(&column.name, values, true) } else { values }
     };
-    Arc::new(Schema::new(table.columns.iter().map(of_column).collect::<Vec<_>>()))
+    Arc::new(Schema::new(table.columns.iter().map(field_of).collect::<Vec<_>>()))
 }
 
-/// The name of a list's elements in Parquet's own specification.
+/// The name of a list's elements in Parquet's specification.
 const ELEMENT: &str = "element";
 
-/// The elements of a list.
+/// Returns the field of a list's elements.
 pub(crate) fn element(parquet: ParquetType) -> FieldRef {
     Arc::new(field(ELEMENT, parquet))
 }
@@ -124,7 +128,8 @@ fn field(name: &str, parquet: ParquetType) -> Field {
     }
 }
 
-/// Arrow's name of a type that is more than how it is stored.
+/// Returns the name of the Arrow extension type, if the storage type alone does not identify the
+/// type.
 fn extension(parquet: ParquetType) -> Option<&'static str> {
     match parquet {
         ParquetType::Uuid => Some("arrow.uuid"),

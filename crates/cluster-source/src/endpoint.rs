@@ -1,4 +1,4 @@
-//! Where a server is and how it is trusted.
+//! The address of a server, and the certificates it is verified with.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use tokio::net::TcpStream;
 
 use crate::error::SourceError;
 
-/// Where a server listens and who logs in.
+/// The address of a server, and the user that logs in.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// Host name or address; with TLS, the name the certificate must be for.
+    /// Host name or IP address. With TLS, the certificate must be for this name.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Role to log in as.
+    /// User to log in as.
     pub user: String,
-    /// The role's password.
+    /// The user's password.
     pub password: String,
 }
 
-/// From opening the socket to the end of the login.
-pub(crate) const LOGIN: Duration = Duration::from_secs(15);
+/// Maximum time from opening the socket to the end of the login.
+pub(crate) const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
 
 impl Endpoint {
-    /// A socket to the server, which notices when the server is gone.
+    /// Opens a socket to the server. Keepalive probes detect a server that is gone.
     pub(crate) async fn open(&self) -> io::Result<TcpStream> {
         let socket = TcpStream::connect((self.host.as_str(), self.port)).await?;
         socket.set_nodelay(true)?;
@@ -52,10 +52,10 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// A TLS client that trusts the certificate authorities in `ca_pem`, and only those.
+/// Returns a TLS client that trusts only the certificate authorities in `ca_pem`.
 ///
 /// # Errors
-/// [`SourceError::CertificateAuthorities`] when `ca_pem` holds no certificate or one that can't be read.
+/// [`SourceError::CertificateAuthorities`] if `ca_pem` holds no certificate, or an invalid one.
 pub fn tls(ca_pem: &[u8]) -> Result<ClientConfig, SourceError> {
     fn unreadable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SourceError {
         SourceError::CertificateAuthorities { source: source.into() }

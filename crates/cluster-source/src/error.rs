@@ -1,20 +1,19 @@
-//! What can go wrong while a cluster is read, and the few kinds of it a caller acts on.
+//! The errors of reading a cluster, and the few kinds that a caller acts on.
 //!
-//! No error holds row data: a server's DETAIL, HINT and CONTEXT are dropped, and so is the message of the error classes
-//! that quote values.
+//! No error holds row data. A server's DETAIL, HINT and CONTEXT are dropped, and so is the message
+//! of an error that may quote values. Each engine maps its own errors: see `postgres/failure.rs`
+//! and `mysql/failure.rs`.
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::io;
 
 use export_task::table::Table;
 use export_task::warning::{SkipReason, SkippedTable};
-use tokio_postgres::error::DbError;
 
 /// Why a cluster could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The server can't be reached, is starting or stopping, or the connection was lost.
+    /// The server can't be reached, is starting or stopping, or closed the connection.
     #[error("the database can't be reached")]
     Unavailable {
         /// The cause.
@@ -41,127 +40,128 @@ pub enum SourceError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// No database of those tried lets the user in.
+    /// The user can't connect to any of the databases that were tried.
     #[error("the user can't connect to any of these databases: {tried}")]
     NoDatabase {
-        /// Their names.
+        /// The names of the databases.
         tried: String,
         /// The first refusal.
         #[source]
         source: Option<Box<SourceError>>,
     },
-    /// Tables are made faster than they can be locked.
+    /// Tables are created faster than they can be locked.
     #[error(
         "tables are created or dropped too often to export all of them as they were at one moment; try again later"
     )]
-    Restless,
-    /// The transaction that kept a live database's tables as they were has ended early.
+    TablesKeepChanging,
+    /// The transaction that pinned the tables of a live database has ended early.
     #[error(
         "the transaction that locked the tables of database {database} has ended, so rows may be missing; export again"
     )]
-    Released {
+    PinLost {
         /// The database.
         database: String,
     },
-    /// TLS failed: the certificate doesn't verify, or the server speaks no TLS.
+    /// TLS failed: the certificate can't be verified, or the server does not support TLS.
     #[error("no verified TLS connection to the database")]
     Untrusted {
         /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The certificate authorities given are no certificates.
+    /// The configured certificate authorities are not valid certificates.
     #[error("the certificate authorities can't be read")]
     CertificateAuthorities {
         /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A text value holds bytes that are no valid text.
+    /// A text value holds bytes that are not valid text.
     #[error("{} holds bytes that are not valid text", column.as_deref().unwrap_or("a column"))]
     InvalidText {
-        /// The column, where it is known. A server that converts encodings doesn't say.
+        /// The column, if it is known. A server that converts encodings does not report it.
         column: Option<String>,
     },
-    /// A value is larger than allowed, or than the server can send.
+    /// A value exceeds the configured limit, or what the server can send.
     #[error("{} holds a value that is too large", column.as_deref().unwrap_or("a column"))]
     ValueTooLarge {
-        /// The column, where it is known.
+        /// The column, if it is known.
         column: Option<String>,
     },
-    /// A row is larger than allowed.
-    #[error("a row of {bytes} bytes is larger than {limit} bytes")]
+    /// A row exceeds the configured limit.
+    #[error("a row of {bytes} bytes exceeds the limit of {limit} bytes")]
     RowTooLarge {
-        /// The row's size as sent.
+        /// The size of the row as the server sends it.
         bytes: u64,
-        /// The limit.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// A row is larger than the server can send: about 1 GB.
+    /// A row is larger than the server can send, which is about 1 GB.
     #[error("a row is larger than the database can send")]
     RowUnsendable {
         /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A function that is called to read a value failed.
+    /// A function that the server calls to compute a value failed.
     #[error("the database can't compute a value")]
     UnreadableValue {
         /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The server finds its own copy of the data damaged: a block, an index, a value kept apart from its row.
-    #[error("the database finds its data damaged")]
+    /// The server reports that its own data is corrupted: a block, an index, or a value stored
+    /// outside its row.
+    #[error("the database reports corrupted data")]
     Corrupted {
         /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The server lacks memory, disk space or locks for a statement, which may be otherwise later.
+    /// The server lacks memory, disk space or locks for a statement. A later attempt may succeed.
     #[error("the database lacks memory, disk space or locks")]
     Exhausted {
         /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A table is not what it was when the export was planned, or is gone.
-    #[error("it was altered, renamed or dropped during the export; export it again")]
+    /// A table was altered, renamed or dropped after the export was planned.
+    #[error("the table was altered, renamed or dropped during the export; export it again")]
     Changed {
         /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A date, with or without a time, is zero or not in the calendar.
+    /// A date, with or without a time, is zero or does not exist in the calendar.
     #[error("column {column} holds a zero or impossible date")]
     NoInstant {
         /// The column.
         column: String,
     },
-    /// A value has no equal in the type the column becomes: an infinity, a NaN, 24:00.
+    /// The column's Parquet type has no equivalent of a value, such as an infinity, a NaN or 24:00.
     #[error("column {column} holds a value that {parquet} can't express")]
     Unrepresentable {
         /// The column.
         column: String,
-        /// What it becomes.
+        /// The Parquet type of the column.
         parquet: Cow<'static, str>,
     },
-    /// The bytes of a value are not what its type allows.
-    #[error("column {column} holds bytes that are no {decode} value")]
+    /// The bytes of a value are not valid for its type.
+    #[error("column {column} holds bytes that are not a valid {decode} value")]
     Malformed {
         /// The column.
         column: String,
-        /// How it was decoded.
+        /// The name of the decoder ([`Column::decode`](export_task::table::Column::decode)).
         decode: &'static str,
     },
-    /// The server sent what its protocol doesn't allow, or ended early.
-    #[error("the database broke its protocol: {0}")]
+    /// The server's answer violates its protocol, or ends early.
+    #[error("the database violated its protocol: {0}")]
     Protocol(&'static str),
-    /// A plan names what this version can't read.
-    #[error("the plan can't be read: {0}")]
+    /// A plan is invalid, or was written by another version of this program.
+    #[error("invalid plan: {0}")]
     Plan(String),
     /// Any other failure of a query.
-    #[error("the database failed a query")]
+    #[error("a query failed in the database")]
     Query {
         /// The cause.
         #[source]
@@ -169,25 +169,25 @@ pub enum SourceError {
     },
 }
 
-/// What a caller does about an error.
+/// How a caller handles an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Try again on a new connection.
+    /// Retry on a new connection.
     Unavailable,
-    /// Try again later, with fewer connections.
+    /// Retry later, with fewer connections.
     Throttled,
-    /// Stop: a person must grant something.
+    /// Stop: a person must grant a privilege.
     AccessDenied,
     /// Stop: the data can't be exported.
     Unsupported,
-    /// Leave the table out and say why.
+    /// Leave the table out and report the reason.
     Skip(SkipReason),
-    /// Stop: nothing known helps.
+    /// Stop: no remedy is known.
     Internal,
 }
 
 impl SourceError {
-    /// What a caller does about it.
+    /// Returns how a caller handles the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unavailable { .. } | Self::Exhausted { .. } => ErrorKind::Unavailable,
@@ -205,14 +205,16 @@ impl SourceError {
             | Self::Malformed { .. }
             | Self::Protocol(_)
             | Self::Plan(_)
-            | Self::Restless
-            | Self::Released { .. }
+            | Self::TablesKeepChanging
+            | Self::PinLost { .. }
             | Self::Query { .. } => ErrorKind::Internal,
         }
     }
 
-    /// The table it happened on, when that is to be left out. Who may connect and is refused lacks a privilege on what the table
-    /// is read with.
+    /// Returns `table` as a skipped one if the error means that it must be left out.
+    ///
+    /// A refused access counts as well: after a successful login it means that a privilege on the
+    /// table is missing.
     pub fn skips(&self, table: &Table) -> Option<SkippedTable> {
         let reason = match self.kind() {
             ErrorKind::Skip(reason) => reason,
@@ -220,98 +222,6 @@ impl SourceError {
             _ => return None,
         };
         let message = format!("The table was left out: {self}.");
-        Some(SkippedTable { message, target: table.target(), reason })
-    }
-}
-
-/// A server's error without anything that may quote a row.
-#[derive(Debug, thiserror::Error)]
-#[error("SQLSTATE {code}: {message}")]
-struct ServerError {
-    code: String,
-    message: String,
-}
-
-/// Classes, and conditions, of the server's own whose messages quote names and settings at most. Data exceptions, integrity
-/// violations and syntax errors quote values, and nobody knows what functions of the user's own raise.
-const SPEAKING: &[&str] = &[
-    "08", "0A", "25", "26", "28", "3D", "3F", "40", "42501", "42703", "42704", "42883", "42P01", "53", "54", "55",
-    "57", "58", "XX",
-];
-
-/// Classes that say that a statement of ours, or the server, is wrong.
-const OURS: &[&str] = &["0A", "21", "25", "26", "34", "3D", "3F", "42", "54", "55", "72", "XX"];
-
-impl From<&DbError> for ServerError {
-    fn from(error: &DbError) -> Self {
-        let code = error.code().code().to_owned();
-        let speaks = SPEAKING.iter().any(|class| code.starts_with(class));
-        let message = if speaks { error.message() } else { "message withheld, it may quote data" };
-        Self { code, message: message.to_owned() }
-    }
-}
-
-impl SourceError {
-    /// An error of PostgreSQL while a table is read. Functions that are called for it may be written wrongly themselves, so
-    /// only what would say that the table or a column is gone, or a right is missing, is about the statement.
-    pub(crate) fn of_reading(error: tokio_postgres::Error) -> Self {
-        match error.as_db_error().map(|server| (server, server.code().code())) {
-            Some((server, code)) if code.starts_with("42") && !["42501", "42703", "42P01"].contains(&code) => {
-                Self::UnreadableValue { source: Box::new(ServerError::from(server)) }
-            }
-            _ => error.into(),
-        }
-    }
-}
-
-impl From<tokio_postgres::Error> for SourceError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        match error.as_db_error() {
-            Some(server) => from_server(server),
-            None => from_driver(error),
-        }
-    }
-}
-
-fn from_server(error: &DbError) -> SourceError {
-    let source: Box<dyn Error + Send + Sync> = Box::new(ServerError::from(error));
-    let code = error.code().code();
-    match code {
-        "53300" => SourceError::Throttled { source },
-        // Retrying would meet the same limit.
-        "53400" => SourceError::Limited { message: error.message().to_owned() },
-        // A byte sequence that is invalid, or has no equivalent in UTF-8.
-        "22021" | "22P05" => SourceError::InvalidText { column: None },
-        // The buffer that rows are gathered in. Its message comes in the server's language.
-        "54000" if error.routine() == Some("enlargeStringInfo") => SourceError::RowUnsendable { source },
-        // The text form of a value passes the server's own limit.
-        "54000" => SourceError::ValueTooLarge { column: None },
-        "42501" => SourceError::AccessDenied { source },
-        // Data, and indexes.
-        "XX001" | "XX002" => SourceError::Corrupted { source },
-        // Lock not available, query canceled (by an administrator: we set no timeout).
-        "55P03" | "57014" => SourceError::Unavailable { source },
-        _ => match code.get(..2) {
-            Some("28") => SourceError::AccessDenied { source },
-            // Connection, transaction rollback, resources, operator intervention, I/O.
-            Some("08" | "40" | "53" | "57" | "58") => SourceError::Unavailable { source },
-            Some(class) if OURS.contains(&class) => SourceError::Query { source },
-            // Data exceptions, and what functions of the user's own raise: a cast, a column computed when it is read.
-            _ => SourceError::UnreadableValue { source },
-        },
-    }
-}
-
-fn from_driver(error: tokio_postgres::Error) -> SourceError {
-    let io = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    if io.and_then(io::Error::get_ref).is_some_and(|cause| cause.is::<rustls::Error>()) {
-        SourceError::Untrusted { source: Box::new(error) }
-    } else if io.is_some() || error.is_closed() {
-        SourceError::Unavailable { source: Box::new(error) }
-    } else if error.to_string().starts_with("error performing TLS handshake") {
-        // The server speaks no TLS. The driver has no public kind to tell.
-        SourceError::Untrusted { source: Box::new(error) }
-    } else {
-        SourceError::Query { source: Box::new(error) }
+        Some(SkippedTable::new(table, reason, message))
     }
 }

@@ -1,5 +1,6 @@
-//! A server that others write to, read as it was at one moment. PostgreSQL's connections share a snapshot; MySQL's writers are
-//! stopped while the connections that will read begin. A clone needs nothing of this: nobody writes to it.
+//! Reads a server as it was at one moment while others write to it. On PostgreSQL, connections
+//! share a snapshot. On MySQL, writers are stopped while the reading connections begin their
+//! transactions. A clone needs none of this, because nobody writes to it.
 
 use export_task::export_only::ExportOnly;
 
@@ -7,57 +8,59 @@ use crate::error::SourceError;
 use crate::source::Source;
 use crate::{mysql, postgres};
 
-/// Holds a server still until it is dropped: all connections of [`Source::reader`] of [`Live::source`] see the same rows. The
-/// tables are neither rewritten nor altered meanwhile, where the server can keep others from it.
+/// A live server, pinned at one moment until this is dropped. All connections from
+/// [`Source::reader`] of [`Live::source`] see the same rows. Where the server can prevent it,
+/// nobody rewrites or alters the tables meanwhile.
 pub struct Live {
     source: Source,
     notes: Vec<String>,
-    hold: Hold,
+    pin: Pin,
 }
 
-enum Hold {
-    Postgres(postgres::Hold),
-    /// Nothing is asked of the connection: it keeps others from altering tables until it is dropped.
-    Mysql(#[allow(dead_code, reason = "held, not used")] Box<mysql::Connection>),
+enum Pin {
+    Postgres(postgres::Pin),
+    /// The connection keeps others from altering tables until it is dropped.
+    Mysql(#[allow(dead_code, reason = "kept open, not used")] Box<mysql::Connection>),
 }
 
 impl Live {
-    /// Locks the tables of every selected database against changes other than of rows, and takes a snapshot. On MySQL, opens the
-    /// connections that `readers` will read with.
+    /// Locks the tables of every selected database against all changes except those of rows, and
+    /// takes a snapshot. On MySQL, also opens `readers` connections that will read.
     ///
     /// # Errors
     /// [`SourceError`].
-    pub async fn hold(source: Source, only: &ExportOnly, readers: u32) -> Result<Self, SourceError> {
+    pub async fn pin(source: Source, only: &ExportOnly, readers: u32) -> Result<Self, SourceError> {
         Ok(match source {
             Source::Postgres(source) => {
-                let (source, hold) = postgres::Hold::take(source, only).await?;
-                Self { source: Source::Postgres(source), notes: Vec::new(), hold: Hold::Postgres(hold) }
+                let (source, pin) = postgres::Pin::take(source, only).await?;
+                Self { source: Source::Postgres(source), notes: Vec::new(), pin: Pin::Postgres(pin) }
             }
             Source::Mysql(source) => {
-                let mysql::Held { source, lock, notes } = mysql::hold(source, only, readers).await?;
-                Self { source: Source::Mysql(source), notes, hold: Hold::Mysql(Box::new(lock)) }
+                let mysql::Pinned { source, lock, notes } = mysql::pin(source, only, readers).await?;
+                Self { source: Source::Mysql(source), notes, pin: Pin::Mysql(Box::new(lock)) }
             }
         })
     }
 
-    /// Whether everything has been held still since. What was read before is right only if it has. A connection of MySQL that
-    /// is lost tells by itself, because no other can take its place.
+    /// Returns an error if the server is not pinned any more. Rows that were read are consistent
+    /// only if it still is. On MySQL there is nothing to check: a lost connection is never
+    /// replaced, so reading from it fails.
     ///
     /// # Errors
-    /// [`SourceError::Released`] when it hasn't.
+    /// [`SourceError::PinLost`] if a transaction has ended.
     pub async fn check(&self) -> Result<(), SourceError> {
-        match &self.hold {
-            Hold::Postgres(hold) => hold.check().await,
-            Hold::Mysql(_) => Ok(()),
+        match &self.pin {
+            Pin::Postgres(pin) => pin.check().await,
+            Pin::Mysql(_) => Ok(()),
         }
     }
 
-    /// What is not read as it was at that moment, in sentences for a person.
+    /// Returns notes for a person: sentences on data that is not read as of that moment.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// The server as it was then.
+    /// Returns the server as it was at that moment.
     pub fn source(&self) -> &Source {
         &self.source
     }

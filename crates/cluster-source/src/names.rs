@@ -1,14 +1,14 @@
-//! Names that can't be exported, for any engine.
+//! Names that can't be exported, for every engine.
 
 use export_task::limits;
 use export_task::table::Table;
 use export_task::warning::SkipReason;
 
-/// Why a table can't be exported that is called as it is or has the columns it has.
+/// Returns why a table can't be exported because of its names or its columns, if that is so.
 pub(crate) fn skip(table: &Table) -> Option<(SkipReason, String)> {
-    for (what, name) in [("table", &table.name), ("schema", &table.schema), ("database", &table.database)] {
+    for (kind, name) in [("table", &table.name), ("schema", &table.schema), ("database", &table.database)] {
         if name.contains('/') {
-            let message = format!("The name of the {what} contains a slash. Rename the {what}.");
+            let message = format!("The name of the {kind} contains a slash. Rename the {kind}.");
             return Some((SkipReason::UnsupportedTableName, message));
         }
     }

@@ -1,21 +1,25 @@
 //! Aurora PostgreSQL, server versions 11 and later.
 //!
-//! Rows come by `COPY (SELECT …) TO STDOUT (FORMAT BINARY)` and are decoded straight into the buffers of Arrow arrays.
-//! Numbers, booleans and `bytea` keep their type; everything else becomes the text the server itself prints under fixed
-//! session settings. The frequent types are printed here, the rest is cast to `text` by the server.
+//! Rows are read with `COPY (SELECT …) TO STDOUT (FORMAT BINARY)` and decoded straight into the
+//! buffers of Arrow arrays. Numbers, booleans and `bytea` keep their type. Everything else becomes
+//! the text that the server prints under fixed session settings. The frequent types are printed
+//! here; the server converts the rest to text.
 //!
 //! # Layout
 //!
 //! * `connect`: connections and their session settings.
-//! * `catalog`: tables, columns, what is skipped and why; `columns` is how one column is described and read.
-//! * `count`: how many rows a relation has.
-//! * `hold`: locks and snapshots of a server that others write to.
+//! * `catalog`: tables, and the reasons for skipping them; `columns`: how one column is described
+//!   and read.
+//! * `count`: counts the rows of a relation.
+//! * `failure`: what the server's errors mean, by SQLSTATE code.
 //! * `partition`: ranges of about equal size that together cover every row once.
-//! * `profile`: what the server says of a table as a whole.
-//! * `sql`: quoting, and the one statement that reads rows.
-//! * `coalesce`: the messages of rows, joined before they reach the client library.
-//! * `stream`: the statement's output as record batches; `copy_binary` is its framing, `batch` gathers rows.
-//! * `types`: column builders; one file per natively decoded type.
+//! * `pin`: locks and snapshots of a server that others write to.
+//! * `profile`: profiles of tables, which the server computes.
+//! * `sql`: quoting, and the only statement that reads rows.
+//! * `coalesce`: joins the messages of rows before they reach the client library.
+//! * `stream`: the statement's output as record batches; `copy_binary` parses its framing, `batch`
+//!   builds the batches.
+//! * `types`: column builders, one module per family of types.
 
 mod batch;
 mod catalog;
@@ -24,8 +28,9 @@ mod columns;
 mod connect;
 mod copy_binary;
 mod count;
-mod hold;
+mod failure;
 mod partition;
+mod pin;
 mod profile;
 mod sql;
 mod stream;
@@ -35,7 +40,7 @@ pub use batch::Batcher;
 pub use catalog::{Catalog, FoundRelation, FoundTable, Key, catalog};
 pub use connect::{Connection, Source, databases, max_connections, powerful_role};
 pub use count::count;
-pub use hold::Hold;
 pub use partition::{Slicing, partitions};
+pub use pin::Pin;
 pub use profile::{form, listed, profile};
 pub use stream::{Batches, read};

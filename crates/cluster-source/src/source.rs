@@ -1,4 +1,4 @@
-//! One interface for every engine. Each variant only passes on to its engine's module.
+//! One interface for every engine. Each variant only delegates to its engine's module.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -29,8 +29,9 @@ pub enum Source {
 }
 
 impl Source {
-    /// A source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted and the server's
-    /// certificate and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
+    /// Returns a source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is
+    /// encrypted, and the server's certificate and host name are verified. Without one nothing is
+    /// encrypted: use that only for servers on the same machine.
     pub fn new(engine: Engine, endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
         match engine {
             Engine::Postgresql => Self::Postgres(postgres::Source::new(endpoint, tls)),
@@ -38,7 +39,7 @@ impl Source {
         }
     }
 
-    /// The engine.
+    /// Returns the engine.
     pub fn engine(&self) -> Engine {
         match self {
             Self::Postgres(_) => Engine::Postgresql,
@@ -46,7 +47,8 @@ impl Source {
         }
     }
 
-    /// How a column that has a form in the files is compared, `None` where its type can't have become that.
+    /// Returns how a column is compared whose values have the form `form` in the files, or `None`
+    /// if the column's type can't have that form.
     pub fn form(&self, column: &ListedColumn, form: Form, list: bool) -> Option<Form> {
         match self {
             Self::Postgres(_) => postgres::form(column, form, list),
@@ -54,7 +56,7 @@ impl Source {
         }
     }
 
-    /// The same, which tries these databases of PostgreSQL too when any will do.
+    /// Adds databases that [`Source::connect`] tries on PostgreSQL when no database is given.
     #[must_use]
     pub fn knowing(self, databases: Vec<String>) -> Self {
         match self {
@@ -63,8 +65,8 @@ impl Source {
         }
     }
 
-    /// A role of PostgreSQL whose powers the user has and no export needs: a superuser, or one that may read or write the
-    /// server's files or run programs there.
+    /// Returns a PostgreSQL role whose powers the user has and no export needs: a superuser, or a
+    /// role that may read or write the server's files or run programs there.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -75,10 +77,10 @@ impl Source {
         }
     }
 
-    /// Connects to a database, or, for `None`, to any that lets the user in.
+    /// Connects to `database`. For `None`, connects to any database that accepts the user.
     ///
     /// # Errors
-    /// [`SourceError`]: of kind unavailable, throttled, or access denied.
+    /// [`SourceError`] of kind unavailable, throttled, or access denied.
     pub async fn connect(&self, database: Option<&str>) -> Result<Connection, SourceError> {
         Ok(match self {
             Self::Postgres(source) => Connection::Postgres(match database {
@@ -89,10 +91,11 @@ impl Source {
         })
     }
 
-    /// A connection to read rows of a database with: on a server that is held still, one that sees the moment it is held at.
+    /// Returns a connection that reads rows of a database. On a pinned server it sees the moment
+    /// that the server is pinned at.
     ///
     /// # Errors
-    /// [`SourceError`]: of kind unavailable, throttled, or access denied.
+    /// [`SourceError`] of kind unavailable, throttled, or access denied.
     pub async fn reader(&self, database: &str) -> Result<Connection, SourceError> {
         Ok(match self {
             Self::Postgres(source) => Connection::Postgres(source.connect(database).await?),
@@ -101,7 +104,8 @@ impl Source {
     }
 }
 
-/// A connection to one database. Dropping it closes the socket, which ends whatever the server is doing for it.
+/// A connection to one database. Dropping it closes the socket, which ends the server's work for
+/// it.
 pub enum Connection {
     /// To Aurora PostgreSQL.
     Postgres(postgres::Connection),
@@ -110,12 +114,13 @@ pub enum Connection {
 }
 
 impl Connection {
-    /// Whether it reads tables of every database, and goes on after the error of one: on MySQL, where statements name databases.
+    /// Returns whether the connection can read tables of every database, and stays usable after an
+    /// error of one table. That is so on MySQL, where statements name databases.
     pub fn serves_all(&self) -> bool {
         matches!(self, Self::Mysql(_))
     }
 
-    /// The databases that hold a user's data, by name.
+    /// Returns the databases that hold a user's data, ordered by name.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -126,7 +131,7 @@ impl Connection {
         }
     }
 
-    /// Connections the server allows.
+    /// Returns the number of connections that the server allows.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -137,8 +142,9 @@ impl Connection {
         }
     }
 
-    /// Reads the catalog of the connection's database. `selects` says by schema and table name what is wanted; anything
-    /// else is neither returned nor reported; `types` what columns become.
+    /// Reads the catalog of a database, which is the connection's database on PostgreSQL. `selects`
+    /// takes a schema and a table name and returns whether the table is wanted. Other tables are
+    /// neither returned nor reported. `types` determines the Parquet types of columns.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -162,25 +168,26 @@ impl Connection {
         }
     }
 
-    /// Cuts a table into partitions of about `target_bytes`, in the order of batch and index.
+    /// Divides a table into partitions of about `target_bytes`, ordered by batch_index and
+    /// partition_index.
     ///
     /// # Errors
     /// [`SourceError`].
     pub async fn partitions(&mut self, found: &FoundTable, target_bytes: u64) -> Result<Vec<Partition>, SourceError> {
         match (self, found) {
             (Self::Postgres(connection), FoundTable::Postgres(found)) => {
-                let slicing = postgres::Slicing::of_server(connection.server_version());
+                let slicing = postgres::Slicing::from_server_version(connection.server_version());
                 postgres::partitions(connection, found, slicing, target_bytes).await
             }
             (Self::Mysql(connection), FoundTable::Mysql(found)) => {
                 mysql::partitions(connection, found, target_bytes).await
             }
-            _ => Err(SourceError::Plan("a table of another engine".to_owned())),
+            _ => Err(SourceError::Plan("the table belongs to another engine".to_owned())),
         }
     }
 
-    /// The tables of a database, which is the connection's own on PostgreSQL, by queries that share nothing with
-    /// [`Connection::catalog`].
+    /// Lists the tables of a database, which is the connection's database on PostgreSQL. The
+    /// queries share no code with [`Connection::catalog`], because they serve to check it.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -191,7 +198,7 @@ impl Connection {
         }
     }
 
-    /// What the server says of a table, computed on the server.
+    /// Returns the profile of a table, which the server computes.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -202,7 +209,8 @@ impl Connection {
         }
     }
 
-    /// Has the server count a relation's rows in one statement. `None` when that takes longer than `within`.
+    /// Counts a relation's rows on the server in one statement. Returns `None` if that takes longer
+    /// than `within`.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -215,11 +223,13 @@ impl Connection {
 
     /// Starts reading the rows of a partition.
     ///
-    /// The connection must stay until the stream has ended. If the stream is dropped before, the connection is of no further use
-    /// unless it [serves all](Self::serves_all): drop both.
+    /// The connection must live until the stream ends. If the stream is dropped earlier, the
+    /// connection can't be used any more unless it [serves all](Self::serves_all) databases: drop
+    /// both.
     ///
     /// # Errors
-    /// [`SourceError`], from here or from the stream. A stream that ends without an error has given every row.
+    /// [`SourceError`], from this call or from the stream. A stream that ends without an error has
+    /// returned every row.
     pub async fn read(
         &mut self,
         table: &Table,
@@ -235,16 +245,16 @@ impl Connection {
     }
 }
 
-/// What a database holds.
+/// The tables of a database.
 #[derive(Debug)]
 pub struct Catalog {
-    /// Tables that can be exported, by schema and name.
+    /// Tables that can be exported, ordered by schema and name.
     pub tables: Vec<FoundTable>,
-    /// Selected tables that can't, with the reason.
+    /// Selected tables that can't be exported, with the reason.
     pub skipped: Vec<SkippedTable>,
 }
 
-/// A table that can be exported, with what its engine knows about cutting it.
+/// A table that can be exported, with what its engine knows about dividing it.
 #[derive(Clone, Debug)]
 pub enum FoundTable {
     /// In Aurora PostgreSQL.
@@ -254,7 +264,7 @@ pub enum FoundTable {
 }
 
 impl FoundTable {
-    /// The table. Its id is 0 until the planner numbers it, as is that in its partitions.
+    /// Returns the table. Its id, and that in its partitions, is 0 until the planner numbers it.
     pub fn table(&self) -> &Table {
         match self {
             Self::Postgres(found) => &found.table,
@@ -262,15 +272,15 @@ impl FoundTable {
         }
     }
 
-    /// The table alone.
-    pub(crate) fn into_table(self) -> Table {
+    /// Returns the table alone.
+    pub fn into_table(self) -> Table {
         match self {
             Self::Postgres(found) => found.table,
             Self::Mysql(found) => found.table,
         }
     }
 
-    /// Size on disk, or the server's estimate of it.
+    /// Returns the size on disk, or the server's estimate of it.
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Postgres(found) => found.relations.iter().map(|relation| relation.bytes).sum(),
@@ -288,7 +298,7 @@ pub enum Batches<'a> {
 }
 
 impl Batches<'_> {
-    /// Bytes of row data received so far.
+    /// Returns the number of bytes of row data received so far.
     pub fn bytes_read(&self) -> u64 {
         match self {
             Self::Postgres(batches) => batches.bytes_read(),

@@ -1,5 +1,5 @@
-//! The values of one column on their way into an Arrow array, for any engine. Decoders append to the buffers that become the
-//! array, so no value is allocated or copied by itself.
+//! The buffers of one column, for every engine. Decoders append to the buffers that become the
+//! Arrow array, so there is no allocation or copy per value.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use export_task::table::ParquetType;
 
 use crate::batch::{UUID_BYTES, data_type};
 
-/// Buffers by what they are made of.
+/// The buffers of one column, by the type of their items.
 pub(crate) enum Values {
     Bool(BooleanBufferBuilder),
     I8(Vec<i8>),
@@ -31,7 +31,7 @@ pub(crate) enum Values {
     Uuid(Vec<u8>),
 }
 
-/// The bytes of a text column are no UTF-8.
+/// The bytes of a text column are not UTF-8.
 pub(crate) struct InvalidText;
 
 impl Values {
@@ -62,7 +62,7 @@ impl Values {
         }
     }
 
-    /// Appends what stands for a missing value and returns how many bytes it takes.
+    /// Appends a placeholder for NULL and returns the number of bytes it takes.
     #[inline]
     pub fn append_null(&mut self) -> usize {
         match self {
@@ -83,21 +83,21 @@ impl Values {
             Self::F64(values) => push(values, 0.0),
             Self::Uuid(values) => push_uuid(values, &[0; 16]),
             Self::Bytes { ends, bytes } => {
-                // `end` has checked the last end, which this repeats.
+                // The offset is that of the previous value, which `end` has checked.
                 push(ends, i32::try_from(bytes.len()).unwrap_or(i32::MAX))
             }
         }
     }
 
-    /// The array of everything appended since the last time, of a column that becomes `parquet`. Buffers for the next one
-    /// are allocated as large as this one's, up to `keep` bytes.
+    /// Returns the array of all values since the last call, with the Arrow type of `parquet`.
+    /// Allocates buffers of the same size for the next array, up to `keep` bytes.
     pub fn finish(
         &mut self,
         parquet: ParquetType,
         nulls: Option<NullBuffer>,
         keep: usize,
     ) -> Result<ArrayRef, InvalidText> {
-        let of_type = data_type(parquet);
+        let data_type = data_type(parquet);
         Ok(match self {
             Self::Bool(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
             Self::I8(values) => Arc::new(Int8Array::new(scalars(values), nulls)),
@@ -105,17 +105,17 @@ impl Values {
             Self::I32(values) => match parquet {
                 ParquetType::Int32 => Arc::new(Int32Array::new(scalars(values), nulls)),
                 ParquetType::Date => Arc::new(Date32Array::new(scalars(values), nulls)),
-                _ => Arc::new(Decimal32Array::new(scalars(values), nulls).with_data_type(of_type)),
+                _ => Arc::new(Decimal32Array::new(scalars(values), nulls).with_data_type(data_type)),
             },
             Self::I64(values) => match parquet {
                 ParquetType::Int64 => Arc::new(Int64Array::new(scalars(values), nulls)),
                 ParquetType::TimeMicros => Arc::new(Time64MicrosecondArray::new(scalars(values), nulls)),
                 ParquetType::TimestampMicros | ParquetType::LocalTimestampMicros => {
-                    Arc::new(TimestampMicrosecondArray::new(scalars(values), nulls).with_data_type(of_type))
+                    Arc::new(TimestampMicrosecondArray::new(scalars(values), nulls).with_data_type(data_type))
                 }
-                _ => Arc::new(Decimal64Array::new(scalars(values), nulls).with_data_type(of_type)),
+                _ => Arc::new(Decimal64Array::new(scalars(values), nulls).with_data_type(data_type)),
             },
-            Self::I128(values) => Arc::new(Decimal128Array::new(scalars(values), nulls).with_data_type(of_type)),
+            Self::I128(values) => Arc::new(Decimal128Array::new(scalars(values), nulls).with_data_type(data_type)),
             Self::U8(values) => Arc::new(UInt8Array::new(scalars(values), nulls)),
             Self::U16(values) => Arc::new(UInt16Array::new(scalars(values), nulls)),
             Self::U32(values) => Arc::new(UInt32Array::new(scalars(values), nulls)),
@@ -131,13 +131,15 @@ impl Values {
                 let mut next_ends = Vec::with_capacity(ends.len());
                 next_ends.push(0);
                 let ends = OffsetBuffer::new(std::mem::replace(ends, next_ends).into());
-                // A little more room than last time, so that a slightly longer batch doesn't grow its buffer.
+                // The next buffer is a little larger, so that a slightly longer batch does not have
+                // to grow it.
                 let room = (bytes.len() + bytes.len() / 8).min(keep);
                 let bytes = Buffer::from_vec(std::mem::replace(bytes, Vec::with_capacity(room)));
                 if parquet == ParquetType::Binary {
                     Arc::new(BinaryArray::new(ends, bytes, nulls))
                 } else {
-                    // Offsets and nulls fit by construction, so all this can find is text that is no UTF-8.
+                    // Offsets and nulls fit by construction, so the only possible error is text
+                    // that is not UTF-8.
                     Arc::new(StringArray::try_new(ends, bytes, nulls).map_err(|_| InvalidText)?)
                 }
             }
@@ -145,22 +147,22 @@ impl Values {
     }
 }
 
-/// Appends a value and returns how many bytes it takes.
+/// Appends a value and returns the number of bytes it takes.
 #[inline]
 pub(crate) fn push<T>(values: &mut Vec<T>, value: T) -> usize {
     values.push(value);
     size_of::<T>()
 }
 
-/// Appends a UUID and returns how many bytes it takes.
+/// Appends a UUID and returns the number of bytes it takes.
 #[inline]
 pub(crate) fn push_uuid(values: &mut Vec<u8>, value: &[u8; 16]) -> usize {
     values.extend_from_slice(value);
     value.len()
 }
 
-/// Ends the value that was appended to `bytes` from `start`, and returns how many bytes it takes; `None` when there are
-/// more bytes than offsets can express.
+/// Ends the value that was appended to `bytes` from `start`, and returns the number of bytes it
+/// takes. Returns `None` if the buffer is larger than offsets can express.
 #[inline]
 pub(crate) fn end(ends: &mut Vec<i32>, bytes: &[u8], start: usize) -> Option<usize> {
     ends.push(i32::try_from(bytes.len()).ok()?);

@@ -1,5 +1,5 @@
-//! The error a Lambda answers with. Its `errorType` is a stable name that the state machine's retriers and catchers match,
-//! so it is chosen here and never derived from a Rust type.
+//! The error that a Lambda answers with. The retriers and catchers of the state machine match its
+//! `errorType`. So the name is chosen here and never derived from a Rust type.
 
 use std::error::Error;
 
@@ -11,26 +11,26 @@ use export_task::error::ApiError;
 use export_task::failure::Failure;
 use lambda_runtime::Diagnostic;
 
-/// The stable names. The state machine's README says which are retried.
+/// The stable names. `statemachine/README.md` says which of them are retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// An error of the API, under the API's code.
+    /// An error of the API. Its name is the API's code.
     Api(&'static str),
-    /// The clone doesn't answer. Retried.
+    /// The clone does not answer. Retried.
     SourceUnavailable,
     /// The clone refuses more connections. Retried.
     SourceThrottled,
-    /// S3 asks for less. Retried.
+    /// S3 throttles the requests. Retried.
     DestinationThrottled,
     /// An AWS service throttles, times out or fails. Retried.
     ServiceUnavailable,
-    /// A caller canceled the task.
+    /// The task was canceled.
     ExportCanceled,
     /// The clone refuses the login.
     SourceAccessDenied,
     /// S3 or KMS refuses the export role.
     DestinationDenied,
-    /// Role, bucket, key or cluster can't be used.
+    /// The role, the bucket, the key or the cluster can't be used.
     PreconditionFailed,
     /// The clone can't be made.
     CloneFailed,
@@ -38,12 +38,12 @@ pub enum ErrorKind {
     PlanIncomplete,
     /// The data can't be exported.
     DataUnsupported,
-    /// Everything else.
+    /// Any other error.
     InternalFailure,
 }
 
 impl ErrorKind {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::Api(code) => code,
@@ -62,7 +62,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the step may succeed when it is tried again.
+    /// Returns whether a retry of the step may succeed.
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
@@ -71,7 +71,7 @@ impl ErrorKind {
     }
 }
 
-/// An error of a step: its stable name, a sentence for a person, and what caused it.
+/// The error of a step: a stable name, a message for people and the cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StepError {
@@ -83,12 +83,12 @@ pub struct StepError {
 }
 
 impl StepError {
-    /// An error without an underlying one.
+    /// Returns an error without a cause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
-    /// An error with the one that caused it.
+    /// Returns an error with its cause.
     pub fn caused(
         kind: ErrorKind,
         message: impl Into<String>,
@@ -97,23 +97,24 @@ impl StepError {
         Self { kind, message: message.into(), source: Some(source.into()) }
     }
 
-    /// `InternalFailure`.
+    /// Returns an `InternalFailure`.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InternalFailure, message)
     }
 
-    /// `PreconditionFailed` with a message of the user guide.
+    /// Returns a `PreconditionFailed` with a message of the user guide.
     pub fn precondition(failure: &Failure) -> Self {
         Self::new(ErrorKind::PreconditionFailed, failure.to_string())
     }
 
-    /// `ExportCanceled`.
+    /// Returns an `ExportCanceled`.
     pub fn canceled() -> Self {
         Self::new(ErrorKind::ExportCanceled, "The export task was canceled.")
     }
 
-    /// An AWS call that failed, retryable if the service or the network was at fault.
-    pub fn aws<E>(what: &str, error: SdkError<E, HttpResponse>) -> Self
+    /// Returns the error of a failed AWS call. It is `ServiceUnavailable` if the service or the
+    /// network was at fault, else `InternalFailure`.
+    pub fn aws<E>(context: &str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
@@ -123,23 +124,23 @@ impl StepError {
             (Some(code), None) => code.to_owned(),
             _ => error.to_string(),
         };
-        Self::caused(kind, format!("{what}: {detail}"), error)
+        Self::caused(kind, format!("{context}: {detail}"), error)
     }
 
-    /// The same error with what it is about in front of its message.
+    /// Returns the same error with `context` in front of its message.
     #[must_use]
-    pub fn about(mut self, what: &str) -> Self {
-        self.message = format!("{what}: {}", self.message);
+    pub fn context(mut self, context: &str) -> Self {
+        self.message = format!("{context}: {}", self.message);
         self
     }
 
-    /// Returns every message from this error to its root, for logs.
+    /// Returns the messages of this error and of all its causes, for logs.
     pub fn chain(&self) -> String {
         chain(self)
     }
 }
 
-/// Returns every message from an error to its root, for logs.
+/// Returns the messages of an error and of all its causes, for logs.
 pub fn chain(error: &dyn Error) -> String {
     let mut last = error.to_string();
     let mut text = last.clone();
@@ -157,7 +158,8 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Whether an AWS call failed for a reason that passes: throttling, a server error, a timeout, a lost connection.
+/// Returns whether the reason of a failed AWS call is temporary: throttling, a server error, a
+/// timeout or a lost connection.
 pub fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
@@ -168,6 +170,25 @@ pub fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) 
             throttled || e.raw().status().is_server_error()
         }
         _ => false,
+    }
+}
+
+/// Returns the answer of an AWS call, or `None` if what the call names does not exist.
+///
+/// # Errors
+/// Those of [`StepError::aws`] for any other error of the call.
+pub fn found<T, E>(
+    answer: Result<T, SdkError<E, HttpResponse>>,
+    is_missing: impl FnOnce(&E) -> bool,
+    context: &str,
+) -> Result<Option<T>, StepError>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(e) if e.as_service_error().is_some_and(is_missing) => Ok(None),
+        Err(e) => Err(StepError::aws(context, e)),
     }
 }
 
@@ -192,8 +213,8 @@ impl From<DestinationError> for StepError {
 
 impl From<serde_json::Error> for StepError {
     fn from(error: serde_json::Error) -> Self {
-        // serde_json quotes the offending value, which may come from a document with names but never with rows.
-        Self::caused(ErrorKind::InternalFailure, "a document between two steps can't be read or written", error)
+        // serde_json quotes the invalid value. These documents hold names, never rows.
+        Self::caused(ErrorKind::InternalFailure, "a document that travels between two steps is invalid", error)
     }
 }
 

@@ -1,4 +1,5 @@
-//! S3 as the user's export role: everything in the user's bucket is read and written through this client and no other.
+//! S3 with the permissions of the user's export role. Everything in the user's bucket is read and
+//! written through this client.
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -13,17 +14,18 @@ use serde_json::json;
 use crate::clients;
 use crate::error::StepError;
 
-/// Assumes the task's export role, with a session policy cut to the task's directory of the task's bucket. The session lasts
-/// an hour (the most a role may give another), longer than any invocation.
+/// Assumes the task's export role, with a session policy that allows only the task's directory of
+/// the task's bucket. The session lasts an hour, the maximum for a role that assumes another role.
+/// That is longer than any invocation.
 ///
 /// # Errors
-/// The STS error, for the caller to tell apart.
+/// The error of STS, because callers report it differently.
 pub async fn assume(
     config: &SdkConfig,
     task: &TaskRef,
 ) -> Result<aws_sdk_s3::Client, Box<SdkError<AssumeRoleError, HttpResponse>>> {
     let sts = aws_sdk_sts::Client::new(config);
-    // 50 of the 64 characters a session name may have; the rest says who we are.
+    // A session name has at most 64 characters, and the prefix takes 14 of them.
     let session: String = task.export_task_identifier.chars().take(50).collect();
     let answer = sts
         .assume_role()
@@ -45,7 +47,8 @@ pub async fn assume(
     Ok(aws_sdk_s3::Client::from_conf(clients::s3_config(config).credentials_provider(credentials).build()))
 }
 
-/// As [`assume`], for steps after the preconditions: by then a refusal is no longer the metadata check's to report.
+/// Assumes the role as [`assume`] does, for the steps after the preconditions, where a refusal is
+/// no longer a failed precondition.
 ///
 /// # Errors
 /// `ServiceUnavailable` or `DestinationDenied`.
@@ -59,11 +62,12 @@ pub async fn assume_again(config: &SdkConfig, task: &TaskRef) -> Result<aws_sdk_
     })
 }
 
-/// What the session may do: AWS's documented export permissions, on this task's objects only, with this bucket's key.
+/// Returns the session's policy: the export permissions that AWS documents, on this task's objects
+/// only, and the use of keys through S3 only.
 fn session_policy(task: &TaskRef) -> String {
     let partition = &task.source_arn.partition;
     let bucket = format!("arn:{partition}:s3:::{}", task.s3_bucket);
-    // Bucket names hold no characters that mean anything in a policy; prefixes may.
+    // Prefixes may hold characters with a meaning in policies. Bucket names can't.
     let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
     json!({
         "Version": "2012-10-17",
@@ -71,7 +75,7 @@ fn session_policy(task: &TaskRef) -> String {
             {
                 "Effect": "Allow",
                 "Action": ["s3:PutObject*", "s3:GetObject*", "s3:DeleteObject*", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
-                "Resource": format!("{bucket}/{}/*", literal(path.base())),
+                "Resource": format!("{bucket}/{}/*", escape_wildcards(path.base())),
             },
             {
                 "Effect": "Allow",
@@ -89,9 +93,9 @@ fn session_policy(task: &TaskRef) -> String {
     .to_string()
 }
 
-/// A text that means itself in a policy's resource; but what isn't ASCII is anything: STS takes no characters beyond Latin-1, and no
-/// policy long enough to hold all of them escaped.
-fn literal(text: &str) -> String {
+/// Escapes policy wildcards. Non-ASCII characters become `*`: STS accepts Latin-1 only, and the
+/// escaped form would exceed the size limit of a policy.
+fn escape_wildcards(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {

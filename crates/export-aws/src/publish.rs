@@ -1,16 +1,16 @@
-//! Telling the world about a task: the stack's SNS topic and the account's default event bus hear of every event.
+//! Publishes events about tasks on the stack's SNS topic and on the account's default event bus.
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sns::types::MessageAttributeValue;
 use export_task::event::{self, Event};
+use export_task::limits;
 use export_task::task::ExportTask;
-use export_task::{limits, warning};
 
 use crate::error::{ErrorKind, StepError};
 use crate::task_store::TaskStore;
 use crate::{config, now_millis};
 
-/// The stack's topic and the default bus.
+/// The stack's topic and the default event bus.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     sns: aws_sdk_sns::Client,
@@ -19,7 +19,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// The topic the environment names.
+    /// Returns a publisher on the topic that the environment names.
     ///
     /// # Errors
     /// `InternalFailure` naming a variable.
@@ -27,7 +27,7 @@ impl Publisher {
         Ok(Self::new(aws, config::required(config::TOPIC_ARN)?))
     }
 
-    /// A topic.
+    /// Returns a publisher on this topic.
     pub fn new(aws: &aws_config::SdkConfig, topic_arn: String) -> Self {
         Self { sns: aws_sdk_sns::Client::new(aws), bus: aws_sdk_eventbridge::Client::new(aws), topic_arn }
     }
@@ -47,7 +47,7 @@ impl Publisher {
         self.put(event::BUS_EVENT, &event.resource, event.detail.to_string()).await
     }
 
-    /// Tells the bus what has become of a task.
+    /// Publishes the state of a task on the event bus.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
@@ -67,19 +67,22 @@ impl Publisher {
         let answer = put.map_err(|e| StepError::aws("the event can't be put on the bus", e))?;
         match answer.entries().iter().find_map(|e| e.error_code()) {
             None => Ok(()),
-            // An entry is refused on its own when the bus is throttled or fails.
+            // A throttled or failing bus refuses single entries of a successful call.
             Some(code) => {
                 Err(StepError::new(ErrorKind::ServiceUnavailable, format!("the event can't be put on the bus: {code}")))
             }
         }
     }
 
-    /// Publishes the end of a task, with the tables that are missing from it, and notes that. A task whose end was published is
-    /// left alone. False when somebody else is publishing it at this moment. (A call that dies on the way publishes again: at
-    /// least once, never lost.)
+    /// Publishes the end of a task and the tables that were left out, and records that. Does
+    /// nothing if the end was published before. Returns false if another caller is publishing it
+    /// right now.
+    ///
+    /// Events are delivered at least once: if a call dies before it is finished, the next one
+    /// publishes again.
     ///
     /// # Errors
-    /// `ServiceUnavailable`; `InternalFailure` for a task that hasn't ended.
+    /// `ServiceUnavailable`; `InternalFailure` for a task that has not ended.
     pub async fn publish_end(&self, store: &TaskStore, task: &ExportTask) -> Result<bool, StepError> {
         let id = &task.request.export_task_identifier;
         let ended = event::task_ended(task).ok_or_else(|| StepError::internal("the task has not ended"))?;
@@ -89,22 +92,110 @@ impl Publisher {
         if !store.claim_publication(id, now_millis()).await? {
             return Ok(false);
         }
-        if let Err(error) = self.tell_end(task, &ended).await {
-            // The next try need not wait for the claim to run out.
+        if let Err(error) = self.send_end(task, &ended).await {
+            // The next attempt need not wait until the claim expires.
             store.release_publication(id).await?;
             return Err(error);
         }
         store.set_published(id, now_millis()).await?;
-        tracing::info!(export_task_identifier = id, event_id = ended.id, "published");
+        tracing::info!(export_task_identifier = id, event_id = ended.id, "the end was published");
         Ok(true)
     }
 
-    async fn tell_end(&self, task: &ExportTask, ended: &Event) -> Result<(), StepError> {
-        let missing = task.warning_message.as_deref().map(warning::skipped).unwrap_or_default();
-        for table in missing.iter().take(limits::EVENTS_OF_A_KIND) {
+    async fn send_end(&self, task: &ExportTask, ended: &Event) -> Result<(), StepError> {
+        for table in task.warnings.skipped_tables.iter().take(limits::TABLE_EVENTS_PER_KIND) {
             self.publish(&event::table_failed(task, table, now_millis())).await?;
         }
         self.publish_state(task).await?;
         self.publish(ended).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Replay, task, task_table};
+    use export_task::task::Status;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Publishes the end of a task. `answer` replaces the answer to one operation.
+    async fn publish_end(task: ExportTask, answer: Option<(&str, Answer)>) -> (Result<bool, StepError>, Replay) {
+        let answer = answer.map(|(operation, answer)| (operation.to_owned(), answer));
+        let stored = task.clone();
+        let replay = Replay::new(move |call| match (&answer, call.operation.as_str()) {
+            (Some((operation, answer)), called) if operation == called => answer.clone(),
+            (_, "Publish") => Answer::Body("<PublishResponse><PublishResult/></PublishResponse>".into()),
+            (_, "PutEvents") => json!({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}).into(),
+            _ => task_table(call, &stored),
+        });
+        let aws = replay.config();
+        let store = TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into());
+        (Publisher::new(&aws, "arn:topic".into()).publish_end(&store, &task).await, replay)
+    }
+
+    fn ended() -> ExportTask {
+        let mut task = task();
+        (task.status, task.task_end_time) = (Status::Complete, Some(1));
+        task
+    }
+
+    #[tokio::test]
+    async fn the_end_is_claimed_then_published_then_recorded() {
+        let (result, replay) = publish_end(ended(), None).await;
+        assert!(result.unwrap());
+        // Two events on the bus: the state change and the event of the topic.
+        assert_eq!(
+            replay.operations(),
+            ["UpdateItem", "PutEvents", "Publish", "PutEvents", "UpdateItem", "TransactWriteItems"]
+        );
+        assert!(replay.calls("Publish")[0].body.contains("RDS-EVENT-0236"));
+        assert_eq!(replay.calls("UpdateItem")[1].json()["ExpressionAttributeNames"]["#name"], "PublishedAt");
+    }
+
+    #[tokio::test]
+    async fn an_end_that_is_published_is_not_published_again() {
+        let mut task = ended();
+        task.published_at = Some(2);
+        let (result, replay) = publish_end(task, None).await;
+        assert!(result.unwrap());
+        assert!(replay.operations().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_claim_of_another_caller_is_respected() {
+        let refused = Answer::Error(400, "ConditionalCheckFailedException");
+        let (result, replay) = publish_end(ended(), Some(("UpdateItem", refused))).await;
+        assert!(!result.unwrap());
+        assert_eq!(replay.operations(), ["UpdateItem"]);
+    }
+
+    #[tokio::test]
+    async fn after_an_error_the_claim_is_released_and_nothing_is_recorded() {
+        for failing in ["Publish", "PutEvents"] {
+            let (result, replay) = publish_end(ended(), Some((failing, Answer::Error(500, "InternalError")))).await;
+            assert_eq!(result.unwrap_err().kind, ErrorKind::ServiceUnavailable);
+            let updates = replay.calls("UpdateItem");
+            let released = updates[1].json();
+            assert_eq!(updates.len(), 2);
+            assert_eq!(released["ExpressionAttributeNames"]["#name"], "PublishingUntil");
+            assert_eq!(released["ExpressionAttributeValues"][":value"]["N"], "0");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_the_bus_refuses_is_an_error_of_a_successful_call() {
+        let refused = json!({"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]});
+        let (result, _) = publish_end(ended(), Some(("PutEvents", refused.into()))).await;
+        assert_eq!(result.unwrap_err().kind, ErrorKind::ServiceUnavailable);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_has_not_ended_has_no_end_to_publish() {
+        let (result, replay) = publish_end(task(), None).await;
+        assert_eq!(result.unwrap_err().kind, ErrorKind::InternalFailure);
+        assert!(replay.operations().is_empty());
     }
 }

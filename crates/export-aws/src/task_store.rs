@@ -1,14 +1,16 @@
-//! The DynamoDB table of tasks. Four kinds of items, under the keys `Kind` and `Id`:
+//! The DynamoDB table of tasks. It has four kinds of items, under the keys `Kind` and `Id`:
 //!
-//! | Kind | Id | what |
+//! | Kind | Id | content |
 //! |---|---|---|
 //! | `TASK` | task identifier | the task record; never deleted, so an identifier is never reusable |
-//! | `LOCK` | cluster ARN | the one task a cluster may run; holds the task's identifier |
+//! | `LOCK` | cluster ARN | the identifier of the one task that the cluster may run |
 //! | `SLOTS` | `ACCOUNT` | the set of running tasks, no larger than the account's limit |
-//! | `OPEN` | task identifier | a task somebody still has to end, tell of or clean up after; what the janitor looks at |
+//! | `OPEN` | task identifier | a task that must still be ended, published or cleaned up; the janitor reads these |
 //!
-//! Admission writes all four in one transaction, the end of a task clears lock and slot in one, so no crash leaves a lock or a
-//! slot without a task that is still to end. `OPEN` goes last, when the task is told of and nothing is left of it.
+//! Admission writes all four items in one transaction. The end of a task deletes the lock and the
+//! slot in one transaction. So after a crash, every lock and every slot still belongs to a task
+//! that has yet to end. `OPEN` is deleted last, when the end is published and clone and grant are
+//! gone.
 
 mod admission;
 mod open;
@@ -16,13 +18,16 @@ mod update;
 
 use std::collections::HashMap;
 
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use export_task::error::{ApiError, shown};
+use export_task::error::{ApiError, truncate_for_message};
 use export_task::filter::Describe;
+use export_task::limits;
 use export_task::request::is_identifier;
 use export_task::task::ExportTask;
 
+use crate::config;
 use crate::error::StepError;
 
 pub use update::{CANCEL_CHECK, Ending};
@@ -35,9 +40,6 @@ const SLOTS: &str = "SLOTS";
 const OPEN: &str = "OPEN";
 const ACCOUNT: &str = "ACCOUNT";
 
-/// The most text in a page of tasks, unless one task alone has more. A function may answer 6 MB, in which each quote is an entity.
-const MOST_PAGE_BYTES: usize = 2_500_000;
-
 /// The task store.
 #[derive(Clone, Debug)]
 pub struct TaskStore {
@@ -46,23 +48,31 @@ pub struct TaskStore {
 }
 
 impl TaskStore {
-    /// The store in `table`.
+    /// Returns the store in the table that the environment names.
+    ///
+    /// # Errors
+    /// `InternalFailure` naming the variable.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, StepError> {
+        Ok(Self::new(Client::new(aws), config::required(config::TASK_TABLE)?))
+    }
+
+    /// Returns the store in `table`.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
 
-    /// A task, as it is now.
+    /// Returns the current record of a task.
     ///
     /// # Errors
     /// `ExportTaskNotFound`, `ServiceUnavailable`.
     pub async fn get(&self, id: &str) -> Result<ExportTask, StepError> {
         match self.find(id).await? {
             Some(item) => read(item),
-            None => Err(ApiError::ExportTaskNotFound(shown(id)).into()),
+            None => Err(ApiError::ExportTaskNotFound(truncate_for_message(id)).into()),
         }
     }
 
-    /// Whether a task of this identifier was ever admitted.
+    /// Returns whether a task of this identifier was ever admitted.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -70,7 +80,7 @@ impl TaskStore {
         Ok(self.find(id).await?.is_some())
     }
 
-    /// The task, if it was admitted for this execution.
+    /// Returns the task if it was admitted for this execution.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -80,7 +90,7 @@ impl TaskStore {
     }
 
     async fn find(&self, id: &str) -> Result<Option<Item>, StepError> {
-        // What can't be a task's is not looked for: the table takes no empty or overlong keys.
+        // DynamoDB refuses keys that are empty or too long.
         if !is_identifier(id) {
             return Ok(None);
         }
@@ -96,8 +106,9 @@ impl TaskStore {
         Ok(answer.item)
     }
 
-    /// One page of tasks, in the order of their identifiers, so that pages stay stable while tasks are added. The second
-    /// value is the last identifier of the page when there are more.
+    /// Returns one page of tasks in the order of their identifiers, so that pages stay stable while
+    /// tasks are added. The second value is the last identifier of the page, if there are more
+    /// tasks.
     ///
     /// # Errors
     /// `ExportTaskNotFound` for an identifier that doesn't exist, `ServiceUnavailable`.
@@ -122,15 +133,15 @@ impl TaskStore {
             for item in page.items.unwrap_or_default() {
                 let task = match read(item) {
                     Ok(task) => task,
-                    // One record nobody can read must not hide all others.
+                    // One invalid record must not hide all others.
                     Err(error) => {
-                        tracing::error!(error = error.chain(), "a task record was passed over");
+                        tracing::error!(error = error.chain(), "an invalid task record was skipped");
                         continue;
                     }
                 };
                 if query.selects(&task) {
                     bytes += task.text_bytes();
-                    if tasks.len() == query.max_records || bytes > MOST_PAGE_BYTES && !tasks.is_empty() {
+                    if tasks.len() == query.max_records || bytes > limits::PAGE_BYTES && !tasks.is_empty() {
                         let marker = tasks.last().map(|t| t.request.export_task_identifier.clone());
                         return Ok((tasks, marker));
                     }
@@ -159,12 +170,15 @@ fn key(kind: &str, id: &str) -> Item {
 
 fn read(item: Item) -> Result<ExportTask, StepError> {
     serde_dynamo::from_item(item)
-        .map_err(|e| StepError::caused(crate::ErrorKind::InternalFailure, "a task record can't be read", e))
+        .map_err(|e| StepError::caused(crate::ErrorKind::InternalFailure, "a task record is invalid", e))
+}
+
+fn unwritable(error: serde_dynamo::Error) -> StepError {
+    StepError::caused(crate::ErrorKind::InternalFailure, "a task record can't be written", error)
 }
 
 fn write(task: &ExportTask) -> Result<Item, StepError> {
-    let mut item: Item = serde_dynamo::to_item(task)
-        .map_err(|e| StepError::caused(crate::ErrorKind::InternalFailure, "a task record can't be written", e))?;
+    let mut item: Item = serde_dynamo::to_item(task).map_err(unwritable)?;
     item.extend(key(TASK, &task.request.export_task_identifier));
     Ok(item)
 }
@@ -174,7 +188,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use export_task::request::StartExportTask;
+    use export_task::table::TableName;
     use export_task::task::{ExportTask, Status};
+    use export_task::warning::{SkipReason, SkippedTable, Warnings};
 
     #[test]
     fn records_survive_the_store() {
@@ -186,6 +202,9 @@ mod tests {
         task.status = Status::InProgress;
         task.extracted_bytes = u64::MAX / 2;
         task.snapshot_time = Some(i64::MAX);
+        let table = TableName { database: "db".into(), schema: "a.b".into(), name: "t".into() };
+        let skipped = SkippedTable { table, reason: SkipReason::UnloggedTable, message: "m".into() };
+        task.warnings = Warnings::new(&[skipped], &["other".into()], &[]);
         assert_eq!(super::read(super::write(&task).unwrap()).unwrap(), task);
     }
 }

@@ -1,21 +1,27 @@
-//! The stack's work bucket: what grows with the cluster travels between the steps here, because the state of an execution
-//! is limited to 256 KB. What two attempts at one step may write differently, a plan or a result, is written only if none is there.
+//! The stack's work bucket. Documents that grow with the cluster travel between the steps here,
+//! because the state of an execution is limited to 256 KB.
+//!
+//! Two attempts at one step may write a different plan or a different result. So these documents
+//! are written only if none exists.
 
 use std::borrow::Cow;
 
+use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use export_task::plan::{self, Plan, PlanSummary, Results, UnitRef, WorkUnit};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::error::StepError;
+use crate::error::{StepError, found};
+use crate::{clients, config};
 
-/// Objects read at once when many are.
+/// Number of results that are read concurrently.
 const READS_AT_ONCE: usize = 32;
 
-/// What the first attempt at planning that came to its end leaves.
+/// The document of the first attempt at planning that completed.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Planned<'a> {
@@ -23,7 +29,14 @@ struct Planned<'a> {
     summary: Cow<'a, PlanSummary>,
 }
 
-/// The work bucket as one task sees it.
+/// The work bucket of the stack.
+#[derive(Clone, Debug)]
+pub struct StackWorkBucket {
+    s3: Client,
+    bucket: String,
+}
+
+/// The part of the work bucket that belongs to one task.
 #[derive(Clone, Debug)]
 pub struct WorkBucket {
     s3: Client,
@@ -31,18 +44,38 @@ pub struct WorkBucket {
     task: String,
 }
 
+impl StackWorkBucket {
+    /// Returns the bucket that the environment names.
+    ///
+    /// # Errors
+    /// `InternalFailure` naming the variable.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, StepError> {
+        Ok(Self::new(clients::s3(aws), config::required(config::WORK_BUCKET)?))
+    }
+
+    /// Returns the bucket of this name.
+    pub fn new(s3: Client, bucket: String) -> Self {
+        Self { s3, bucket }
+    }
+
+    /// Returns the part that belongs to `task`.
+    pub fn for_task(&self, task: &str) -> WorkBucket {
+        WorkBucket::new(self.s3.clone(), self.bucket.clone(), task)
+    }
+}
+
 impl WorkBucket {
-    /// The work bucket of `task`.
+    /// Returns the part of `bucket` that belongs to `task`.
     pub fn new(s3: Client, bucket: String, task: &str) -> Self {
         Self { s3, bucket, task: task.to_owned() }
     }
 
-    /// Prefix for what Step Functions itself writes about the map.
+    /// Returns the prefix of the documents that Step Functions writes about the map.
     pub fn map_results_prefix(&self) -> String {
         format!("{}/map", self.task)
     }
 
-    /// Key of the map's item list that an attempt at planning writes.
+    /// Returns the key of the item list of the map. Each attempt at planning writes its own.
     pub fn items_key(&self, attempt: &str) -> String {
         format!("{}/plans/{attempt}/items.json", self.task)
     }
@@ -59,8 +92,9 @@ impl WorkBucket {
         format!("{}/results/", self.task)
     }
 
-    /// Keeps what an attempt planned: the units one a line, the item list that points into them, and last, unless another attempt
-    /// was first, the plan itself. Returns the plan that stands, which is the first.
+    /// Writes the plan of an attempt: the units, one per line; the item list, which points into
+    /// them; and last the plan itself, unless another attempt was first. Returns the valid plan,
+    /// which is the first one.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
@@ -78,10 +112,10 @@ impl WorkBucket {
         if self.put_first(&self.plan_key(), body).await? {
             return Ok(plan);
         }
-        self.plan().await?.ok_or_else(|| StepError::internal("a plan disappeared"))
+        self.plan().await?.ok_or_else(|| StepError::internal("the plan disappeared from the work bucket"))
     }
 
-    /// The plan, if there is one.
+    /// Returns the plan, if there is one.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
@@ -93,7 +127,7 @@ impl WorkBucket {
         self.find(&self.plan_key()).await
     }
 
-    /// Reads one unit of the plan.
+    /// Returns one unit of the plan.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
@@ -103,7 +137,7 @@ impl WorkBucket {
         Ok(serde_json::from_slice(&bytes)?)
     }
 
-    /// Reads the plan's summary.
+    /// Returns the summary of the plan.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
@@ -111,7 +145,7 @@ impl WorkBucket {
         self.find_summary().await?.ok_or_else(|| StepError::internal("there is no plan in the work bucket"))
     }
 
-    /// The plan's summary, if there is a plan.
+    /// Returns the summary of the plan, if there is a plan.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
@@ -119,12 +153,12 @@ impl WorkBucket {
         Ok(self.planned().await?.map(|planned| planned.summary.into_owned()))
     }
 
-    /// Key of what one invocation on `unit`, beginning at partition `from`, finished.
+    /// Returns the key of the result of one invocation, which worked on `unit` from item `from` on.
     fn result_key(&self, unit: u32, from: u32) -> String {
         format!("{}{unit:08}-{from:08}.json", self.results_prefix())
     }
 
-    /// What an earlier, interrupted attempt of the same invocation already finished.
+    /// Returns the result of an earlier attempt of the same invocation, if one was written.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
@@ -132,8 +166,8 @@ impl WorkBucket {
         self.find(&self.result_key(unit, from)).await
     }
 
-    /// Keeps what an invocation finished. Returns false when another attempt of the same invocation was first: its result
-    /// stands, and its progress was counted.
+    /// Writes the result of an invocation. Returns false if another attempt of the same invocation
+    /// was first: then that attempt's result is valid, and its progress was counted.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
@@ -141,7 +175,7 @@ impl WorkBucket {
         self.put_first(&self.result_key(unit, from), serde_json::to_vec(results)?).await
     }
 
-    /// Every result of the task.
+    /// Returns all results of the task.
     ///
     /// # Errors
     /// `ServiceUnavailable`, `InternalFailure`.
@@ -162,26 +196,28 @@ impl WorkBucket {
         Ok(all)
     }
 
-    /// Writes an object unless there is one. Returns false when there is.
+    /// Writes an object unless it exists. Returns false if it exists.
     async fn put_first(&self, key: &str, body: Vec<u8>) -> Result<bool, StepError> {
         let put = self.s3.put_object().bucket(&self.bucket).key(key).if_none_match("*");
         match put.body(body.into()).content_type("application/json").send().await {
             Ok(_) => Ok(true),
             Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 412) => Ok(false),
-            // Two attempts wrote at the same moment; the next try sees whose object stands.
-            Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 409) => {
-                Err(StepError::caused(crate::ErrorKind::ServiceUnavailable, "two attempts wrote one object at once", e))
-            }
+            // Two attempts wrote at the same time. A retry finds out which of them was first.
+            Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 409) => Err(StepError::caused(
+                crate::ErrorKind::ServiceUnavailable,
+                "two attempts wrote the same object at once",
+                e,
+            )),
             Err(e) => Err(StepError::aws("the work bucket can't be written", e)),
         }
     }
 
-    /// A document, if it is there.
+    /// Returns a document, if it exists.
     async fn find<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StepError> {
-        match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
-            Ok(object) => Ok(Some(serde_json::from_slice(&collect(object.body).await?)?)),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_no_such_key()) => Ok(None),
-            Err(e) => Err(StepError::aws("the work bucket can't be read", e)),
+        let answer = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
+        match found(answer, GetObjectError::is_no_such_key, "the work bucket can't be read")? {
+            Some(object) => Ok(Some(serde_json::from_slice(&collect(object.body).await?)?)),
+            None => Ok(None),
         }
     }
 
@@ -207,7 +243,11 @@ impl WorkBucket {
 
 async fn collect(body: ByteStream) -> Result<Vec<u8>, StepError> {
     let bytes = body.collect().await.map_err(|e| {
-        StepError::caused(crate::ErrorKind::ServiceUnavailable, "an object of the work bucket broke off", e)
+        StepError::caused(
+            crate::ErrorKind::ServiceUnavailable,
+            "reading an object of the work bucket was interrupted",
+            e,
+        )
     })?;
     Ok(bytes.to_vec())
 }

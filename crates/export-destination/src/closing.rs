@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use export_task::metadata::{self, TABLES_PER_DOCUMENT, TableStatus};
+use export_task::limits::TABLES_PER_DOCUMENT;
+use export_task::metadata::{self, TableStatus};
 use export_task::object_key::{Parts, TaskPath};
 use export_task::plan::PlanSummary;
 use export_task::tally::Tally;

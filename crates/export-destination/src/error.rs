@@ -38,7 +38,8 @@ pub enum DestinationError {
 }
 
 impl DestinationError {
-    /// Returns the error code of S3 or KMS, such as `AccessDenied`, if the service answered with one.
+    /// Returns the error code of S3 or KMS, such as `AccessDenied`, if the service answered with
+    /// one.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Throttled(f) | Self::Denied(f) | Self::Rejected(f) => f.code.as_deref(),

@@ -1,22 +1,22 @@
-//! The ARN of a DB cluster.
+//! ARNs of DB clusters.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ApiError, shown};
+use crate::error::{ApiError, truncate_for_message};
 
-/// `arn:aws:rds:us-west-2:123456789012:cluster:my-cluster`, taken apart.
+/// A cluster ARN such as `arn:aws:rds:us-west-2:123456789012:cluster:my-cluster`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterArn {
-    /// `aws`, `aws-cn`, `aws-us-gov`, ...
+    /// `aws`, `aws-cn`, `aws-us-gov` and so on.
     pub partition: String,
-    /// Region.
+    /// The Region, such as `us-west-2`.
     pub region: String,
-    /// Twelve digits.
+    /// The account, twelve digits.
     pub account: String,
-    /// The cluster's identifier.
+    /// The cluster's identifier, in lower case.
     pub cluster: String,
 }
 
@@ -24,7 +24,8 @@ impl ClusterArn {
     /// Parses the `SourceArn` of a request.
     ///
     /// # Errors
-    /// `InvalidParameterValue`; snapshot ARNs are told apart, because AWS's API exports those and this one doesn't.
+    /// `InvalidParameterValue`. The ARN of a snapshot gets a message of its own, because AWS's API
+    /// exports snapshots and this one doesn't.
     pub fn parse(arn: &str) -> Result<Self, ApiError> {
         let parts: Vec<&str> = arn.splitn(7, ':').collect();
         if let ["arn", partition, "rds", region, account, kind, name] = parts[..] {
@@ -32,7 +33,7 @@ impl ClusterArn {
                 return Err(ApiError::InvalidParameterValue(format!(
                     "SourceArn {} is a snapshot. This service exports DB clusters: pass the ARN of a cluster, \
                      arn:aws:rds:region:account:cluster:name.",
-                    shown(arn)
+                    truncate_for_message(arn)
                 )));
             }
             let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
@@ -52,7 +53,7 @@ impl ClusterArn {
         }
         Err(ApiError::InvalidParameterValue(format!(
             "Invalid value for SourceArn: {} isn't the ARN of a DB cluster.",
-            shown(arn)
+            truncate_for_message(arn)
         )))
     }
 }
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_cluster_arns_apart() {
+    fn parses_cluster_arns() {
         let arn = ClusterArn::parse("arn:aws:rds:us-west-2:123456789012:cluster:My-Cluster").unwrap();
         assert_eq!((arn.region.as_str(), arn.cluster.as_str()), ("us-west-2", "my-cluster"));
         assert_eq!(arn.to_string(), "arn:aws:rds:us-west-2:123456789012:cluster:my-cluster");

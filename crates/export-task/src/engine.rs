@@ -1,8 +1,8 @@
-//! The two kinds of Aurora clusters.
+//! The two engines of Aurora clusters.
 
 use serde::{Deserialize, Serialize};
 
-/// A cluster's database engine, spelled as RDS spells it.
+/// A cluster's database engine, in RDS's spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Engine {
     /// Aurora PostgreSQL.
@@ -14,12 +14,12 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The engine RDS calls `name`, if it is one of Aurora's.
-    pub fn of_name(name: &str) -> Option<Self> {
+    /// Returns the engine with this name in RDS, or `None` if it is not one of Aurora's.
+    pub fn from_name(name: &str) -> Option<Self> {
         [Self::Postgresql, Self::Mysql].into_iter().find(|engine| engine.name() == name)
     }
 
-    /// What RDS calls it.
+    /// Returns the name in RDS.
     pub fn name(self) -> &'static str {
         match self {
             Self::Postgresql => "aurora-postgresql",

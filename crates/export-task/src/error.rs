@@ -1,58 +1,61 @@
-//! The errors of the export API: code on the wire, HTTP status and message, as the RDS API has them.
+//! The errors of the export API. Codes, HTTP statuses and messages are those of the RDS API.
 
 use thiserror::Error;
 
-/// An error answered to a caller of the API. Its [`code`](Self::code) is the `Code` of the XML answer, the `Error` of a
-/// failed execution, and the `errorType` of a Lambda error alike.
+use crate::limits;
+
+/// An error that the API returns to its caller. Its [`code`](Self::code) is the `Code` in an XML
+/// response, the `Error` of a failed execution, and the `errorType` of a Lambda error.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ApiError {
     /// A required parameter is absent.
     #[error("The request must contain the parameter {0}.")]
     MissingParameter(&'static str),
-    /// A parameter's value isn't allowed.
+    /// The value of a parameter isn't allowed.
     #[error("{0}")]
     InvalidParameterValue(String),
     /// The request names no operation.
     #[error("The request must contain the parameter Action.")]
     MissingAction,
-    /// The request names an operation this service doesn't have.
+    /// The request names an operation that this service doesn't have.
     #[error("Could not find operation {0} for version 2014-10-31")]
     InvalidAction(String),
-    /// The body isn't a form.
+    /// The body isn't a form-encoded string.
     #[error("The query string is malformed: {0}")]
     MalformedQueryString(String),
-    /// The body is larger than any request.
+    /// The body is larger than any valid request.
     #[error("The request body is too large.")]
     RequestTooLarge,
-    /// The identifier was used before. It can't be used again, even after the task has ended.
+    /// The identifier was used before. An identifier can't be reused, even after its task has
+    /// ended.
     #[error("The export task with the ID {0} already exists.")]
     ExportTaskAlreadyExists(String),
-    /// No such task.
+    /// The task doesn't exist.
     #[error("The export task with the ID {0} doesn't exist.")]
     ExportTaskNotFound(String),
-    /// The account's slots are taken.
+    /// As many tasks run in the account as its limit allows.
     #[error("You have reached the limit of {0} concurrent export tasks")]
     ExportTaskLimitReached(u32),
-    /// The task has ended or is ending.
+    /// The task has ended, or it is being canceled.
     #[error("{0}")]
     InvalidExportTaskState(String),
-    /// The cluster is exporting already.
+    /// The cluster is already being exported, or its status doesn't allow an export.
     #[error("{0}")]
     InvalidExportSourceState(String),
-    /// No such cluster.
+    /// The cluster doesn't exist.
     #[error("DBCluster {0} not found.")]
     DbClusterNotFound(String),
-    /// The list of what to export is malformed or names what doesn't exist.
+    /// The `ExportOnly` list is malformed, or it names something that doesn't exist.
     #[error("{0}")]
     InvalidExportOnly(String),
-    /// No such role.
+    /// The role doesn't exist.
     #[error("{0}")]
     IamRoleNotFound(String),
     /// The role can't be assumed.
     #[error("{0}")]
     IamRoleMissingPermissions(String),
-    /// No such bucket.
+    /// The bucket doesn't exist.
     #[error("{0}")]
     InvalidS3Bucket(String),
     /// The key can't be used.
@@ -61,8 +64,10 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// An error about role, bucket or key, by its code, as one function tells it to another.
-    pub fn of_destination(code: &str, message: String) -> Option<Self> {
+    /// Returns the error about role, bucket or key that has this code, or `None` if the code is
+    /// that of another error. A function reports such an error to the function that called it by
+    /// code and message.
+    pub fn from_destination(code: &str, message: String) -> Option<Self> {
         match code {
             "IamRoleNotFound" => Some(Self::IamRoleNotFound(message)),
             "IamRoleMissingPermissions" => Some(Self::IamRoleMissingPermissions(message)),
@@ -72,7 +77,7 @@ impl ApiError {
         }
     }
 
-    /// The error's code (for several not the name of the SDK's exception).
+    /// Returns the error's code. Some codes differ from the name of the SDK's exception.
     pub fn code(&self) -> &'static str {
         match self {
             Self::MissingParameter(_) => "MissingParameter",
@@ -95,7 +100,7 @@ impl ApiError {
         }
     }
 
-    /// The HTTP status the RDS API answers with.
+    /// Returns the HTTP status of the RDS API's response.
     pub fn http_status(&self) -> u16 {
         match self {
             Self::ExportTaskNotFound(_)
@@ -108,9 +113,10 @@ impl ApiError {
     }
 }
 
-/// A caller's value as a message quotes it: a message stays short, whatever the value is.
-pub fn shown(value: &str) -> String {
-    match value.char_indices().nth(100) {
+/// Returns a caller's value as a message quotes it. The value is cut off at
+/// [`limits::QUOTED_CHARS`], so that no caller can make a message long.
+pub fn truncate_for_message(value: &str) -> String {
+    match value.char_indices().nth(limits::QUOTED_CHARS) {
         Some((end, _)) => format!("{}…", &value[..end]),
         None => value.to_owned(),
     }
@@ -122,17 +128,17 @@ mod tests {
 
     #[test]
     fn messages_stay_short() {
-        assert_eq!(shown(&"ä".repeat(100)), "ä".repeat(100));
-        assert_eq!(shown(&"ä".repeat(101)), format!("{}…", "ä".repeat(100)));
+        assert_eq!(truncate_for_message(&"ä".repeat(100)), "ä".repeat(100));
+        assert_eq!(truncate_for_message(&"ä".repeat(101)), format!("{}…", "ä".repeat(100)));
     }
 
     #[test]
     fn destination_errors_keep_their_code_and_message() {
         for code in ["IamRoleNotFound", "IamRoleMissingPermissions", "InvalidS3BucketFault", "KMSKeyNotAccessibleFault"]
         {
-            let error = ApiError::of_destination(code, "why".into()).unwrap();
+            let error = ApiError::from_destination(code, "why".into()).unwrap();
             assert_eq!((error.code(), error.to_string().as_str()), (code, "why"));
         }
-        assert_eq!(ApiError::of_destination("InternalFailure", String::new()), None);
+        assert_eq!(ApiError::from_destination("InternalFailure", String::new()), None);
     }
 }

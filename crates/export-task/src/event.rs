@@ -1,6 +1,7 @@
-//! Events in the shapes RDS gives them: an SNS notification, and an event for a bus (guide, Working with Amazon RDS event
-//! notification). RDS-EVENT-0234 to 0236 tell how a cluster export ended; RDS-EVENT-0489 to 0493 tell of its progress, as AWS
-//! has them for exports of cluster snapshots.
+//! Events in the shapes that RDS uses: an SNS notification and an event for an event bus (guide,
+//! Working with Amazon RDS event notification). RDS-EVENT-0234 to 0236 report how a cluster export
+//! ended. RDS-EVENT-0489 to 0493 report its progress; AWS has them for exports of cluster
+//! snapshots.
 
 use serde_json::{Value, json};
 
@@ -10,39 +11,38 @@ use crate::task::{ExportTask, Status};
 use crate::warning::SkippedTable;
 use crate::{limits, time};
 
-/// The subject RDS uses for all its notifications.
+/// The subject of all RDS notifications.
 pub const SUBJECT: &str = "RDS Notification Message";
 
-/// The `source` of our events on a bus. AWS keeps `aws.rds` for itself.
+/// The `source` of this service's events on an event bus. AWS reserves `aws.rds` for itself.
 pub const BUS_SOURCE: &str = "aurora-export";
 
-/// The `detail-type` RDS gives events of clusters.
+/// The `detail-type` of RDS's events about clusters.
 pub const BUS_EVENT: &str = "RDS DB Cluster Event";
 
-/// The `detail-type` of a change of a task's status; its detail is the task as `DescribeExportTasks` shows it.
+/// The `detail-type` of a change of a task's status. The detail is the task as
+/// `DescribeExportTasks` returns it.
 pub const BUS_STATE_CHANGE: &str = "Export Task State Change";
 
-/// The most a detail may hold: a bus takes 256 KB with everything around it.
-const DETAIL_BYTES: usize = 240 * 1024;
-
-/// An event.
+/// An event about a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// `RDS-EVENT-0236` and the like.
+    /// The event's ID, such as `RDS-EVENT-0236`.
     pub id: &'static str,
-    /// One sentence or two.
+    /// One or two sentences for a person.
     pub message: String,
-    /// What SNS is handed.
+    /// The message for SNS.
     pub document: Value,
-    /// Message attributes for filter policies: RDS's own `EventID` and `Resource`, then ours.
+    /// Message attributes for SNS filter policies: RDS's `EventID` and `Resource`, then this
+    /// service's own.
     pub attributes: Vec<(&'static str, String)>,
-    /// What a bus is handed.
+    /// The detail for an event bus.
     pub detail: Value,
-    /// The resource a bus is told.
+    /// The resource for an event bus: the ARN of the cluster.
     pub resource: String,
 }
 
-/// The event of a task that has ended, or `None` while it runs.
+/// Returns the event of a task that has ended, or `None` while the task runs.
 pub fn task_ended(task: &ExportTask) -> Option<Event> {
     let (id, message) = match task.status {
         Status::Failed => ("RDS-EVENT-0234", "Export task failed."),
@@ -53,12 +53,13 @@ pub fn task_ended(task: &ExportTask) -> Option<Event> {
     Some(event(task, id, message.into(), task.task_end_time.unwrap_or(task.created_at)))
 }
 
-/// A task goes over to another part of its work.
+/// Returns the event of a task that enters a stage of its work, such as `CLONING`.
 pub fn stage(task: &ExportTask, stage: &str, at: i64) -> Event {
     event(task, "RDS-EVENT-0493", format!("Export task {} is at {stage} stage.", name(task)), at)
 }
 
-/// The cluster has as many clones as it may have, so it is copied in full.
+/// Returns the event of a task whose cluster has reached its limit of clones. The cluster is copied
+/// in full instead.
 pub fn copying(task: &ExportTask, at: i64) -> Event {
     let message = format!(
         "Export task {} is at COPYING stage. The DB cluster {} has reached its limit of clones, so it is copied instead of \
@@ -69,12 +70,11 @@ pub fn copying(task: &ExportTask, at: i64) -> Event {
     event(task, "RDS-EVENT-0493", message, at)
 }
 
-/// Extraction begins: the stage, and the large tables that only one worker can read.
+/// Returns the events of a task whose extraction begins: the stage, then the large tables that only
+/// one worker can read.
 pub fn planned(task: &ExportTask, plan: &PlanSummary, at: i64) -> Vec<Event> {
-    let alone = |t: &&PlannedTable| {
-        t.bytes >= limits::SINGLE_THREADED_BYTES && t.batches.iter().map(|(_, count)| count).sum::<u32>() == 1
-    };
-    let slow = plan.tables.iter().filter(alone).take(limits::EVENTS_OF_A_KIND).map(|t| {
+    let single_threaded = |t: &&PlannedTable| t.bytes >= limits::SINGLE_THREADED_BYTES && t.partitions() == 1;
+    let slow = plan.tables.iter().filter(single_threaded).take(limits::TABLE_EVENTS_PER_KIND).map(|t| {
         let message = format!(
             "Export task {}: Table {} will be exported in a slower single-threaded mode. Please expect a delay in export completion.",
             name(task),
@@ -85,9 +85,10 @@ pub fn planned(task: &ExportTask, plan: &PlanSummary, at: i64) -> Vec<Event> {
     std::iter::once(stage(task, "EXTRACTING", at)).chain(slow).collect()
 }
 
-/// How far extraction is: the whole, and every table that has been under way for more than an hour.
+/// Returns the events about the progress of extraction: that of the whole task, then of tables that
+/// have been in progress for more than an hour.
 pub fn progress(task: &ExportTask, plan: &PlanSummary, results: &[PartitionResult], at: i64) -> Vec<Event> {
-    let (mut under_way, mut finished, mut finished_bytes) = (0_usize, 0_usize, 0_u64);
+    let (mut in_progress, mut finished, mut finished_bytes) = (0_usize, 0_usize, 0_u64);
     let mut long = Vec::new();
     let mut by_table = std::collections::BTreeMap::<u32, (u32, u64, i64)>::new();
     for result in results {
@@ -96,12 +97,12 @@ pub fn progress(task: &ExportTask, plan: &PlanSummary, results: &[PartitionResul
     }
     for planned in &plan.tables {
         let Some(&(parts, bytes, since)) = by_table.get(&planned.table.id) else { continue };
-        if parts >= planned.batches.iter().map(|(_, count)| count).sum() {
+        if parts >= planned.partitions() {
             (finished, finished_bytes) = (finished + 1, finished_bytes + bytes);
             continue;
         }
-        under_way += 1;
-        if at - since > limits::LONG_TABLE_MILLIS && long.len() < limits::EVENTS_OF_A_KIND {
+        in_progress += 1;
+        if at - since > limits::LONG_TABLE_MILLIS && long.len() < limits::TABLE_EVENTS_PER_KIND {
             let message = format!(
                 "Export task {}: Table {} is in progress, and the exported size is {} GB.",
                 name(task),
@@ -112,7 +113,7 @@ pub fn progress(task: &ExportTask, plan: &PlanSummary, results: &[PartitionResul
         }
     }
     let message = format!(
-        "Export task {}: Export progress is at {}% with {under_way} table(s) in-progress and {finished} table(s) finished. The \
+        "Export task {}: Export progress is at {}% with {in_progress} table(s) in-progress and {finished} table(s) finished. The \
          total size of finished tables is {} GB.",
         name(task),
         task.percent_progress(),
@@ -121,29 +122,34 @@ pub fn progress(task: &ExportTask, plan: &PlanSummary, results: &[PartitionResul
     std::iter::once(event(task, "RDS-EVENT-0493", message, at)).chain(long).collect()
 }
 
-/// A table is not in the export.
+/// Returns the event of a table that is not in the export.
 pub fn table_failed(task: &ExportTask, table: &SkippedTable, at: i64) -> Event {
     let message = format!(
         "Export task {}: Table extraction failed for table {} due to {}: {}",
         name(task),
-        table.target,
+        table.table,
         table.reason.as_str(),
         table.message
     );
     event(task, "RDS-EVENT-0489", message, at)
 }
 
-/// What a bus is told of a task's status: the task as `DescribeExportTasks` shows it.
+/// Returns the detail of a change of a task's status: the task as `DescribeExportTasks` returns it,
+/// cut down to the size that an event bus accepts.
 pub fn state_change(task: &ExportTask) -> String {
     let mut member = ExportTaskMember::from(task);
-    let detail = |member: &ExportTaskMember| json!(member).to_string();
-    let whole = detail(&member);
-    if whole.len() <= DETAIL_BYTES {
-        return whole;
+    let mut detail = json!(member).to_string();
+    if detail.len() > limits::EVENT_DETAIL_BYTES {
+        // The caller sent the list, so the caller knows it.
+        member.export_only.clear();
+        detail = json!(member).to_string();
     }
-    // Only the list the caller made can be this long, and the caller knows it.
-    member.export_only.clear();
-    detail(&member)
+    if detail.len() > limits::EVENT_DETAIL_BYTES {
+        // Quotes in it are escaped twice. `DescribeExportTasks` returns it.
+        member.warning_message = None;
+        detail = json!(member).to_string();
+    }
+    detail
 }
 
 fn name(task: &ExportTask) -> &str {

@@ -1,32 +1,31 @@
-//! The `ExportOnly` grammar: `database`, `database.schema`, `database.schema.table` for PostgreSQL; `database`,
-//! `database.table` for MySQL (API reference, StartExportTask).
+//! The grammar of `ExportOnly`: `database`, `database.schema`, `database.schema.table` for
+//! PostgreSQL; `database`, `database.table` for MySQL (API reference, StartExportTask).
 
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
-use crate::error::{ApiError, shown};
+use crate::error::{ApiError, truncate_for_message};
 use crate::limits;
 
-/// What a task exports: everything, or the union of the listed parts.
+/// The parts of a cluster that a task exports: everything if the list is empty, else the union of
+/// its entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<String>", into = "Vec<String>")]
 pub struct ExportOnly {
-    /// As given, without repetitions.
+    /// In the order of the request, without duplicates.
     entries: Vec<String>,
-    /// The same, for looking up.
-    set: HashSet<String>,
-    /// The databases of the entries.
+    entry_set: HashSet<String>,
     databases: HashSet<String>,
 }
 
 impl From<Vec<String>> for ExportOnly {
     fn from(mut entries: Vec<String>) -> Self {
-        let mut set = HashSet::new();
-        entries.retain(|e| set.insert(e.clone()));
+        let mut entry_set = HashSet::new();
+        entries.retain(|e| entry_set.insert(e.clone()));
         let databases = entries.iter().filter_map(|e| e.split('.').next()).map(str::to_owned).collect();
-        Self { entries, set, databases }
+        Self { entries, entry_set, databases }
     }
 }
 
@@ -37,8 +36,9 @@ impl From<ExportOnly> for Vec<String> {
 }
 
 impl ExportOnly {
-    /// Checks the list's size and each entry's shape and characters (guide, Limitations: partial export is refused for
-    /// names outside letters, digits, `$` and `_`). Whether the names exist is the planner's question.
+    /// Checks the size of the list, and the shape and characters of each entry (guide, Limitations:
+    /// a partial export can't name anything with characters other than letters, digits, `$` and
+    /// `_`). The planner checks whether the names exist.
     ///
     /// # Errors
     /// `InvalidExportOnly`.
@@ -58,46 +58,49 @@ impl ExportOnly {
                 return Err(ApiError::InvalidExportOnly(format!(
                     "The ExportOnly value {:?} isn't valid. Use database, database.schema or database.schema.table; \
                      names in a partial export can contain only letters, digits, dollar signs and underscores.",
-                    shown(entry)
+                    truncate_for_message(entry)
                 )));
             }
         }
         Ok(entries.to_vec().into())
     }
 
-    /// The entries, as given.
+    /// Returns the entries in the order of the request.
     pub fn entries(&self) -> &[String] {
         &self.entries
     }
 
-    /// The databases that are named.
+    /// Returns the databases that the entries name.
     pub fn databases(&self) -> Vec<String> {
         self.databases.iter().cloned().collect()
     }
 
-    /// Whether anything in `database` is selected.
+    /// Returns whether anything in `database` is selected.
     pub fn selects_database(&self, database: &str) -> bool {
         self.entries.is_empty() || self.databases.contains(database)
     }
 
-    /// Whether the table is selected: by an entry of its own, its schema's or its database's.
+    /// Returns whether the table is selected by an entry that names it, its schema or its database.
     pub fn selects_table(&self, engine: Engine, database: &str, schema: &str, table: &str) -> bool {
-        self.entries.is_empty() || names(engine, [database, schema, table]).iter().any(|name| self.set.contains(name))
+        self.entries.is_empty()
+            || names(engine, [database, schema, table]).iter().any(|name| self.entry_set.contains(name))
     }
 
-    /// The entries that select none of `tables` (`[database, schema, table]`): names that don't exist.
+    /// Returns the entries that select none of `tables` (`[database, schema, table]`): these names
+    /// don't exist.
     pub fn unmatched<'a, 't>(&'a self, engine: Engine, tables: impl Iterator<Item = [&'t str; 3]>) -> Vec<&'a str> {
-        let mut left: HashSet<&str> = self.set.iter().map(String::as_str).collect();
+        let mut unmatched: HashSet<&str> = self.entry_set.iter().map(String::as_str).collect();
         for table in tables {
             for name in names(engine, table) {
-                left.remove(name.as_str());
+                unmatched.remove(name.as_str());
             }
         }
-        self.entries.iter().map(String::as_str).filter(|e| left.contains(e)).collect()
+        self.entries.iter().map(String::as_str).filter(|e| unmatched.contains(e)).collect()
     }
 }
 
-/// The entries that would select a table. MySQL has no schemas, or rather calls its databases so.
+/// Returns the entries that would select a table. In MySQL a schema is a database, so no entry has
+/// three parts.
 fn names(engine: Engine, [database, schema, table]: [&str; 3]) -> Vec<String> {
     match engine {
         Engine::Postgresql => {

@@ -1,24 +1,25 @@
-//! The failure messages of the user guide ("Failure messages for Amazon S3 export tasks"), word for word.
+//! The failure messages of the user guide ("Failure messages for Amazon S3 export tasks"), word for
+//! word.
 
 use thiserror::Error;
 
-/// Why a task failed, as `FailureCause` says it.
+/// Why a task failed: the text of `FailureCause`.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The cluster can't be cloned.
+    /// The cluster doesn't exist, or it can't be cloned.
     #[error("Failed to find or access the source DB cluster: {0}")]
     SourceCluster(String),
-    /// Anything without a message of its own.
+    /// An error that the guide has no message for.
     #[error("An unknown internal error occurred.")]
     Internal,
-    /// The metadata object could not be written, for a reason without a message of its own.
+    /// The metadata object could not be written, for a reason that the guide has no message for.
     #[error("An unknown internal error occurred writing the export task's metadata to the S3 bucket {0}.")]
     MetadataInternal(String),
     /// The export role can't be assumed.
     #[error("The RDS export failed to write the export task's metadata because it can't assume the IAM role {0}.")]
     AssumeRole(String),
-    /// Role, bucket or key refused the metadata object.
+    /// The metadata object could not be written: an AWS service refused it.
     #[error(
         "The RDS export failed to write the export task's metadata to the S3 bucket {bucket} using the IAM role {role} with \
          the KMS key {key}. Error code: {code}"
@@ -28,19 +29,19 @@ pub enum Failure {
         bucket: String,
         /// Role ARN.
         role: String,
-        /// Key as the request named it.
+        /// The key in the spelling of the request.
         key: String,
-        /// Error code of the AWS service.
+        /// The error code of the AWS service.
         code: String,
     },
-    /// The role lacks one S3 permission.
+    /// The role lacks an S3 permission.
     #[error(
         "The IAM role {role} isn't authorized to call {action} on the S3 bucket {bucket}. Review your permissions and retry the export."
     )]
     NotAuthorized {
         /// Role ARN.
         role: String,
-        /// `s3:PutObject` and the like.
+        /// The permission, such as `s3:PutObject`.
         action: String,
         /// Bucket name.
         bucket: String,
@@ -51,13 +52,13 @@ pub enum Failure {
     /// The bucket can't be used.
     #[error("S3 credential check failed. Check the permissions on your S3 bucket and IAM policy.")]
     S3Credentials,
-    /// No such bucket.
+    /// The bucket doesn't exist.
     #[error(
         "The S3 bucket {0} isn't valid. Either it isn't located in the current AWS Region or it doesn't exist. Review your S3 \
          bucket name and retry the export."
     )]
     BucketInvalid(String),
-    /// The bucket is elsewhere.
+    /// The bucket is in another Region.
     #[error(
         "The S3 bucket {0} isn't located in the current AWS Region. Review your S3 bucket name and retry the export."
     )]

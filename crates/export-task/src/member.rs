@@ -1,11 +1,11 @@
-//! A task as the API shows it: the `ExportTask` structure of `DescribeExportTasks` and its siblings.
+//! A task as the API returns it: the `ExportTask` structure in the results of all three operations.
 
 use serde::Serialize;
 
 use crate::task::ExportTask;
 use crate::time;
 
-/// The API's `ExportTask` structure. Absent members are left out, as the RDS API does.
+/// The API's `ExportTask` structure. Members without a value are absent, as in the RDS API.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ExportTaskMember {
@@ -13,10 +13,10 @@ pub struct ExportTaskMember {
     pub export_task_identifier: String,
     /// ARN of the cluster.
     pub source_arn: String,
-    /// What was asked for, when it was not everything.
+    /// The parts of the cluster to export. Empty for the whole cluster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub export_only: Vec<String>,
-    /// When the clone was taken.
+    /// When the clone was requested. All exported rows are of that time or shortly after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot_time: Option<String>,
     /// When extraction began.
@@ -25,28 +25,28 @@ pub struct ExportTaskMember {
     /// When the task ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_end_time: Option<String>,
-    /// Bucket.
+    /// Name of the bucket.
     pub s3_bucket: String,
-    /// Path in the bucket, perhaps empty.
+    /// Path in the bucket. It may be empty.
     pub s3_prefix: String,
-    /// Role ARN.
+    /// ARN of the export role.
     pub iam_role_arn: String,
-    /// Key as the request named it.
+    /// The key in the spelling of the request.
     pub kms_key_id: String,
-    /// Status.
+    /// Status, such as `COMPLETE`.
     pub status: &'static str,
-    /// 0 to 100.
+    /// Finished part of the planned bytes: 0 to 100.
     pub percent_progress: u8,
-    /// Whole GB.
+    /// Data read from the database, in whole GB.
     #[serde(rename = "TotalExtractedDataInGB")]
     pub total_extracted_data_in_gb: u64,
-    /// Why a failed task failed.
+    /// Why the task failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_cause: Option<String>,
-    /// What was left out.
+    /// What the export does not hold: the JSON document of [`Warnings`](crate::warning::Warnings).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning_message: Option<String>,
-    /// `CLUSTER`.
+    /// Always `CLUSTER`.
     pub source_type: &'static str,
 }
 
@@ -68,9 +68,10 @@ impl From<&ExportTask> for ExportTaskMember {
             status: task.status.as_str(),
             percent_progress: task.percent_progress(),
             total_extracted_data_in_gb: task.total_extracted_gb(),
-            // A failure noted by a worker is not the task's until the task has failed.
+            // Workers note their failures in the record. A note is not the cause of the task's end
+            // until the task has failed.
             failure_cause: task.failure_cause.clone().filter(|_| failed),
-            warning_message: task.warning_message.clone(),
+            warning_message: task.warnings.to_message(),
             source_type: "CLUSTER",
         }
     }

@@ -1,4 +1,5 @@
-//! The two metadata documents beside the data, field for field as AWS's exporter writes them.
+//! The metadata documents beside the data. Their fields are those of AWS's exporter, and a few more
+//! about each table's files.
 
 use std::borrow::Cow;
 
@@ -9,9 +10,6 @@ use crate::table::Table;
 use crate::task::ExportTask;
 use crate::time;
 use crate::warning::SkippedTable;
-
-/// Tables described in one `export_tables_info` document.
-pub const TABLES_PER_DOCUMENT: usize = 1000;
 
 const GIB: f64 = (1_u64 << 30) as f64;
 
@@ -39,13 +37,14 @@ struct ExportInfo<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_cause: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    warning_message: Option<&'a str>,
+    warning_message: Option<String>,
 }
 
-/// `export_info_<task>.json`. Written with status STARTING to prove that role, bucket and key work, and again at the end.
+/// Returns the document `export_info_<task>.json`. It is written twice: with status `STARTING`,
+/// which proves that role, bucket and key work, and when the task ends.
 ///
 /// # Errors
-/// Serialization can't fail for this shape; the error is passed on rather than hidden.
+/// Serialization can't fail for this type.
 pub fn export_info(task: &ExportTask) -> serde_json::Result<Vec<u8>> {
     let r = &task.request;
     serde_json::to_vec(&ExportInfo {
@@ -64,37 +63,37 @@ pub fn export_info(task: &ExportTask) -> serde_json::Result<Vec<u8>> {
         percent_progress: task.percent_progress(),
         total_exported_data_in_gb: task.extracted_bytes as f64 / GIB,
         failure_cause: task.failure_cause.as_deref(),
-        warning_message: task.warning_message.as_deref(),
+        warning_message: task.warnings.to_message(),
     })
 }
 
-/// What a table's part files hold together.
+/// Totals of a table's part files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Files.
+    /// Number of files.
     pub files: u64,
-    /// Rows in them.
+    /// Number of rows.
     pub rows: u64,
-    /// Their size in bytes.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
-/// One table's line in `export_tables_info`.
+/// A table's entry in `export_tables_info`.
 #[derive(Clone, Debug)]
 pub enum TableStatus<'a> {
     /// The table is in the export.
     Exported {
         /// The table.
         table: &'a Table,
-        /// Partitions planned, all of them completed.
+        /// Number of planned partitions. All of them are complete.
         partitions: usize,
         /// Bytes read from the database.
         bytes: u64,
-        /// What its part files hold.
+        /// Totals of its part files.
         written: Written,
-        /// When its first partition began, in milliseconds since the epoch.
+        /// When its first partition began. Milliseconds since the epoch.
         started_at: i64,
-        /// When its last partition ended.
+        /// When its last partition ended. Milliseconds since the epoch.
         ended_at: i64,
     },
     /// The table is not in the export.
@@ -123,7 +122,8 @@ struct TableInfo<'a> {
     warning_message: Option<String>,
 }
 
-/// The last four are not AWS's: what the part files hold, and the table's directory below `exportedFilesPath`.
+/// AWS has no counterpart to the last four: the totals of the part files, and the table's directory
+/// below `exportedFilesPath`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TableStatistics {
@@ -160,10 +160,11 @@ struct TypeMapping<'a> {
     original_date_time_precision: i32,
 }
 
-/// One `export_tables_info` document for a chunk of at most [`TABLES_PER_DOCUMENT`] tables.
+/// Returns one `export_tables_info` document for a chunk of at most
+/// [`TABLES_PER_DOCUMENT`](crate::limits::TABLES_PER_DOCUMENT) tables.
 ///
 /// # Errors
-/// Serialization can't fail for this shape; the error is passed on rather than hidden.
+/// Serialization can't fail for this type.
 pub fn export_tables_info(path: &TaskPath, chunk: &[TableStatus<'_>]) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&TablesInfo { per_table_status: chunk.iter().map(|status| table_info(path, status)).collect() })
 }
@@ -175,7 +176,7 @@ fn table_info<'a>(path: &TaskPath, status: &TableStatus<'a>) -> TableInfo<'a> {
             schema_metadata: None,
             status: None,
             size_gb: None,
-            target: skipped.target.clone(),
+            target: skipped.table.to_string(),
             warning_message: Some(format!("{}: {}", skipped.reason.as_str(), skipped.message)),
         },
         TableStatus::Exported { table, partitions, bytes, written, started_at, ended_at } => TableInfo {

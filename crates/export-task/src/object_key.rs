@@ -1,5 +1,6 @@
-//! Keys in the user's bucket: `[prefix/]<task>/<database>/<schema>.<table>/<batch>/part-NNNNN-<uuid>-cNNN.gz.parquet`
-//! (guide, File naming convention). Every key is built here and nowhere else.
+//! Keys in the user's bucket (guide, File naming convention):
+//! `[prefix/]<task>/<database>/<schema>.<table>/<batch_index>/part-<partition_index>-<uuid>-cNNN.gz.parquet`.
+//! All of them are built in this module.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use crate::limits;
 use crate::options::Compression;
 use crate::table::Table;
 
-/// Everything below one task's directory.
+/// The directory of one task, below which all of its keys are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskPath {
     base: String,
@@ -17,35 +18,37 @@ pub struct TaskPath {
 }
 
 impl TaskPath {
-    /// The directory of `task` below `prefix` (as the request gave it, perhaps empty or with slashes at its ends).
+    /// Returns the directory of `task` below `prefix`, the `S3Prefix` of the request. The prefix
+    /// may be empty, and it may begin or end with slashes.
     pub fn new(prefix: &str, task: &str) -> Self {
         let prefix = path_safe(prefix.trim_matches('/'));
         let base = if prefix.is_empty() { task.to_owned() } else { format!("{prefix}/{task}") };
         Self { base, task: task.to_owned() }
     }
 
-    /// `[prefix/]<task>`, the `exportedFilesPath` of `export_info`.
+    /// Returns `[prefix/]<task>`, the `exportedFilesPath` of `export_info`.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// `[prefix/]<task>/`, for listing.
+    /// Returns `[prefix/]<task>/`, the prefix of every key of the task.
     pub fn listing_prefix(&self) -> String {
         format!("{}/", self.base)
     }
 
-    /// Key of `export_info_<task>.json`.
+    /// Returns the key of `export_info_<task>.json`.
     pub fn export_info(&self) -> String {
         format!("{}/export_info_{}.json", self.base, self.task)
     }
 
-    /// Key of the metadata document of tables `from` to `to`, counted from 1.
+    /// Returns the key of the metadata document about tables `from` to `to`. Tables count from 1.
     pub fn export_tables_info(&self, from: usize, to: usize) -> String {
         format!("{}/export_tables_info_{}_from_{from}_to_{to}.json", self.base, self.task)
     }
 
-    /// `<database>/<schema>.<table>`, the table's directory below [`Self::base`]. Names that are too long for a file system or an
-    /// object key are cut off; what sets them apart then is a hash of the whole.
+    /// Returns `<database>/<schema>.<table>`, the table's directory below [`Self::base`]. Names
+    /// that are too long for a file system or an object key are cut off, and a hash of the whole
+    /// name keeps them distinct.
     pub fn table(&self, table: &Table) -> String {
         let (database, directory) = (component(&table.database), table_directory(table));
         let room = limits::KEY_BYTES.saturating_sub(self.base.len() + BESIDE_NAMES_BYTES);
@@ -58,21 +61,29 @@ impl TaskPath {
         format!("{database}/{}", cut(directory, room, &table.target()))
     }
 
-    /// `<batch>/` directory of a table, with a slash at its end.
-    pub fn batch(&self, table: &Table, batch: u32) -> String {
-        format!("{}/{}/{batch}/", self.base, self.table(table))
+    /// Returns the directory of a table's files with this batch index. It ends with a slash.
+    fn batch_directory(&self, table: &Table, batch_index: u32) -> String {
+        format!("{}/{}/{batch_index}/", self.base, self.table(table))
     }
 
-    /// Key of the marker that a batch is complete.
-    pub fn success(&self, table: &Table, batch: u32) -> String {
-        format!("{}_SUCCESS", self.batch(table, batch))
+    /// Returns the key of the marker that says that a batch is complete.
+    pub fn success(&self, table: &Table, batch_index: u32) -> String {
+        format!("{}_SUCCESS", self.batch_directory(table, batch_index))
     }
 
-    /// Key of file `file` of partition `index`. The UUID is a function of task and table, so a retry writes the same keys
-    /// again, and readers that tell writes apart by it see one write.
-    pub fn part(&self, table: &Table, batch: u32, index: u32, file: u32, compression: Compression) -> String {
-        let (uuid, extension) = (self.uuid(table), compression.extension());
-        format!("{}part-{index:05}-{uuid}-c{file:03}.{extension}.parquet", self.batch(table, batch))
+    /// Returns the key of a partition's file. The UUID is a function of task and table, so a retry
+    /// writes the same keys again, and readers that distinguish writes by the UUID see one write.
+    pub fn part(
+        &self,
+        table: &Table,
+        batch_index: u32,
+        partition_index: u32,
+        file: u32,
+        compression: Compression,
+    ) -> String {
+        let (directory, uuid, extension) =
+            (self.batch_directory(table, batch_index), self.uuid(table), compression.extension());
+        format!("{directory}part-{partition_index:05}-{uuid}-c{file:03}.{extension}.parquet")
     }
 
     fn uuid(&self, table: &Table) -> Uuid {
@@ -81,52 +92,59 @@ impl TaskPath {
     }
 }
 
-/// What a key has beside prefix, task, database and table: slashes, the longest number of a batch, the longest name of a file.
+/// Bytes of a key beside prefix, task, database and table: slashes, the longest batch index and the
+/// longest name of a file. A UUID has 36.
 const BESIDE_NAMES_BYTES: usize = "//".len() + "/4294967295/part-4294967295--c4294967295.snappy.parquet".len() + 36;
 
-/// A name of at most `most` bytes that begins as `name` does and ends as no other name's.
-fn cut(mut name: String, most: usize, whole: &str) -> String {
-    if name.len() > most {
+/// Returns a name of at most `max_bytes`. A name that is cut off ends with a hash of `whole`, which
+/// keeps it distinct.
+fn cut(mut name: String, max_bytes: usize, whole: &str) -> String {
+    if name.len() > max_bytes {
         let hash = format!("-{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, whole.as_bytes()).simple());
-        name.truncate(name.floor_char_boundary(most.saturating_sub(hash.len())));
+        name.truncate(name.floor_char_boundary(max_bytes.saturating_sub(hash.len())));
         name.push_str(&hash);
     }
     name
 }
 
-/// The part files that one export can have written: those of its own tables, in their own directories, under their own names. A
-/// directory may hold other exports', whose tasks' prefix it is.
+/// The keys that one export's part files can have. The export's directory may hold files of other
+/// exports, because it may be the prefix of other tasks.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// By directory, with a slash at its end: what a file's name begins with, behind the number of its partition.
+    /// Each batch's directory, which ends with a slash, and the UUID in the names of its files.
     directories: HashMap<String, Uuid>,
 }
 
 impl Parts {
-    /// Those of batches of tables below `path`.
+    /// Returns the keys of an export to `path` that has these tables and batch indexes.
     pub fn new<'a>(path: &TaskPath, batches: impl Iterator<Item = (&'a Table, u32)>) -> Self {
-        Self { directories: batches.map(|(table, batch)| (path.batch(table, batch), path.uuid(table))).collect() }
+        Self {
+            directories: batches.map(|(table, index)| (path.batch_directory(table, index), path.uuid(table))).collect(),
+        }
     }
 
-    /// Whether a key is one of them.
+    /// Returns whether a part file of the export can have this key.
     pub fn contains(&self, key: &str) -> bool {
         let found = key.rfind('/').map(|slash| key.split_at(slash + 1));
-        found.is_some_and(|(directory, name)| {
-            self.directories.get(directory).is_some_and(|uuid| is_part(name, uuid).is_some())
-        })
+        found.is_some_and(|(directory, name)| self.directories.get(directory).is_some_and(|uuid| is_part(name, uuid)))
     }
 }
 
-/// Something if a file's name is that of a part of the table with that UUID.
-fn is_part(name: &str, uuid: &Uuid) -> Option<()> {
-    let (index, rest) = name.strip_prefix("part-")?.split_once('-')?;
-    let (file, extension) = rest.strip_prefix(&uuid.to_string())?.strip_prefix("-c")?.split_once('.')?;
-    let compression = extension.strip_suffix(".parquet")?;
-    let known = [Compression::Gzip, Compression::Zstd, Compression::Snappy].map(Compression::extension);
-    (index.parse::<u32>().is_ok() && file.parse::<u32>().is_ok() && known.contains(&compression)).then_some(())
+/// Returns whether a file's name is that of a part with this UUID.
+fn is_part(name: &str, uuid: &Uuid) -> bool {
+    let fields = || {
+        let (partition_index, rest) = name.strip_prefix("part-")?.split_once('-')?;
+        let (file, extension) = rest.strip_prefix(&uuid.to_string())?.strip_prefix("-c")?.split_once('.')?;
+        Some((partition_index, file, extension.strip_suffix(".parquet")?))
+    };
+    let extensions = [Compression::Gzip, Compression::Zstd, Compression::Snappy].map(Compression::extension);
+    fields().is_some_and(|(partition_index, file, extension)| {
+        partition_index.parse::<u32>().is_ok() && file.parse::<u32>().is_ok() && extensions.contains(&extension)
+    })
 }
 
-/// `<schema>.<table>`, made distinct by the planner when two tables would share it after replacement.
+/// Returns `<schema>.<table>` with the suffix that the planner gives to tables that would share a
+/// directory otherwise.
 fn table_directory(table: &Table) -> String {
     let mut name = component(&format!("{}.{}", table.schema, table.name));
     if let Some(suffix) = &table.directory_suffix {
@@ -136,18 +154,20 @@ fn table_directory(table: &Table) -> String {
     name
 }
 
-/// A table's whole path, which decides whether it collides with another's.
+/// Returns a table's whole path. Two tables with the same path would write the same keys.
 pub fn table_path(table: &Table) -> String {
     format!("{}/{}", component(&table.database), table_directory(table))
 }
 
-/// Beyond what the guide replaces: S3 takes control characters, but its listings can't spell them in XML, so that most clients
-/// would not find the object again.
+/// Replaces the characters that the guide names, and control characters. S3 accepts control
+/// characters in keys, but the XML of its listings can't represent them, so most clients would not
+/// find such an object.
 fn path_safe(s: &str) -> String {
     s.replace(|c: char| limits::PATH_REPLACED.contains(&c) || c.is_control(), "_")
 }
 
-/// One path component made of a database name: it must not add a level or climb out of its directory.
+/// Returns a name as one component of a path. It can't add a level, and it can't lead to the parent
+/// directory.
 fn component(s: &str) -> String {
     let s = path_safe(s).replace('/', "_");
     if s == "." || s == ".." { s.replace('.', "_") } else { s }
@@ -180,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stay_what_they_are_but_for_what_a_key_cannot_hold() {
+    fn only_characters_that_a_key_cannot_hold_are_replaced() {
         let path = TaskPath::new("", "t1");
         let success = |schema, name| path.success(&table(schema, name), 1);
         assert_eq!(success("a.b", "c%+*?#&'=<😀>..."), "t1/shop/a.b.c%+*?#&'=<😀>.../1/_SUCCESS");
@@ -198,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_fit_whatever_is_named() {
+    fn keys_fit_whatever_the_names() {
         let longest = "\u{FFFD}".repeat(64);
         let prefix = "p".repeat(512);
         let path = TaskPath::new(&prefix, &"t".repeat(60));
@@ -206,12 +226,13 @@ mod tests {
         let key = path.part(&long(&longest), u32::MAX, u32::MAX, u32::MAX, Compression::Snappy);
         assert!(key.len() <= limits::KEY_BYTES, "{}", key.len());
         assert!(key.split('/').all(|name| name.len() <= 512 && (name.len() <= 255 || name == prefix)), "{key}");
-        // Tables whose names begin alike stay apart, and so do their databases.
+        // Tables whose names begin with the same characters have distinct paths, and so have
+        // databases.
         let others = [long(&format!("{}a", &longest[3..])), long(&format!("{}b", &longest[3..]))];
         assert_ne!(path.table(&others[0]), path.table(&others[1]));
         let elsewhere = Table { database: format!("{}a", &longest[3..]), ..long(&longest) };
         assert_ne!(path.table(&elsewhere), path.table(&long(&longest)));
-        // Without a prefix only what is longer than a file's name is cut.
+        // Without a prefix, only names that are too long for a file are cut off.
         let path = TaskPath::new("", "t1");
         assert_eq!(path.table(&table("s", &"n".repeat(253))), format!("shop/s.{}", "n".repeat(253)));
         assert_eq!(path.table(&table("s", &"n".repeat(254))).len(), "shop/".len() + 255);

@@ -1,4 +1,5 @@
-//! How files are written and checked: what a request may say about it. The defaults are what AWS's exporter does.
+//! The options of a request: how files are written and how they are checked. The defaults are what
+//! AWS's exporter does.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,57 +7,55 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct Options {
-    /// Which Parquet types columns become.
+    /// The Parquet types of columns.
     pub types: Types,
-    /// How pages are compressed.
+    /// The compression of pages.
     pub compression: Compression,
-    /// Size at which a file ends and the next begins; absent for [`TARGET_FILE_MB`].
+    /// Size in MiB at which a file ends and the next one begins. Absent for [`TARGET_FILE_MB`].
     #[serde(rename = "TargetFileSizeMB", skip_serializing_if = "Option::is_none")]
     pub target_file_size_mb: Option<u32>,
-    /// How the export is checked against the database.
+    /// How the export is compared with the database.
     pub verify: Verify,
 }
 
-/// Size of files in MiB unless the request says otherwise.
+/// Size of files in MiB if the request has no `TargetFileSizeMB`.
 pub const TARGET_FILE_MB: u32 = 1024;
 
-/// The largest size of files a request may ask for.
-pub const MOST_FILE_MB: u32 = 100 * 1024;
-
 impl Options {
-    /// Size at which a file ends.
+    /// Returns the size in bytes at which a file ends.
     pub fn target_file_bytes(&self) -> u64 {
         u64::from(self.target_file_size_mb.unwrap_or(TARGET_FILE_MB)) << 20
     }
 }
 
-/// Which Parquet types the database's types become.
+/// The Parquet types that the database's types become.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Types {
-    /// AWS's: numbers and booleans as such, all else as text.
+    /// The types that AWS uses: numbers and booleans keep their kind, everything else is text.
     #[default]
     Aurora,
-    /// Parquet's own dates, times, decimals, UUIDs, JSON and lists, wherever every value of the database's type fits.
+    /// Parquet's own dates, times, decimals, UUIDs, JSON and lists, wherever every value of the
+    /// database's type fits.
     Native,
 }
 
-/// How an export is checked against the database.
+/// How an export is compared with the database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verify {
     /// The server counts the rows of each relation that is read in parts.
     #[default]
     Count,
-    /// Not at all.
+    /// Nothing is compared.
     None,
 }
 
-/// How pages are compressed.
+/// The compression of pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
-    /// Read by everything; what AWS writes.
+    /// Every reader supports it. AWS writes it.
     #[default]
     Gzip,
     /// Smaller files for about the same time.
@@ -66,7 +65,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What stands before `.parquet` in a file's name.
+    /// Returns the part of a file's name before `.parquet`.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Gzip => "gz",

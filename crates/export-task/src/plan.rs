@@ -1,26 +1,29 @@
-//! What the planner decides: the partitions tables are read in, the work units those are packed into, and what each unit
-//! reports back. These documents travel through the stack's work bucket as JSON.
+//! The plan of an export: the partitions of tables, the work units that partitions are packed into,
+//! and the results of units. These documents are in the stack's work bucket as JSON.
 
 use serde::{Deserialize, Serialize};
 
 use crate::range::Range;
 use crate::table::Table;
+use crate::warning::SkippedTable;
 
-/// One range of one relation: what one reader reads in one go and writes as one or more part files.
+/// One range of one relation. A worker reads it with one query and writes it as one or more part
+/// files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Partition {
-    /// The [`Table::id`] it belongs to.
+    /// [`Table::id`] of its table.
     pub table: u32,
-    /// The relation the rows are read from: the table itself, or one leaf of a natively partitioned table.
+    /// The relation to read: the table itself, or a leaf of a natively partitioned table.
     pub relation: Relation,
-    /// Directory number below the table, from 1: one per leaf of a natively partitioned table, else 1.
-    pub batch: u32,
-    /// Part number within the batch, from 0.
-    pub index: u32,
-    /// Which rows.
+    /// Number of the relation's directory below the table's, from 1. Each leaf of a natively
+    /// partitioned table has a directory of its own.
+    pub batch_index: u32,
+    /// Number of the partition among those with the same batch index, from 0.
+    pub partition_index: u32,
+    /// The rows to read.
     pub range: Range,
-    /// Estimated size in the database, in bytes. Progress and balance only; never what is read.
+    /// Estimated size in the database, in bytes. It is for progress and balance only.
     pub bytes: u64,
 }
 
@@ -28,71 +31,73 @@ pub struct Partition {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Relation {
-    /// Schema.
+    /// Schema of the relation.
     pub schema: String,
-    /// Relation name.
+    /// Name of the relation.
     pub name: String,
 }
 
-/// One item of the Distributed Map: where the unit's document lies in the plan's units object.
+/// One item of the Distributed Map: where a unit's JSON is in the units object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UnitRef {
-    /// The attempt at planning that wrote the unit.
+    /// The planning attempt that wrote the unit.
     pub attempt: String,
     /// Number of the unit, from 0.
     pub unit: u32,
-    /// First byte of the unit's JSON in the units object.
+    /// Position of the first byte of the unit's JSON.
     pub offset: u64,
     /// Length of the unit's JSON in bytes.
     pub length: u64,
 }
 
-/// A relation whose rows the server counts in one statement that knows nothing of the partitions it is cut into.
+/// A relation whose rows the server counts. One statement counts the whole relation without using
+/// its partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Count {
-    /// The [`Table::id`] it belongs to.
+    /// [`Table::id`] of its table.
     pub table: u32,
-    /// [`Partition::batch`] of the relation's partitions.
-    pub batch: u32,
-    /// The relation.
+    /// [`Partition::batch_index`] of the relation's partitions.
+    pub batch_index: u32,
+    /// The relation to count.
     pub relation: Relation,
-    /// Estimated size of the relation in the database, in bytes. Balance only.
+    /// Estimated size in the database, in bytes. It is for balance only.
     pub bytes: u64,
 }
 
-/// A work unit: what one child of the Distributed Map does, perhaps over several invocations.
+/// The work of one child of the Distributed Map. It may take several invocations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct WorkUnit {
     /// Number of the unit, from 0.
     pub unit: u32,
-    /// The tables its partitions and counts belong to.
+    /// The tables of its partitions and counts.
     pub tables: Vec<Table>,
-    /// The partitions, in the order they are done.
+    /// The partitions to read, in this order.
     pub partitions: Vec<Partition>,
-    /// The relations that are counted after them.
+    /// The relations to count after the partitions, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counts: Vec<Count>,
 }
 
 impl WorkUnit {
-    /// How much there is to do: a cursor counts partitions, then counts.
+    /// Returns the number of partitions and counts. [`Cursor::next`] is an index into partitions,
+    /// then counts.
     pub fn len(&self) -> usize {
         self.partitions.len() + self.counts.len()
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether the unit has neither partitions nor counts.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// The units of an attempt at planning as JSON, one a line, and where each of them is.
+/// Returns the units of a planning attempt as JSON, one unit a line, and the position of each unit.
 ///
 /// # Errors
-/// None that a unit could cause.
+/// Serialization can't fail for these types.
 pub fn lines(attempt: &str, units: impl Iterator<Item = WorkUnit>) -> serde_json::Result<(Vec<u8>, Vec<UnitRef>)> {
     let (mut lines, mut items) = (Vec::new(), Vec::new());
     for unit in units {
@@ -105,129 +110,137 @@ pub fn lines(attempt: &str, units: impl Iterator<Item = WorkUnit>) -> serde_json
     Ok((lines, items))
 }
 
-/// What the plan step hands to the rest of the workflow.
+/// The output of `plan-export`, for the rest of the workflow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Plan {
     /// Key of the map's item list in the work bucket: a JSON array of [`UnitRef`].
     pub items_key: String,
-    /// Prefix under which Step Functions may write the map's own results.
+    /// Prefix under which Step Functions writes the map's own results.
     pub results_prefix: String,
-    /// How many children may run at once.
+    /// Maximum number of children that run at the same time.
     pub max_concurrency: u32,
     /// Number of units.
     pub units: u32,
     /// Number of tables that will be exported.
     pub tables: u32,
-    /// Estimated bytes in the database.
+    /// Estimated size in the database, in bytes.
     pub bytes: u64,
 }
 
-/// The summary of a plan that `finish-export` checks results against: one object in the work bucket.
+/// The part of a plan that `finish-export` compares results with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PlanSummary {
-    /// Every table to be exported, by id.
+    /// The tables to export. A table's ID is its position.
     pub tables: Vec<PlannedTable>,
-    /// What was left out and why.
-    pub skipped: Vec<crate::warning::SkippedTable>,
-    /// Databases whose table list could not be read.
+    /// The tables that the planner left out.
+    pub skipped: Vec<SkippedTable>,
+    /// Databases whose list of tables could not be read.
     pub unreadable_databases: Vec<String>,
 }
 
-/// A planned table with what must come back for it.
+/// A table to export, and the results it must have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PlannedTable {
     /// The table.
     pub table: Table,
-    /// `(batch, number of partitions)` in ascending order of batch.
+    /// `(batch_index, number of partitions)` in ascending order of batch index.
     pub batches: Vec<(u32, u32)>,
-    /// The batches whose rows the server counts, too.
+    /// The batch indexes of relations that the server counts, in ascending order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counted: Vec<u32>,
     /// Estimated size in the database, in bytes.
     pub bytes: u64,
 }
 
-/// Where the result of a partition is kept and what it says.
+impl PlannedTable {
+    /// Returns the number of partitions.
+    pub(crate) fn partitions(&self) -> u32 {
+        self.batches.iter().map(|(_, partitions)| partitions).sum()
+    }
+}
+
+/// The result of a [`Partition`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PartitionResult {
-    /// [`Table::id`].
+    /// [`Table::id`] of its table.
     pub table: u32,
-    /// [`Partition::batch`].
-    pub batch: u32,
-    /// [`Partition::index`].
-    pub index: u32,
-    /// Files written, in order. Empty when the range held no rows and another partition holds the schema.
+    /// [`Partition::batch_index`].
+    pub batch_index: u32,
+    /// [`Partition::partition_index`].
+    pub partition_index: u32,
+    /// The part files, in order. There are none if the range has no rows and another partition
+    /// writes a file for the schema.
     pub files: Vec<PartFile>,
-    /// Why the whole table must be left out, when this partition found out.
+    /// Why the whole table must be left out, if this partition can't be exported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skip: Option<crate::warning::SkippedTable>,
-    /// Rows written.
+    pub skip: Option<SkippedTable>,
+    /// Number of rows written.
     pub rows: u64,
     /// Bytes read from the database connection.
     pub source_bytes: u64,
-    /// Milliseconds since the epoch.
+    /// When reading began. Milliseconds since the epoch.
     pub started_at: i64,
-    /// Milliseconds since the epoch.
+    /// When the last file was complete. Milliseconds since the epoch.
     pub ended_at: i64,
 }
 
-/// One finished part file.
+/// A complete part file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PartFile {
-    /// Full object key.
+    /// The whole object key.
     pub key: String,
-    /// Rows in it.
+    /// Number of rows.
     pub rows: u64,
     /// Size in bytes.
     pub bytes: u64,
 }
 
-/// What came of a [`Count`].
+/// The result of a [`Count`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CountResult {
-    /// [`Table::id`].
+    /// [`Table::id`] of its table.
     pub table: u32,
-    /// [`Count::batch`].
-    pub batch: u32,
-    /// What the server answered.
+    /// [`Count::batch_index`].
+    pub batch_index: u32,
+    /// The server's answer.
     pub counted: Counted,
 }
 
-/// What a server answers that is asked for a relation's rows.
+/// A server's answer to the query that counts the rows of a relation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Counted {
-    /// That many.
+    /// The number of rows.
     Rows(u64),
-    /// The server takes longer than an invocation may.
+    /// Counting takes longer than an invocation may.
     TooLong,
-    /// The server can't count them, so the table must be left out.
-    Skip(crate::warning::SkippedTable),
+    /// The server can't count the rows, so the table must be left out.
+    Skip(SkippedTable),
 }
 
-/// What one invocation on a unit finished: first partitions, then counts.
+/// What one invocation finished of a unit: first partitions, then counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Results {
-    /// Of partitions.
+    /// Results of partitions.
     pub partitions: Vec<PartitionResult>,
-    /// Of counts.
+    /// Results of counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counts: Vec<CountResult>,
 }
 
 impl Results {
-    /// How many there are.
+    /// Returns the number of results.
     pub fn len(&self) -> usize {
         self.partitions.len() + self.counts.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no results.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -242,10 +255,11 @@ impl Extend<Self> for Results {
     }
 }
 
-/// Where a unit goes on after an invocation ran out of time: what is before it is finished.
+/// Where the next invocation continues a unit. Everything before this position is finished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Cursor {
-    /// Index into [`WorkUnit::partitions`], then [`WorkUnit::counts`], of what is next.
+    /// Index of the next partition or count: into [`WorkUnit::partitions`], then into
+    /// [`WorkUnit::counts`].
     pub next: u32,
 }

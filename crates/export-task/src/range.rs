@@ -1,4 +1,4 @@
-//! Which of a relation's rows a partition has.
+//! The rows of a relation that belong to a partition.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,34 +7,35 @@ use serde::{Deserialize, Serialize};
 pub enum Range {
     /// Every row.
     All,
-    /// Every row, sent by PostgreSQL without planning a query: no expression is computed.
+    /// Every row. PostgreSQL sends them without planning a query, so it computes no expression.
     Unplanned,
-    /// Heap blocks `from..to`; `None` is open, so that the last range also takes blocks added after planning.
+    /// Heap blocks `from..to`. `None` is no end: the last range includes blocks that are added
+    /// after planning.
     Blocks {
         /// First block.
         from: u32,
-        /// First block that is not in the range, or `None` for no end.
+        /// First block after the range, or `None` for no end.
         to: Option<u32>,
     },
-    /// Values of a column that is never NULL: `from <= value < to`; `None` is open at that end.
+    /// Rows with `from <= value < to` in a column that is never NULL. `None` is no bound.
     Key {
         /// The column, unquoted.
         column: String,
-        /// Its type, unquoted: one of the server's own.
+        /// The column's type, unquoted. It is one of the server's built-in types.
         type_name: String,
-        /// Lower bound, inclusive, as the server prints it.
+        /// Lower bound, inclusive, in the server's spelling.
         from: Option<String>,
         /// Upper bound, exclusive.
         to: Option<String>,
     },
-    /// Rows whose key in an index is `from` or above and below `to`, compared column by column as the server compares them;
-    /// `None` is open at that end.
+    /// Rows with `from <= key < to` in an index. The key's columns compare one after the other, as
+    /// the server compares them. `None` is no bound.
     Index {
         /// The index, unquoted.
         index: String,
-        /// Its columns, never NULL: all of them or the first ones.
+        /// All columns of the index, or the first ones. They are never NULL.
         columns: Vec<KeyColumn>,
-        /// Lower bound, inclusive: values of the first columns, as their kind writes them.
+        /// Lower bound, inclusive: values of the first columns, each written as [`KeyKind`] says.
         from: Option<Vec<String>>,
         /// Upper bound, exclusive.
         to: Option<Vec<String>>,
@@ -42,7 +43,8 @@ pub enum Range {
 }
 
 impl Range {
-    /// This range and `next`, which begins where this one ends; nothing when they are not ranges of the same kind.
+    /// Returns the union of this range and `next`, which begins where this one ends. Returns `None`
+    /// if the ranges are not of the same kind.
     pub fn joined(&self, next: &Self) -> Option<Self> {
         match (self, next) {
             (Self::Blocks { from: 0, .. }, Self::Blocks { to: None, .. }) => Some(Self::All),
@@ -67,22 +69,22 @@ impl Range {
 pub struct KeyColumn {
     /// The column, unquoted.
     pub name: String,
-    /// What it holds.
+    /// The kind of its values.
     pub kind: KeyKind,
 }
 
-/// What a key holds, and so how a bound is written.
+/// The kind of values in a key's column. It determines how a bound is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyKind {
-    /// An integer, in digits.
+    /// An integer, in decimal digits.
     Integer,
-    /// A number with a point, in digits.
+    /// A number with a decimal point, in decimal digits.
     Decimal,
-    /// A date, with or without a time, as the server prints it.
+    /// A date, with or without a time, in the server's spelling.
     Date,
     /// Bytes, in hexadecimal digits.
     Bytes,
-    /// Text: the bytes it is stored in, in hexadecimal digits.
+    /// Text: its bytes as the server stores them, in hexadecimal digits.
     Text {
         /// The column's character set.
         charset: String,

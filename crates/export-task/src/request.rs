@@ -1,19 +1,21 @@
-//! `StartExportTask` requests: as they arrive, and as they are once every rule that needs no AWS call has been checked.
+//! The requests that start and cancel a task: as they arrive, and after the checks that need no
+//! call to AWS.
 
 use serde::{Deserialize, Serialize};
 
 use crate::arn::ClusterArn;
-use crate::error::{ApiError, shown};
+use crate::error::{ApiError, truncate_for_message};
 use crate::export_only::ExportOnly;
 use crate::limits;
-use crate::options::{MOST_FILE_MB, Options};
+use crate::options::Options;
 
-/// The parameters of `StartExportTask` under their API names. The same JSON document starts a task through the AWS CLI
-/// (`--cli-input-json`), `StartExecution`, a Lambda invocation or a schedule's `Input`.
+/// The parameters of `StartExportTask` under their API names. The same JSON document starts a task
+/// through the AWS CLI (`--cli-input-json`), `StartExecution`, a Lambda invocation or a schedule's
+/// `Input`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct StartExportTask {
-    /// Unique name of the task, never reusable.
+    /// Unique name of the task. It can't be reused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export_task_identifier: Option<String>,
     /// ARN of the DB cluster.
@@ -22,24 +24,25 @@ pub struct StartExportTask {
     /// Bucket to export to, in the cluster's Region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s3_bucket_name: Option<String>,
-    /// Role that may write to the bucket.
+    /// ARN of the role that may write to the bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iam_role_arn: Option<String>,
-    /// Key id, key ARN, alias name or alias ARN.
+    /// Key ID, key ARN, alias name or alias ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_id: Option<String>,
     /// Path in the bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s3_prefix: Option<String>,
-    /// Parts of the cluster; absent or empty for all of it.
+    /// Parts of the cluster. Absent or empty for the whole cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export_only: Option<Vec<String>>,
-    /// How files are written. Not a parameter of AWS's API; absent for files as AWS writes them.
+    /// How files are written. AWS's API has no such parameter; without it, files are as AWS writes
+    /// them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<Options>,
 }
 
-/// A request whose every parameter is well formed.
+/// A `StartExportTask` request whose parameters are all well formed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ExportRequest {
@@ -47,15 +50,15 @@ pub struct ExportRequest {
     pub export_task_identifier: String,
     /// The cluster.
     pub source_arn: ClusterArn,
-    /// Bucket.
+    /// Name of the bucket.
     pub s3_bucket: String,
-    /// Path in the bucket as given, perhaps empty.
+    /// Path in the bucket, as in the request. It may be empty.
     pub s3_prefix: String,
-    /// Role ARN.
+    /// ARN of the export role.
     pub iam_role_arn: String,
-    /// Key as given.
+    /// The key, as in the request.
     pub kms_key_id: String,
-    /// What to export.
+    /// The parts of the cluster to export.
     pub export_only: ExportOnly,
     /// How files are written.
     #[serde(default)]
@@ -66,21 +69,18 @@ impl StartExportTask {
     /// Reads a request from JSON.
     ///
     /// # Errors
-    /// `InvalidParameterValue` naming the member that is unknown or of the wrong type.
+    /// `InvalidParameterValue` that names the member that is unknown or of the wrong type.
     pub fn from_json(document: serde_json::Value) -> Result<Self, ApiError> {
-        serde_json::from_value(document)
-            .map_err(|e| ApiError::InvalidParameterValue(format!("Invalid request: {}", shown(&e.to_string()))))
+        serde_json::from_value(document).map_err(|e| {
+            ApiError::InvalidParameterValue(format!("Invalid request: {}", truncate_for_message(&e.to_string())))
+        })
     }
 
-    /// Checks every rule that needs no call to AWS.
+    /// Checks everything that needs no call to AWS.
     ///
     /// # Errors
     /// `MissingParameter`, `InvalidParameterValue`, `InvalidExportOnly`.
     pub fn validate(self) -> Result<ExportRequest, ApiError> {
-        let required = |value: Option<String>, name| match value {
-            Some(v) if !v.is_empty() => Ok(v),
-            _ => Err(ApiError::MissingParameter(name)),
-        };
         let identifier = required(self.export_task_identifier, "ExportTaskIdentifier")?;
         let source_arn = required(self.source_arn, "SourceArn")?;
         let s3_bucket = required(self.s3_bucket_name, "S3BucketName")?;
@@ -106,21 +106,45 @@ impl StartExportTask {
     }
 }
 
-/// Whether a task can have this identifier.
+/// The parameters of `CancelExportTask` under their API names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct CancelExportTask {
+    /// Name of the task.
+    pub export_task_identifier: Option<String>,
+}
+
+impl CancelExportTask {
+    /// Returns the identifier of the task.
+    ///
+    /// # Errors
+    /// `MissingParameter`.
+    pub fn validate(self) -> Result<String, ApiError> {
+        required(self.export_task_identifier, "ExportTaskIdentifier")
+    }
+}
+
+fn required(value: Option<String>, name: &'static str) -> Result<String, ApiError> {
+    value.filter(|value| !value.is_empty()).ok_or(ApiError::MissingParameter(name))
+}
+
+/// Returns whether a task can have this identifier.
 pub fn is_identifier(id: &str) -> bool {
     check_identifier(id).is_ok()
 }
 
 fn check_options(options: Options) -> Result<Options, ApiError> {
     match options.target_file_size_mb {
-        Some(size) if !(1..=MOST_FILE_MB).contains(&size) => Err(ApiError::InvalidParameterValue(format!(
-            "Invalid value for Options.TargetFileSizeMB: {size}. It must be between 1 and {MOST_FILE_MB}."
+        Some(size) if !limits::FILE_MB.contains(&size) => Err(ApiError::InvalidParameterValue(format!(
+            "Invalid value for Options.TargetFileSizeMB: {size}. It must be between {} and {}.",
+            limits::FILE_MB.start(),
+            limits::FILE_MB.end()
         ))),
         _ => Ok(options),
     }
 }
 
-/// Checks the identifier's characters and length, in the service's words.
+/// Checks the characters and the length of an identifier. The messages are those of the RDS API.
 fn check_identifier(id: &str) -> Result<(), ApiError> {
     let well_formed = id.starts_with(|c: char| c.is_ascii_alphabetic())
         && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
@@ -130,7 +154,7 @@ fn check_identifier(id: &str) -> Result<(), ApiError> {
         return Err(ApiError::InvalidParameterValue(format!(
             "The parameter ExportTaskIdentifier is not a valid identifier: {}. Identifiers must begin with a letter; must \
              contain only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens.",
-            shown(id)
+            truncate_for_message(id)
         )));
     }
     if id.len() > limits::IDENTIFIER_CHARS {
@@ -143,14 +167,15 @@ fn check_identifier(id: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Bucket names as S3 allows them (3–63 characters of `a-z0-9.-`, older buckets may hold capitals and underscores).
+/// Checks a bucket name. S3 allows 3–63 characters of `a-z0-9.-`; names of older buckets may be
+/// longer and may hold capitals and underscores.
 fn check_bucket(bucket: &str) -> Result<(), ApiError> {
-    let ok = (3..=255).contains(&bucket.len())
+    let ok = limits::BUCKET_NAME_CHARS.contains(&bucket.len())
         && bucket.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     if ok {
         return Ok(());
     }
-    Err(ApiError::InvalidParameterValue(format!("Invalid value for S3BucketName: {}", shown(bucket))))
+    Err(ApiError::InvalidParameterValue(format!("Invalid value for S3BucketName: {}", truncate_for_message(bucket))))
 }
 
 fn check_role(arn: &str) -> Result<(), ApiError> {
@@ -161,7 +186,7 @@ fn check_role(arn: &str) -> Result<(), ApiError> {
         if partition.starts_with("aws")
             && is_account(account)
             && !name.is_empty()
-            && name.len() <= 2048
+            && name.len() <= limits::ROLE_CHARS
             && name.bytes().all(legal)
         {
             return Ok(());
@@ -169,7 +194,7 @@ fn check_role(arn: &str) -> Result<(), ApiError> {
     }
     Err(ApiError::InvalidParameterValue(format!(
         "Invalid value for IamRoleArn: {} isn't the ARN of an IAM role.",
-        shown(arn)
+        truncate_for_message(arn)
     )))
 }
 
@@ -177,7 +202,7 @@ fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A key id, `alias/name`, or the ARN of either, perhaps of another account's key.
+/// Checks a key: a key ID, `alias/name`, or the ARN of either. The key may be in another account.
 fn check_key(key: &str) -> Result<(), ApiError> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"/_-".contains(&b);
     let name = match key.splitn(6, ':').collect::<Vec<_>>()[..] {
@@ -192,16 +217,16 @@ fn check_key(key: &str) -> Result<(), ApiError> {
         }
         _ => None,
     };
-    if key.len() <= 2048 && name.is_some_and(|name| !name.ends_with('/') && name.bytes().all(legal)) {
+    if key.len() <= limits::KEY_ID_CHARS && name.is_some_and(|name| !name.ends_with('/') && name.bytes().all(legal)) {
         return Ok(());
     }
     Err(ApiError::InvalidParameterValue(format!(
         "Invalid value for KmsKeyId: {}. Use a key ID, key ARN, alias name or alias ARN.",
-        shown(key)
+        truncate_for_message(key)
     )))
 }
 
-/// Whether `prefix` can be that of an export.
+/// Checks a path in the bucket.
 ///
 /// # Errors
 /// `InvalidParameterValue`.
@@ -211,11 +236,11 @@ pub fn check_prefix(prefix: &str) -> Result<(), ApiError> {
             "Invalid value for S3Prefix: it can't contain a colon (:).".into(),
         ));
     }
-    // Half of an object key: names of databases and tables are cut to what is left.
-    if prefix.len() > 512 || prefix.chars().any(char::is_control) {
-        return Err(ApiError::InvalidParameterValue(
-            "Invalid value for S3Prefix: it can't be longer than 512 bytes or contain control characters.".into(),
-        ));
+    if prefix.len() > limits::PREFIX_BYTES || prefix.chars().any(char::is_control) {
+        return Err(ApiError::InvalidParameterValue(format!(
+            "Invalid value for S3Prefix: it can't be longer than {} bytes or contain control characters.",
+            limits::PREFIX_BYTES
+        )));
     }
     Ok(())
 }
@@ -243,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_known_ones_and_absent_ones_are_awss() {
+    fn unknown_options_are_refused_and_absent_ones_are_as_awss() {
         let with = |options: serde_json::Value| {
             let mut document = serde_json::to_value(request()).unwrap();
             document["Options"] = options;
@@ -312,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_partial_exports_it_could_not_name() {
+    fn refuses_malformed_partial_exports() {
         for entry in ["a.b.c.d", "a..b", "", "my-db", "a.b c"] {
             assert_eq!(code(|r| r.export_only = Some(vec![entry.into()])), "InvalidExportOnly", "{entry}");
         }

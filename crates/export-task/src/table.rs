@@ -1,42 +1,72 @@
-//! Tables and columns, as the planner finds them and workers read and write them.
+//! Tables, columns and Parquet types.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A table as the catalog describes it, with everything a worker needs to read it and name its files.
+/// A table as the catalog describes it, with everything that a worker needs to read it and to name
+/// its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Table {
     /// Number of the table in the plan, from 0. Results refer to it.
     pub id: u32,
-    /// Database the table is in.
+    /// Database of the table.
     pub database: String,
-    /// Schema the table is in (for MySQL the database again).
+    /// Schema of the table (for MySQL the database again).
     pub schema: String,
-    /// The table's name: that of the root for the leaves of a natively partitioned table.
+    /// Name of the table. For a natively partitioned table it is the name of the root.
     pub name: String,
-    /// Set when another table's directory would have the same name after characters were replaced: it sets them apart.
+    /// Makes the table's directory distinct, if another table's directory would have the same name
+    /// after characters are replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory_suffix: Option<String>,
-    /// Columns in the order they are written.
+    /// Columns, in the order of the files.
     pub columns: Vec<Column>,
 }
 
 impl Table {
-    /// `database.schema.table`, as metadata and warnings name it.
+    /// Returns `database.schema.table`, the name in metadata and messages.
     pub fn target(&self) -> String {
-        format!("{}.{}.{}", self.database, self.schema, self.name)
+        TableName::from(self).to_string()
     }
 }
 
-/// One column: what it is in the database, how it is read, and what it becomes in Parquet.
+/// A table's qualified name, unquoted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TableName {
+    /// Database.
+    pub database: String,
+    /// Schema (for MySQL the database again).
+    pub schema: String,
+    /// Name of the table.
+    pub name: String,
+}
+
+impl From<&Table> for TableName {
+    fn from(table: &Table) -> Self {
+        Self { database: table.database.clone(), schema: table.schema.clone(), name: table.name.clone() }
+    }
+}
+
+/// Writes `database.schema.table`, the name in metadata and messages. Names may hold dots, so it
+/// can't be parsed back.
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.database, self.schema, self.name)
+    }
+}
+
+/// A column: its type in the database, how it is read, and its type in Parquet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Column {
-    /// The column's name, unchanged.
+    /// Name of the column, in the database and in the files.
     pub name: String,
-    /// `information_schema.columns.data_type`, such as `character varying`, `ARRAY` or `USER-DEFINED`.
+    /// `information_schema.columns.data_type`, such as `character varying`, `ARRAY` or
+    /// `USER-DEFINED`.
     pub original_type: String,
     /// Declared length of character types, else 0 (as AWS writes it).
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -47,18 +77,18 @@ pub struct Column {
     /// Fractional-second precision of date and time types, else 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub datetime_precision: i32,
-    /// How the reader decodes the column, or the elements of a list: a name only the engine's reader interprets, such as
-    /// `int4`, `numeric` or `text`.
+    /// How the reader decodes the column, or the elements of a list. Only the engine's reader
+    /// interprets this name, such as `int4`, `numeric` or `text`.
     pub decode: String,
-    /// The Parquet type it is written as, or that of a list's elements.
+    /// The Parquet type of the column, or of the elements of a list.
     pub parquet: ParquetType,
-    /// Whether it is written as a LIST, whose elements may be NULL.
+    /// Whether the column is a Parquet LIST. Elements may be NULL.
     #[serde(default, skip_serializing_if = "is_false")]
     pub list: bool,
 }
 
 impl Column {
-    /// The spelling of `expectedExportedType` in `export_tables_info`. AWS exports no lists.
+    /// Returns the column's `expectedExportedType` in `export_tables_info`. AWS exports no lists.
     pub fn exported_name(&self) -> Cow<'static, str> {
         let name = self.parquet.exported_name();
         if self.list { format!("list<{name}>").into() } else { name }
@@ -73,8 +103,8 @@ fn is_false(b: &bool) -> bool {
     !*b
 }
 
-/// The Parquet types AWS's conversion tables use (facts: "Data conversion when exporting to an Amazon S3 bucket"), and
-/// Parquet's own for what those have as another.
+/// The Parquet types in AWS's conversion tables (guide, Data conversion when exporting to an Amazon
+/// S3 bucket), and the types that only [`Types::Native`](crate::options::Types::Native) uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ParquetType {
     /// BOOLEAN.
@@ -103,7 +133,8 @@ pub enum ParquetType {
     String,
     /// BYTE_ARRAY.
     Binary,
-    /// DECIMAL: INT32 up to 9 digits, INT64 up to 18, FIXED_LEN_BYTE_ARRAY of the least width up to 38.
+    /// DECIMAL: INT32 up to 9 digits, INT64 up to 18, FIXED_LEN_BYTE_ARRAY of the smallest width up
+    /// to 38.
     Decimal {
         /// Digits, 1 to 38.
         precision: u8,
@@ -112,11 +143,11 @@ pub enum ParquetType {
     },
     /// INT64 annotated TIMESTAMP_MICROS, as if in UTC.
     TimestampMicros,
-    /// INT64 annotated TIMESTAMP(MICROS) of no time zone.
+    /// INT64 annotated TIMESTAMP(MICROS), without time zone.
     LocalTimestampMicros,
     /// INT32 annotated DATE.
     Date,
-    /// INT64 annotated TIME(MICROS) of no time zone.
+    /// INT64 annotated TIME(MICROS), without time zone.
     TimeMicros,
     /// FIXED_LEN_BYTE_ARRAY(16) annotated UUID.
     Uuid,
@@ -125,8 +156,9 @@ pub enum ParquetType {
 }
 
 impl ParquetType {
-    /// The spelling of `expectedExportedType` in `export_tables_info`. `float`, `binary` and `fixed_len_byte_array` are not
-    /// published by AWS; they follow the pattern of those that are.
+    /// Returns the type's `expectedExportedType` in `export_tables_info`. AWS doesn't publish
+    /// `float`, `binary` and `fixed_len_byte_array`; these follow the pattern of the published
+    /// ones.
     pub fn exported_name(self) -> Cow<'static, str> {
         let name = match self {
             Self::Boolean => "boolean",
@@ -160,9 +192,10 @@ impl ParquetType {
     }
 }
 
-/// The fewest bytes that hold every number of `precision` digits and its negative.
+/// Returns the smallest number of bytes that holds every number of `precision` digits and its
+/// negative.
 fn decimal_width(precision: u8) -> u32 {
-    // The sign bit, and log2(10) bits a digit.
+    // One bit for the sign, and log2(10) bits for each digit.
     ((f64::from(precision) * std::f64::consts::LOG2_10 + 1.0) / 8.0).ceil() as u32
 }
 

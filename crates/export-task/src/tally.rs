@@ -1,21 +1,23 @@
-//! Results against the plan: what is missing, what is double, what was skipped on the way, and what each table came to.
+//! Compares results with the plan: which results are missing or duplicate, which tables are
+//! skipped, and the totals of each table.
 
 use std::collections::{BTreeMap, HashSet};
 
 use crate::metadata::{TableStatus, Written};
 use crate::plan::{CountResult, Counted, PartitionResult, PlanSummary, Results};
-use crate::table::Table;
+use crate::table::{Table, TableName};
 use crate::warning::{SkipReason, SkippedTable};
 
-/// What a plan's tables came to.
+/// The outcome of an export.
 #[derive(Debug)]
 pub struct Tally<'a> {
     /// Tables that are in the export.
     pub exported: Vec<Exported<'a>>,
-    /// Tables that are not: those the planner left out, then those a worker found impossible.
+    /// Tables that are not in the export: first those that the planner left out, then those that a
+    /// worker could not export or whose counts differ.
     pub skipped: Vec<SkippedTable>,
-    /// Exported tables whose rows the server couldn't count in time, as [`Table::target`] names them.
-    pub uncounted: Vec<String>,
+    /// Exported tables whose rows the server couldn't count in time.
+    pub uncounted: Vec<TableName>,
     /// Keys of all part files of exported tables.
     pub files: HashSet<&'a str>,
     /// Bytes read from the database.
@@ -27,7 +29,7 @@ pub struct Tally<'a> {
 pub struct Exported<'a> {
     /// The table.
     pub table: &'a Table,
-    /// Its batches.
+    /// Its batch indexes.
     pub batches: Vec<u32>,
     partitions: usize,
     bytes: u64,
@@ -37,7 +39,7 @@ pub struct Exported<'a> {
 }
 
 impl Exported<'_> {
-    /// The table's line in `export_tables_info`.
+    /// Returns the table's entry in `export_tables_info`.
     pub fn status(&self) -> TableStatus<'_> {
         TableStatus::Exported {
             table: self.table,
@@ -50,7 +52,10 @@ impl Exported<'_> {
     }
 }
 
-/// Compares. The error names the first table whose partitions or counts don't have one result each.
+/// Compares results with a plan. Every partition and every count must have exactly one result.
+///
+/// # Errors
+/// A message that names the first table with a missing, duplicate or unplanned result.
 pub fn tally<'a>(summary: &'a PlanSummary, results: &'a Results) -> Result<Tally<'a>, String> {
     let mut by_table: BTreeMap<u32, Vec<&PartitionResult>> = BTreeMap::new();
     for result in &results.partitions {
@@ -70,22 +75,23 @@ pub fn tally<'a>(summary: &'a PlanSummary, results: &'a Results) -> Result<Tally
     for planned in &summary.tables {
         let table = &planned.table;
         let mut results = by_table.remove(&table.id).unwrap_or_default();
-        results.sort_by_key(|r| (r.batch, r.index));
-        let wanted = planned.batches.iter().flat_map(|(batch, count)| (0..*count).map(move |index| (*batch, index)));
-        if !wanted.eq(results.iter().map(|r| (r.batch, r.index))) {
-            return Err(format!("the results of {} are not one for each of its partitions", table.target()));
+        results.sort_by_key(|r| (r.batch_index, r.partition_index));
+        let expected =
+            planned.batches.iter().flat_map(|(batch_index, count)| (0..*count).map(move |index| (*batch_index, index)));
+        if !expected.eq(results.iter().map(|r| (r.batch_index, r.partition_index))) {
+            return Err(format!("the partitions of {} do not have exactly one result each", table.target()));
         }
         let mut counts = counts.remove(&table.id).unwrap_or_default();
-        counts.sort_by_key(|count| count.batch);
-        if !planned.counted.iter().eq(counts.iter().map(|count| &count.batch)) {
-            return Err(format!("the counts of {} are not one for each of its relations", table.target()));
+        counts.sort_by_key(|count| count.batch_index);
+        if !planned.counted.iter().eq(counts.iter().map(|count| &count.batch_index)) {
+            return Err(format!("the counted relations of {} do not have exactly one result each", table.target()));
         }
         if let Some(skip) = results.iter().find_map(|r| r.skip.clone()).or_else(|| compare(table, &results, &counts)) {
             tally.skipped.push(skip);
             continue;
         }
         if counts.iter().any(|count| count.counted == Counted::TooLong) {
-            tally.uncounted.push(table.target());
+            tally.uncounted.push(table.into());
         }
         let bytes = results.iter().map(|r| r.source_bytes).sum();
         tally.source_bytes += bytes;
@@ -98,7 +104,7 @@ pub fn tally<'a>(summary: &'a PlanSummary, results: &'a Results) -> Result<Tally
         }
         tally.exported.push(Exported {
             table,
-            batches: planned.batches.iter().map(|(batch, _)| *batch).collect(),
+            batches: planned.batches.iter().map(|(batch_index, _)| *batch_index).collect(),
             partitions: results.len(),
             bytes,
             written,
@@ -107,12 +113,12 @@ pub fn tally<'a>(summary: &'a PlanSummary, results: &'a Results) -> Result<Tally
         });
     }
     match by_table.keys().chain(counts.keys()).next() {
-        Some(table) => Err(format!("there are results for table {table}, which was not planned")),
+        Some(table) => Err(format!("table {table} has results but is not in the plan")),
         None => Ok(tally),
     }
 }
 
-/// Why a table must be left out whose files don't hold as many rows as the server counts.
+/// Returns why a table must be left out, if its files don't hold as many rows as the server counts.
 fn compare(table: &Table, results: &[&PartitionResult], counts: &[&CountResult]) -> Option<SkippedTable> {
     counts.iter().find_map(|count| {
         let rows = match &count.counted {
@@ -120,15 +126,15 @@ fn compare(table: &Table, results: &[&PartitionResult], counts: &[&CountResult])
             Counted::TooLong => return None,
             Counted::Skip(skip) => return Some(skip.clone()),
         };
-        let files = results.iter().filter(|result| result.batch == count.batch).flat_map(|result| &result.files);
+        let files =
+            results.iter().filter(|result| result.batch_index == count.batch_index).flat_map(|result| &result.files);
         let written: u64 = files.map(|file| file.rows).sum();
-        (written != rows).then(|| SkippedTable {
-            target: table.target(),
-            reason: SkipReason::RowCountDiffers,
-            message: format!(
+        (written != rows).then(|| {
+            let message = format!(
                 "The database counts {rows} rows, the files held {written}, so they were removed. \
                  An index of the table may be damaged: rebuild its indexes and export it again."
-            ),
+            );
+            SkippedTable::new(table, SkipReason::RowCountDiffers, message)
         })
     })
 }
@@ -156,12 +162,12 @@ mod tests {
         }
     }
 
-    fn result(table: u32, batch: u32, index: u32) -> PartitionResult {
+    fn result(table: u32, batch_index: u32, partition_index: u32) -> PartitionResult {
         PartitionResult {
             table,
-            batch,
-            index,
-            files: vec![PartFile { key: format!("{table}/{batch}/{index}"), rows: 1, bytes: 1 }],
+            batch_index,
+            partition_index,
+            files: vec![PartFile { key: format!("{table}/{batch_index}/{partition_index}"), rows: 1, bytes: 1 }],
             skip: None,
             rows: 1,
             source_bytes: 10,
@@ -171,7 +177,7 @@ mod tests {
     }
 
     fn count(counted: Counted) -> CountResult {
-        CountResult { table: 0, batch: 1, counted }
+        CountResult { table: 0, batch_index: 1, counted }
     }
 
     fn all() -> Results {
@@ -189,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_missing_double_and_foreign_results() {
+    fn refuses_missing_duplicate_and_unplanned_results() {
         let summary = summary();
         for change in [
             |r: &mut Results| drop(r.partitions.pop()),
@@ -198,7 +204,7 @@ mod tests {
             |r: &mut Results| r.partitions.push(result(0, 1, 2)),
             |r: &mut Results| drop(r.counts.pop()),
             |r: &mut Results| r.counts.push(count(Counted::Rows(2))),
-            |r: &mut Results| r.counts[0].batch = 2,
+            |r: &mut Results| r.counts[0].batch_index = 2,
             |r: &mut Results| r.counts[0].table = 1,
         ] {
             let mut results = all();
@@ -208,16 +214,16 @@ mod tests {
     }
 
     #[test]
-    fn leaves_a_table_out_that_one_partition_could_not_read() {
+    fn leaves_out_a_table_with_an_unreadable_partition() {
         let (summary, mut results) = (summary(), all());
         results.partitions[0].skip =
-            Some(SkippedTable { target: "d.s.t1".into(), reason: SkipReason::InvalidText, message: "m".into() });
+            Some(SkippedTable::new(&summary.tables[1].table, SkipReason::InvalidText, "m".into()));
         let tally = tally(&summary, &results).unwrap();
         assert_eq!((tally.exported.len(), tally.skipped.len(), tally.files.len()), (1, 1, 2));
     }
 
     #[test]
-    fn leaves_a_table_out_that_the_server_counts_otherwise() {
+    fn leaves_out_a_table_whose_count_differs() {
         let summary = summary();
         let mut results = all();
         results.counts[0].counted = Counted::Rows(3);
@@ -228,6 +234,9 @@ mod tests {
 
         results.counts[0].counted = Counted::TooLong;
         let uncounted = tally(&summary, &results).unwrap();
-        assert_eq!((uncounted.exported.len(), uncounted.uncounted), (2, vec!["d.s.t0".to_owned()]));
+        assert_eq!(
+            (uncounted.exported.len(), uncounted.uncounted),
+            (2, vec![TableName::from(&summary.tables[0].table)])
+        );
     }
 }

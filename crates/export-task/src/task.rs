@@ -1,31 +1,35 @@
-//! The task record and its status machine.
+//! The task record and its status machine, and the documents about a task that the workflow's
+//! states hold.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
+use crate::object_key::TaskPath;
 use crate::options::Options;
 use crate::request::ExportRequest;
+use crate::warning::Warnings;
 
-/// A task's status, spelled as the API spells it.
+/// A task's status, in the API's spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
-    /// Admitted; preconditions, clone and plan are under way.
+    /// The task is admitted. Preconditions are checked, the cluster is cloned and the export is
+    /// planned.
     Starting,
     /// Rows are being extracted.
     InProgress,
-    /// A caller asked for cancellation; workers are stopping.
+    /// A caller canceled the task, and workers are stopping.
     Canceling,
-    /// Ended by a caller.
+    /// The task ended because a caller canceled it.
     Canceled,
-    /// Ended with every planned row in the bucket.
+    /// The task ended with every planned row in the bucket.
     Complete,
-    /// Ended by an error.
+    /// The task ended because of an error.
     Failed,
 }
 
 impl Status {
-    /// The API's spelling.
+    /// Returns the API's spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "STARTING",
@@ -37,12 +41,12 @@ impl Status {
         }
     }
 
-    /// Whether the task has ended.
+    /// Returns whether the task has ended.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Canceled | Self::Complete | Self::Failed)
     }
 
-    /// Whether a task may go from this status to `next`.
+    /// Returns whether a task may change from this status to `next`.
     pub fn may_become(self, next: Self) -> bool {
         use Status::{Canceled, Canceling, Complete, Failed, InProgress, Starting};
         matches!(
@@ -53,7 +57,7 @@ impl Status {
         )
     }
 
-    /// The statuses from which a task may become `next`, for conditional writes.
+    /// Returns the statuses that may change to `next`, for conditional writes.
     pub fn sources_of(next: Self) -> Vec<Self> {
         use Status::{Canceled, Canceling, Complete, Failed, InProgress, Starting};
         [Starting, InProgress, Canceling, Canceled, Complete, Failed]
@@ -63,28 +67,30 @@ impl Status {
     }
 }
 
-/// A task: what was asked, how far it is, how it ended. Times are milliseconds since the epoch.
+/// The record of a task: its request, its progress and its end. Times are milliseconds since the
+/// epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ExportTask {
-    /// What was asked.
+    /// The request that started the task.
     #[serde(flatten)]
     pub request: ExportRequest,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
-    /// The execution that does the work. An admission is repeatable for this execution and no other.
+    /// ARN of the execution that does the work. Only this execution can repeat the admission.
     pub execution_arn: String,
     /// When the task was admitted.
     pub created_at: i64,
-    /// Name the clone goes by.
+    /// Identifier of the task's clone, and name of its grant on the key.
     pub clone_identifier: String,
-    /// ARN of the key, once preconditions have looked it up.
+    /// ARN of the key. `check-preconditions` looks it up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,
-    /// The grant that lets the export role use the key, while it exists.
+    /// ID of the grant that lets the export role use the key, while the grant exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_id: Option<String>,
-    /// The point in time all exported rows are from.
+    /// When the clone was requested. All exported rows are of one point in time, at that moment or
+    /// shortly after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_time: Option<i64>,
     /// When extraction began.
@@ -93,10 +99,10 @@ pub struct ExportTask {
     /// When the task ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_end_time: Option<i64>,
-    /// Bytes to read, as the planner estimated them.
+    /// The planner's estimate of the bytes to read.
     #[serde(default)]
     pub planned_bytes: u64,
-    /// Bytes of `planned_bytes` whose partitions are finished.
+    /// The part of `planned_bytes` whose partitions are finished.
     #[serde(default)]
     pub finished_bytes: u64,
     /// Bytes read so far.
@@ -105,52 +111,62 @@ pub struct ExportTask {
     /// Why the task failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_cause: Option<String>,
-    /// Stable name of the failure, which ends the execution.
+    /// Stable name of the failure. The execution ends with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
-    /// What was left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warning_message: Option<String>,
-    /// When the task's directory in the bucket became its own: nothing else was in it.
+    /// What the export does not hold. `WarningMessage` is made from it.
+    #[serde(default, skip_serializing_if = "Warnings::is_empty")]
+    pub warnings: Warnings,
+    /// When the task took its directory in the bucket, which was empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory_at: Option<i64>,
-    /// When subscribers were told that the cluster is being cloned, or copied.
+    /// When the event was published that says that the cluster is cloned or copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced_at: Option<i64>,
-    /// When the end was published.
+    /// When the events about the end were published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_at: Option<i64>,
-    /// When clone, secret and grant were found gone.
+    /// When clone, secret and grant no longer existed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleaned_up_at: Option<i64>,
 }
 
-/// Identifier of a task's clone, and name of its grant on the key: within the 63 characters a cluster identifier may have, telling what it is for, and no
-/// other execution's, be it of another stack with a task of the same name.
+/// Returns the identifier of a task's clone, which is also the name of its grant on the key. It
+/// names the task, and the hash of the execution keeps it distinct from those of
+/// other stacks that have a task of the same name.
 fn clone_identifier(task: &str, execution_arn: &str) -> String {
-    let whose = format!("{task}\0{execution_arn}");
-    let hash = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, whose.as_bytes()).simple().to_string();
-    let name: String = task.to_ascii_lowercase().chars().take(36).collect();
-    format!("{CLONE_PREFIX}{}-{}", name.trim_end_matches('-'), &hash[..12])
+    let owner = format!("{task}\0{execution_arn}");
+    let hash = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, owner.as_bytes()).simple().to_string();
+    let name: String = task.to_ascii_lowercase().chars().take(CLONE_TASK_CHARS).collect();
+    format!("{CLONE_PREFIX}{}-{}", name.trim_end_matches('-'), &hash[..CLONE_HASH_CHARS])
 }
 
-/// Key of the tag by which a clone and its instance name their task.
+/// Characters of the task's name in a clone's identifier. With the prefix and the hash, the
+/// identifier fits into the 63 characters that RDS allows.
+const CLONE_TASK_CHARS: usize = 36;
+
+/// Characters of the hash at the end of a clone's identifier.
+const CLONE_HASH_CHARS: usize = 12;
+
+/// Key of the tag on a clone and its instance. Its value is the identifier of the task.
 pub const TASK_TAG: &str = "aurora-export:task";
 
-/// What every clone's identifier begins with; the stack's roles may create and delete nothing else.
+/// The beginning of every clone's identifier. The stack's roles may create and delete clusters with
+/// this prefix only.
 pub const CLONE_PREFIX: &str = "export-clone-";
 
 impl ExportTask {
-    /// About how long the task is where it is listed: what has no small limit, and the rest.
+    /// Returns the approximate size of the task in a list of tasks, in bytes. It adds the members
+    /// that can be long and an upper bound of all other members together.
     pub fn text_bytes(&self) -> usize {
-        const REST: usize = 4096;
+        const OTHER_MEMBERS: usize = 4096;
         let list: usize =
             self.request.export_only.entries().iter().map(|entry| entry.len() + "<member></member>".len()).sum();
-        let told = [&self.warning_message, &self.failure_cause];
-        list + told.into_iter().flatten().map(String::len).sum::<usize>() + REST
+        let messages = [self.warnings.to_message(), self.failure_cause.clone()];
+        list + messages.iter().flatten().map(String::len).sum::<usize>() + OTHER_MEMBERS
     }
 
-    /// A task as it is admitted.
+    /// Returns the record of a task at its admission.
     pub fn new(request: ExportRequest, execution_arn: String, now: i64) -> Self {
         Self {
             clone_identifier: clone_identifier(&request.export_task_identifier, &execution_arn),
@@ -169,14 +185,15 @@ impl ExportTask {
             extracted_bytes: 0,
             failure_cause: None,
             failure_code: None,
-            warning_message: None,
+            warnings: Warnings::default(),
             announced_at: None,
             published_at: None,
             cleaned_up_at: None,
         }
     }
 
-    /// `PercentProgress`: by bytes, 100 only once the task is complete.
+    /// Returns `PercentProgress`: the finished part of the planned bytes. It is 100 only when the
+    /// task is complete.
     pub fn percent_progress(&self) -> u8 {
         if self.status == Status::Complete {
             return 100;
@@ -185,11 +202,11 @@ impl ExportTask {
             return 0;
         }
         let percent = u128::from(self.finished_bytes) * 100 / u128::from(self.planned_bytes);
-        // At most 99, so the cast can't lose anything.
+        // The value is at most 99, so the cast is exact.
         percent.min(99) as u8
     }
 
-    /// `TotalExtractedDataInGB`, whole GB.
+    /// Returns `TotalExtractedDataInGB`, in whole GB.
     pub fn total_extracted_gb(&self) -> u64 {
         self.extracted_bytes >> 30
     }
@@ -210,7 +227,8 @@ impl ExportTask {
     }
 }
 
-/// What travels between the states of the workflow: the parts of a task that workers need and that never change.
+/// The part of a task that the states of the workflow pass on: what workers need and what never
+/// changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct TaskRef {
@@ -218,15 +236,15 @@ pub struct TaskRef {
     pub export_task_identifier: String,
     /// The cluster.
     pub source_arn: crate::arn::ClusterArn,
-    /// Bucket.
+    /// Name of the bucket.
     pub s3_bucket: String,
-    /// Path in the bucket.
+    /// Path in the bucket, as in the request. It may be empty.
     pub s3_prefix: String,
-    /// Role ARN.
+    /// ARN of the export role.
     pub iam_role_arn: String,
-    /// ARN of the key once it is known, before that the key as given.
+    /// ARN of the key when it is known, before that the key in the spelling of the request.
     pub kms_key_id: String,
-    /// Name the clone goes by.
+    /// Identifier of the clone.
     pub clone_identifier: String,
     /// How files are written.
     #[serde(default)]
@@ -249,11 +267,18 @@ impl From<&ExportTask> for TaskRef {
     }
 }
 
-/// Where and how a task's clone is reached.
+impl TaskRef {
+    /// Returns the path of the export in the bucket.
+    pub fn path(&self) -> TaskPath {
+        TaskPath::new(&self.s3_prefix, &self.export_task_identifier)
+    }
+}
+
+/// How to connect to a task's clone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CloneEndpoint {
-    /// `creating` until everything else is set, then `available`.
+    /// `creating` until all other fields are set, then `available`.
     pub status: String,
     /// Host name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -261,12 +286,12 @@ pub struct CloneEndpoint {
     /// Port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// `aurora-postgresql`.
+    /// Name of the engine in RDS, such as `aurora-postgresql`.
     pub engine: String,
-    /// The database that the cluster was created with.
+    /// The database that the cluster was created with, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
-    /// Class of its instance, `db.r6g.large`.
+    /// Class of its instance, such as `db.r6g.large`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_class: Option<String>,
     /// ARN of the secret with the clone's master password.
@@ -274,11 +299,13 @@ pub struct CloneEndpoint {
     pub secret_arn: Option<String>,
 }
 
-/// How long to wait before looking again at what has been going on since `since`: a sixtieth of that time, so that little is
-/// lost and the 25,000 events an execution may have last for its 14 days. At least 5 seconds and at most 15 minutes.
+/// Returns how long to wait before the next poll of something that began at `since`: a sixtieth of
+/// the elapsed time, at least 5 seconds and at most 15 minutes. This wastes at most 1/60 of the
+/// elapsed time, and keeps a 14-day wait under Step Functions' limit of 25,000 events for an
+/// execution.
 pub fn wait_seconds(since: Option<i64>, now: i64) -> u64 {
     let elapsed = since.map_or(0, |since| now - since);
-    // Between 5 and 900, so the cast can't lose anything.
+    // The value is between 5 and 900, so the cast is exact.
     (elapsed / 60_000).clamp(5, 900) as u64
 }
 
@@ -287,21 +314,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    use crate::limits;
+
     #[test]
-    fn waits_grow_with_what_is_waited_for() {
+    fn waits_grow_with_the_elapsed_time() {
         let minute = 60_000;
         assert_eq!(wait_seconds(None, 10 * minute), 5);
         assert_eq!(wait_seconds(Some(0), minute), 5);
         assert_eq!(wait_seconds(Some(0), 10 * minute), 10);
         assert_eq!(wait_seconds(Some(0), 3_000 * minute), 900);
         assert_eq!(wait_seconds(Some(minute), 0), 5);
-        // 11 events a look: 14 days, the workflow's own limit, need fewer than the 25,000 it may have.
-        let (mut now, mut looks) = (0, 0);
+        // A poll takes 11 events. A wait of 14 days, the workflow's own limit, must stay under
+        // 25,000 events.
+        let (mut now, mut polls) = (0, 0);
         while now < 14 * 24 * 60 * minute {
             now += i64::try_from(wait_seconds(Some(0), now)).unwrap() * 1000;
-            looks += 1;
+            polls += 1;
         }
-        assert!(looks * 11 < 24_000, "{looks}");
+        assert!(polls * 11 < 24_000, "{polls}");
     }
 
     #[test]
@@ -320,7 +350,7 @@ mod tests {
         fn clone_identifiers_are_cluster_identifiers(task in "[a-zA-Z](-?[a-zA-Z0-9]){0,29}") {
             let id = clone_identifier(&task, "arn:execution");
             prop_assert_ne!(&id, &clone_identifier(&task, "arn:other"));
-            prop_assert!(id.len() <= 63 && id.starts_with(CLONE_PREFIX) && !id.contains("--") && !id.ends_with('-'));
+            prop_assert!(id.len() <= limits::CLUSTER_IDENTIFIER_CHARS && id.starts_with(CLONE_PREFIX) && !id.contains("--") && !id.ends_with('-'));
             prop_assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
         }
     }

@@ -1,24 +1,25 @@
-//! Times are milliseconds since the epoch everywhere inside; this module writes them in the three ways AWS does.
+//! Times in AWS's three formats. Everywhere else a time is a number of milliseconds since the
+//! epoch.
 
 use jiff::{Timestamp, tz::TimeZone};
 
-/// `2022-10-31T20:58:06.998Z`, as the RDS API writes times.
+/// Returns a time in the format of the RDS API: `2022-10-31T20:58:06.998Z`.
 pub fn iso8601(millis: i64) -> String {
     zoned(millis).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// `Sep 10, 2020 7:13:10 AM`, as the metadata files write times (UTC).
+/// Returns a time in UTC in the format of the metadata files: `Sep 10, 2020 7:13:10 AM`.
 pub fn metadata(millis: i64) -> String {
     zoned(millis).strftime("%b %-d, %Y %-I:%M:%S %p").to_string()
 }
 
-/// `2022-10-31 20:58:06.998`, as RDS event messages write times (UTC).
+/// Returns a time in UTC in the format of RDS event messages: `2022-10-31 20:58:06.998`.
 pub fn event(millis: i64) -> String {
     zoned(millis).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }
 
 fn zoned(millis: i64) -> jiff::Zoned {
-    // Values beyond jiff's years -9999..=9999 can't come from a clock; the epoch stands for them.
+    // Values outside of jiff's years -9999..=9999 don't come from a clock. They become the epoch.
     Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC)
 }
 

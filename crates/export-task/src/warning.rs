@@ -1,12 +1,17 @@
-//! What a task left out: the `WarningMessage` document of `DescribeExportTasks`.
+//! What an export does not hold, and the `WarningMessage` document that `DescribeExportTasks`
+//! returns about it.
 
 use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::table::{Table, TableName};
 
 /// Why a table was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SkipReason {
-    /// The master user may not read the table (guide, Troubleshooting PostgreSQL permissions errors).
+    /// The master user may not read the table (guide, Troubleshooting PostgreSQL permissions
+    /// errors).
     PermissionsDoNotExist,
     /// A column name holds one of `, ; { } ( ) \n \t =` or a space (guide, Limitations).
     UnsupportedColumnName,
@@ -14,39 +19,40 @@ pub enum SkipReason {
     UnsupportedTableName,
     /// The table is unlogged, so a clone doesn't hold its rows (guide, Limitations).
     UnloggedTable,
-    /// The table is in MySQL's MEMORY engine, so a clone doesn't hold its rows.
+    /// The table uses MySQL's MEMORY engine, so a clone doesn't hold its rows.
     MemoryTable,
     /// The table is temporary (guide, Limitations).
     TemporaryTable,
     /// A row is close to 2 GB or larger (guide, Limitations).
     RowTooLarge,
-    /// The table holds bytes that are no valid text in the database's encoding.
+    /// The table holds bytes that are not valid text in the database's encoding.
     InvalidText,
-    /// The server can't compute a value: a function that a column's reading calls fails.
+    /// The server can't compute a value, because a function that it calls to read a column fails.
     UnreadableValue,
-    /// The server finds its own copy of the table damaged.
+    /// The server reports that its data of the table is damaged.
     DataCorrupted,
-    /// The table has no columns, which Parquet can't express.
+    /// The table has no columns. Parquet can't represent such a table.
     NoColumns,
     /// A partition of the table is a foreign table, whose rows the cluster doesn't hold.
     ForeignPartition,
-    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is no instant; or a `DATE` that is to be a day of
-    /// Parquet's.
+    /// A `DATETIME` or `TIMESTAMP` holds a zero or impossible date, which is not a point in time.
+    /// The same applies to a `DATE` that is exported as Parquet's DATE.
     InvalidDatetime,
-    /// The table's storage engine doesn't keep rows of its own in the cluster.
+    /// The table's storage engine doesn't store the table's rows in the cluster.
     UnsupportedEngine,
-    /// A value has no equal in the Parquet type that was asked for.
+    /// The requested Parquet type can't represent a value.
     UnrepresentableValue,
-    /// The files don't hold as many rows as the server counts.
+    /// The number of rows in the files differs from the server's count.
     RowCountDiffers,
-    /// Reading the table would run a function of an ordinary user with the exporting user's rights.
+    /// Reading the table would call an ordinary user's function with the privileges of the
+    /// exporting user.
     UntrustedCode,
-    /// The table was altered, renamed or dropped while it was exported.
+    /// The table was altered, renamed or dropped during the export.
     TableChanged,
 }
 
 impl SkipReason {
-    /// The spelling used in documents.
+    /// Returns the spelling in documents.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PermissionsDoNotExist => "PERMISSIONS_DO_NOT_EXIST",
@@ -75,12 +81,99 @@ impl SkipReason {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SkippedTable {
-    /// `database.schema.table`.
-    pub target: String,
-    /// Why.
+    /// The table.
+    pub table: TableName,
+    /// Why it is not in the export.
     pub reason: SkipReason,
-    /// One sentence a person can act on.
+    /// One sentence that tells a person what to do.
     pub message: String,
+}
+
+impl SkippedTable {
+    /// Returns the entry of a table that is left out.
+    pub fn new(table: &Table, reason: SkipReason, mut message: String) -> Self {
+        // A server's message can have any length.
+        message.truncate(message.floor_char_boundary(limits::SKIP_MESSAGE_BYTES));
+        Self { table: table.into(), reason, message }
+    }
+}
+
+/// The parts of a cluster that an export does not hold or could not verify, as far as a task's
+/// record names them. `WarningMessage` and the events
+/// of single tables are made from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Warnings {
+    /// Tables that are not in the export.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped_tables: Vec<SkippedTable>,
+    /// Databases whose list of tables could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_databases: Vec<String>,
+    /// Exported tables whose rows the server could not count in time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncounted_tables: Vec<TableName>,
+}
+
+/// Bytes of a skipped table beside its names and its message: the names of attributes and the
+/// reason.
+const SKIPPED_TABLE_BYTES: usize = 60;
+
+/// Bytes of another warning beside its names: the names of attributes and the reason.
+const GENERAL_BYTES: usize = 80;
+
+impl Warnings {
+    /// Returns the warnings that fit into a task record ([`limits::WARNINGS_BYTES`]).
+    /// `export_tables_info` names every table.
+    pub fn new(skipped: &[SkippedTable], unreadable_databases: &[String], uncounted: &[TableName]) -> Self {
+        let mut left = limits::WARNINGS_BYTES;
+        let mut fits = |bytes: usize| {
+            left = left.saturating_sub(bytes);
+            left > 0
+        };
+        Self {
+            skipped_tables: skipped
+                .iter()
+                .take_while(|s| fits(s.table.to_string().len() + s.message.len() + SKIPPED_TABLE_BYTES))
+                .cloned()
+                .collect(),
+            unreadable_databases: unreadable_databases
+                .iter()
+                .take_while(|database| fits(database.len() + GENERAL_BYTES))
+                .cloned()
+                .collect(),
+            uncounted_tables: uncounted
+                .iter()
+                .take_while(|table| fits(table.to_string().len() + GENERAL_BYTES))
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// Returns whether there is nothing to warn about.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns the `WarningMessage` document, or `None` if there is nothing to warn about.
+    pub fn to_message(&self) -> Option<String> {
+        if self.is_empty() {
+            return None;
+        }
+        let databases =
+            self.unreadable_databases.iter().map(|d| ("FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE", d.clone()));
+        let tables = self.uncounted_tables.iter().map(|table| ("ROWS_NOT_COUNTED", table.to_string()));
+        let document = Document {
+            skipped_tables: self
+                .skipped_tables
+                .iter()
+                .map(|s| Entry { target: s.table.to_string(), reason: s.reason, message: &s.message })
+                .collect(),
+            skipped_objectives: [],
+            general: databases.chain(tables).map(|(reason, target)| General { reason, target }).collect(),
+        };
+        serde_json::to_string(&document).ok()
+    }
 }
 
 #[derive(Serialize)]
@@ -88,68 +181,18 @@ pub struct SkippedTable {
 struct Document<'a> {
     skipped_tables: Vec<Entry<'a>>,
     skipped_objectives: [(); 0],
-    general: Vec<General<'a>>,
+    general: Vec<General>,
 }
 
 #[derive(Serialize)]
 struct Entry<'a> {
-    target: &'a str,
+    target: String,
     reason: SkipReason,
     message: &'a str,
 }
 
 #[derive(Serialize)]
-struct General<'a> {
-    reason: &'a str,
-    target: &'a str,
-}
-
-/// The most bytes of names and reasons a `WarningMessage` holds, so that a task's record stays far below what the task store
-/// takes. `export_tables_info` names every table.
-pub const MESSAGE_BYTES: usize = 64 * 1024;
-
-/// The skipped tables a `WarningMessage` names.
-pub fn skipped(message: &str) -> Vec<SkippedTable> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Document {
-        skipped_tables: Vec<Entry>,
-    }
-    #[derive(Deserialize)]
-    struct Entry {
-        target: String,
-        reason: SkipReason,
-        message: String,
-    }
-    let document = serde_json::from_str(message).unwrap_or(Document { skipped_tables: Vec::new() });
-    let table = |e: Entry| SkippedTable { target: e.target, reason: e.reason, message: e.message };
-    document.skipped_tables.into_iter().map(table).collect()
-}
-
-/// The `WarningMessage` document, or `None` when nothing was left out, and every count of rows that was to be made was made.
-pub fn message(skipped: &[SkippedTable], unreadable_databases: &[String], uncounted: &[String]) -> Option<String> {
-    if skipped.is_empty() && unreadable_databases.is_empty() && uncounted.is_empty() {
-        return None;
-    }
-    let mut left = MESSAGE_BYTES;
-    let mut fits = |bytes: usize| {
-        left = left.saturating_sub(bytes);
-        left > 0
-    };
-    let databases = unreadable_databases.iter().map(|d| ("FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE", d));
-    let tables = uncounted.iter().map(|table| ("ROWS_NOT_COUNTED", table));
-    let document = Document {
-        skipped_tables: skipped
-            .iter()
-            .take_while(|s| fits(s.target.len() + s.message.len() + 60))
-            .map(|s| Entry { target: &s.target, reason: s.reason, message: &s.message })
-            .collect(),
-        skipped_objectives: [],
-        general: databases
-            .chain(tables)
-            .take_while(|(_, target)| fits(target.len() + 80))
-            .map(|(reason, target)| General { reason, target })
-            .collect(),
-    };
-    serde_json::to_string(&document).ok()
+struct General {
+    reason: &'static str,
+    target: String,
 }

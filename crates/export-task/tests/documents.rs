@@ -1,15 +1,16 @@
-//! The documents that leave the system, byte for byte.
+//! The documents that callers and subscribers read.
 
 #![allow(clippy::unwrap_used)]
 
 use export_task::event;
+use export_task::limits;
 use export_task::metadata::{self, TableStatus, Written};
 use export_task::object_key::TaskPath;
 use export_task::plan::{PartitionResult, PlanSummary, PlannedTable};
 use export_task::request::StartExportTask;
-use export_task::table::{Column, ParquetType, Table};
+use export_task::table::{Column, ParquetType, Table, TableName};
 use export_task::task::{ExportTask, Status};
-use export_task::warning::{self, SkipReason, SkippedTable};
+use export_task::warning::{SkipReason, SkippedTable, Warnings};
 use serde_json::{Value, json};
 
 fn task(status: Status) -> ExportTask {
@@ -24,6 +25,15 @@ fn task(status: Status) -> ExportTask {
     task.task_end_time = Some(1_599_722_114_123);
     task.extracted_bytes = 3 << 29;
     task
+}
+
+fn table_name(database: &str, schema: &str, name: &str) -> TableName {
+    TableName { database: database.into(), schema: schema.into(), name: name.into() }
+}
+
+fn unlogged(name: &str) -> SkippedTable {
+    let reason = SkipReason::UnloggedTable;
+    SkippedTable { table: table_name("d", "s", name), reason, message: "It is unlogged.".into() }
 }
 
 fn parsed(document: Vec<u8>) -> Value {
@@ -46,7 +56,7 @@ fn export_info_has_the_fields_consumers_read() {
 }
 
 #[test]
-fn export_tables_info_tells_exported_and_skipped_tables() {
+fn export_tables_info_lists_exported_and_skipped_tables() {
     let table = Table {
         id: 0,
         database: "shop".into(),
@@ -64,11 +74,8 @@ fn export_tables_info_tells_exported_and_skipped_tables() {
             list: false,
         }],
     };
-    let skipped = SkippedTable {
-        target: "shop.public.bad".into(),
-        reason: SkipReason::PermissionsDoNotExist,
-        message: "Grant SELECT.".into(),
-    };
+    let reason = SkipReason::PermissionsDoNotExist;
+    let skipped = SkippedTable { table: table_name("shop", "public", "bad"), reason, message: "Grant SELECT.".into() };
     let statuses = [
         TableStatus::Exported {
             table: &table,
@@ -102,10 +109,9 @@ fn export_tables_info_tells_exported_and_skipped_tables() {
 
 #[test]
 fn warnings_have_awss_three_lists() {
-    assert_eq!(warning::message(&[], &[], &[]), None);
-    let skipped =
-        SkippedTable { target: "d.s.t".into(), reason: SkipReason::UnloggedTable, message: "It is unlogged.".into() };
-    let message = warning::message(&[skipped], &["other".to_owned()], &["d.s.u".to_owned()]).unwrap();
+    assert_eq!(Warnings::new(&[], &[], &[]).to_message(), None);
+    let warnings = Warnings::new(&[unlogged("t")], &["other".to_owned()], &[table_name("d", "s", "u")]);
+    let message = warnings.to_message().unwrap();
     assert_eq!(
         serde_json::from_str::<Value>(&message).unwrap(),
         json!({
@@ -117,6 +123,18 @@ fn warnings_have_awss_three_lists() {
             ]
         })
     );
+}
+
+#[test]
+fn a_record_names_as_many_skipped_tables_as_fit() {
+    let skipped: Vec<_> = (0..50_000).map(|n| unlogged(&format!("dotted.name{n}"))).collect();
+    let warnings = Warnings::new(&skipped, &["other".to_owned()], &[]);
+    assert!(warnings.skipped_tables.len() > limits::TABLE_EVENTS_PER_KIND && warnings.skipped_tables.len() < 1000);
+    assert!(skipped.starts_with(&warnings.skipped_tables));
+    assert_eq!(warnings.unreadable_databases.len(), 0);
+    let record = serde_json::to_vec(&warnings).unwrap();
+    assert!(record.len() < 2 * limits::WARNINGS_BYTES, "{}", record.len());
+    assert_eq!(serde_json::from_slice::<Warnings>(&record).unwrap(), warnings);
 }
 
 #[test]
@@ -162,8 +180,8 @@ fn result(table: u32, index: u32, gigabytes: u64, started_at: i64) -> PartitionR
     let (files, skip) = (vec![], None);
     PartitionResult {
         table,
-        batch: 1,
-        index,
+        batch_index: 1,
+        partition_index: index,
         files,
         skip,
         rows: 1,
@@ -174,17 +192,17 @@ fn result(table: u32, index: u32, gigabytes: u64, started_at: i64) -> PartitionR
 }
 
 #[test]
-fn progress_is_told_in_the_words_of_rds() {
+fn progress_events_have_the_text_of_rds() {
     let plan = PlanSummary {
         tables: vec![planned(0, "done", 2, 4 << 30), planned(1, "slow", 1, 5 << 30), planned(2, "long", 9, 9 << 30)],
         ..PlanSummary::default()
     };
     let mut task = task(Status::InProgress);
     (task.planned_bytes, task.finished_bytes) = (18 << 30, 7 << 30);
-    let told =
+    let messages =
         |events: Vec<event::Event>| -> Vec<(&str, String)> { events.into_iter().map(|e| (e.id, e.message)).collect() };
     assert_eq!(
-        told(event::planned(&task, &plan, 0)),
+        messages(event::planned(&task, &plan, 0)),
         [
             ("RDS-EVENT-0493", "Export task ci is at EXTRACTING stage.".to_owned()),
             (
@@ -199,22 +217,17 @@ fn progress_is_told_in_the_words_of_rds() {
     let whole = "Export task ci: Export progress is at 38% with 1 table(s) in-progress and 1 table(s) finished. The total size \
         of finished tables is 4 GB.";
     let hour = 3_600_000;
-    assert_eq!(told(event::progress(&task, &plan, &results, hour)), [("RDS-EVENT-0493", whole.to_owned())]);
+    assert_eq!(messages(event::progress(&task, &plan, &results, hour)), [("RDS-EVENT-0493", whole.to_owned())]);
     let long = "Export task ci: Table shop.public.long is in progress, and the exported size is 3 GB.";
     assert_eq!(
-        told(event::progress(&task, &plan, &results, hour + 501)),
+        messages(event::progress(&task, &plan, &results, hour + 501)),
         [("RDS-EVENT-0493", whole.to_owned()), ("RDS-EVENT-0492", long.to_owned())]
     );
 }
 
 #[test]
-fn a_missing_table_is_told_as_a_failure() {
-    let skipped =
-        SkippedTable { target: "d.s.t".into(), reason: SkipReason::UnloggedTable, message: "It is unlogged.".into() };
-    let message = warning::message(std::slice::from_ref(&skipped), &[], &[]).unwrap();
-    assert_eq!(warning::skipped(&message), std::slice::from_ref(&skipped));
-    assert_eq!(warning::skipped("{}"), []);
-    let event = event::table_failed(&task(Status::Complete), &skipped, 0);
+fn a_skipped_table_is_a_failure_event() {
+    let event = event::table_failed(&task(Status::Complete), &unlogged("t"), 0);
     assert_eq!(event.id, "RDS-EVENT-0489");
     assert_eq!(
         event.message,
@@ -229,8 +242,14 @@ fn a_state_change_always_fits_a_bus() {
     let whole: Value = serde_json::from_str(&event::state_change(&task)).unwrap();
     assert_eq!(whole["ExportTaskIdentifier"], "ci");
     task.request.export_only = (0..40_000).map(|n| format!("d{n}")).collect::<Vec<_>>().into();
-    task.warning_message = Some("\"".repeat(warning::MESSAGE_BYTES));
-    let detail = event::state_change(&task);
-    assert!(detail.len() < 256 * 1024, "{}", detail.len());
-    assert!(detail.contains("WarningMessage") && !detail.contains("ExportOnly"));
+    // Each quote is escaped twice, so a full record of them is too long with nothing else around
+    // it.
+    for (bytes, fits) in [(limits::WARNINGS_BYTES / 2, true), (limits::WARNINGS_BYTES - 100, false)] {
+        let skipped = SkippedTable { message: "\"".repeat(bytes), ..unlogged("t") };
+        task.warnings = Warnings::new(&[skipped], &[], &[]);
+        let detail = event::state_change(&task);
+        assert!(detail.len() < 256 * 1024, "{}", detail.len());
+        assert!(!detail.contains("ExportOnly"));
+        assert_eq!(detail.contains("WarningMessage"), fits);
+    }
 }

@@ -1,4 +1,4 @@
-//! The deployment of the template to the local cloud.
+//! Deploys the template to the local cloud.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::layout::Layout;
 use crate::ministack::{CREDENTIALS, REGION};
 use crate::{cargo, process};
 
-/// The name of the stack, and what the names of its functions begin with.
+/// The name of the CloudFormation stack, and the prefix of its functions' names.
 pub const STACK: &str = "aurora-export";
 
-/// The functions, each a crate and a binary of this name.
-pub const FUNCTIONS: [&str; 9] = [
+/// The functions. Each is a crate and a binary of this name.
+pub const FUNCTIONS: [&str; 10] = [
     "export-api",
     "validate-request",
     "check-preconditions",
@@ -27,12 +27,14 @@ pub const FUNCTIONS: [&str; 9] = [
     "finish-export",
     "publish-event",
     "delete-clone",
+    "janitor",
 ];
 
-/// Smaller than on AWS, so that the databases of one machine are cut into partitions too.
+/// The partition size of the local stack. It is smaller than on AWS, so that small databases have
+/// several partitions.
 const TARGET_PARTITION_MB: u32 = 8;
 
-/// What the two stacks say they made.
+/// The outputs of the two CloudFormation stacks.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Outputs {
     /// Outputs of `infra/template.yaml`.
@@ -54,15 +56,15 @@ pub(crate) fn deploy(layout: &Layout, endpoint: &str, ca_file: &Path) -> Result<
     command.args(["--stack-name", STACK, "--map-concurrency", &cores.max(2).to_string()]);
     command.args(["--parameter", &format!("Architecture={architecture}")]);
     command.args(["--parameter", &format!("TargetPartitionMb={TARGET_PARTITION_MB}")]);
-    // The databases are on this machine.
+    // The databases are on this machine, so the functions need no VPC.
     command.args(["--parameter", "VpcId=", "--parameter", "SubnetIds="]);
-    forget_account(&mut command);
+    remove_aws_variables(&mut command);
     command.envs(client_environment(endpoint));
     let printed = process::run(&mut command)?;
-    serde_json::from_str(&printed).map_err(|source| Error::Document { what: "the answer of deploy.py", source })
+    serde_json::from_str(&printed).map_err(|source| Error::Document { document: "the output of deploy.py", source })
 }
 
-/// What an AWS client needs to talk to the local cloud.
+/// Returns the environment variables of AWS clients of the local cloud.
 pub(crate) fn client_environment(endpoint: &str) -> [(&'static str, String); 7] {
     [
         ("AWS_ENDPOINT_URL", endpoint.to_owned()),
@@ -70,38 +72,39 @@ pub(crate) fn client_environment(endpoint: &str) -> [(&'static str, String); 7] 
         ("AWS_DEFAULT_REGION", REGION.to_owned()),
         ("AWS_ACCESS_KEY_ID", CREDENTIALS.0.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", CREDENTIALS.1.to_owned()),
-        // What a person has configured for AWS is not meant for this, nor is a proxy.
+        // The user's own AWS configuration and proxy must not apply to the local cloud.
         ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
         ("no_proxy", "127.0.0.1,localhost".to_owned()),
     ]
 }
 
-/// Takes from a command whatever its environment would say about another AWS account: profile, session, endpoints.
-pub fn forget_account(command: &mut Command) {
+/// Removes the user's own AWS settings from a command's environment: profile, session, endpoints.
+pub fn remove_aws_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
         command.env_remove(name);
     }
 }
 
-/// Builds what is deployed, and the program that hosts the stack.
+/// Builds the functions, and the program that hosts the stack.
 ///
 /// # Errors
 ///
-/// When it does not compile.
+/// Returns an error if the build fails.
 pub fn build(layout: &Layout, progress: &dyn Fn(&str)) -> Result<()> {
     progress("building");
     let mut command = cargo::command();
-    // The whole workspace, as `cargo xtask` itself and the tests are built: a selection of packages has other features, and
-    // would compile half of the dependencies again.
+    // Builds the whole workspace, as `cargo xtask` itself and the tests are built. A selection of
+    // packages would enable other features and compile half of the dependencies again.
     command.current_dir(&layout.checkout).args(["build", "--workspace", "--bins"]);
-    // They are taken from beside this program, so they are built as it was.
+    // The binaries come from the directory of this program, so they need its profile.
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
     cargo::build(&mut command)
 }
 
-/// Changes when a deployed file does, so that a running stack is known to be out of date.
+/// Returns a text that changes when a deployed file changes. It shows whether a running stack is
+/// out of date.
 pub(crate) fn fingerprint(layout: &Layout) -> Result<String> {
     let binaries = layout.binaries();
     let sources =

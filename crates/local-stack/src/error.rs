@@ -1,4 +1,4 @@
-//! What can go wrong with a stack.
+//! The errors of the local stack.
 
 use std::path::PathBuf;
 
@@ -7,95 +7,95 @@ use thiserror::Error;
 /// A `Result` whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a stack could not be started, stopped or checked.
+/// An error of starting, stopping or checking a stack.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// A program this machine lacks and that could not be installed.
-    #[error("{what} is needed and was not found. Install it with: {install}")]
+    /// A program is missing and could not be installed.
+    #[error("{program} is missing. Install it with: {install}")]
     Missing {
-        /// What is missing.
-        what: &'static str,
+        /// The missing program.
+        program: &'static str,
         /// The command that installs it.
         install: String,
     },
-    /// A program that ran and failed.
+    /// A program ran and failed.
     #[error("{program} failed: {output}")]
     Failed {
-        /// The program and what it was to do.
+        /// The program, with its task if that matters.
         program: String,
-        /// The end of what it printed.
+        /// The end of its output.
         output: String,
     },
-    /// A program that did not start.
+    /// A program did not start.
     #[error("cannot run {program}")]
     Run {
         /// The program.
         program: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A file or directory that cannot be read, written or removed.
-    #[error("{}", path.display())]
+    /// A file or directory cannot be read, written or removed.
+    #[error("cannot use {}", path.display())]
     File {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A document that is not what it should be.
-    #[error("{what} is not what was expected")]
+    /// A JSON document is invalid.
+    #[error("{document} is not valid")]
     Document {
-        /// Which document.
-        what: &'static str,
-        /// Why.
+        /// The document.
+        document: &'static str,
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
-    /// No free port, no signal handler.
-    #[error("the system refused {what}")]
+    /// The operating system refused a resource.
+    #[error("the system refused {resource}")]
     System {
-        /// What was asked for.
-        what: &'static str,
-        /// Why.
+        /// The resource, such as a free port.
+        resource: &'static str,
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// Something that did not become ready in time.
-    #[error("{what} was not ready after {seconds} s; see {}", log.display())]
+    /// A service did not become ready in time.
+    #[error("{service} was not ready after {seconds} s; see {}", log.display())]
     NotReady {
-        /// What was waited for.
-        what: &'static str,
-        /// How long.
+        /// The service.
+        service: &'static str,
+        /// The timeout.
         seconds: u64,
-        /// Where it says more.
+        /// Its log file.
         log: PathBuf,
     },
     /// The process that runs the stack ended instead of becoming ready.
-    #[error("the stack did not start: {reason}\nMore in {}", log.display())]
+    #[error("the stack did not start: {reason}\nSee {}", log.display())]
     NotStarted {
-        /// The last it said.
+        /// The end of its log.
         reason: String,
-        /// Where it says more.
+        /// The log file.
         log: PathBuf,
     },
-    /// Processes that survived being killed.
-    #[error("processes that do not end: {0:?}")]
-    Immortal(Vec<u32>),
-    /// The RDS control plane did not start.
-    #[error("the RDS control plane did not start")]
+    /// Processes of the stack still run after SIGKILL.
+    #[error("cannot end the processes {0:?}")]
+    StillRunning(Vec<u32>),
+    /// The RDS control plane could not be started or stopped.
+    #[error("the RDS control plane failed")]
     Rds(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
-    /// For `map_err` on a file operation.
+    /// Returns a function for `map_err` that adds the path to an I/O error.
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }
     }
 
-    /// The message with those of its causes.
+    /// Returns the message, followed by the messages of all causes.
     #[must_use]
     pub fn full(&self) -> String {
         let mut text = self.to_string();

@@ -1,32 +1,34 @@
-//! Where a stack keeps what.
+//! The directories and files of a stack.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-/// The directories of one stack. Stacks with different layouts run side by side.
+/// The directories of one stack. Stacks with different layouts can run at the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// The project: templates, definitions, lint.
+    /// The checkout of this project, with templates, definitions and lint.
     pub checkout: PathBuf,
-    /// State of the stack: environment file, logs, deployed copy.
+    /// The directory for the stack's state: environment file, logs, deployed copy.
     pub state_dir: PathBuf,
-    /// Data of the database servers. Not inside the checkout, because those run as a user who may not see it.
+    /// The directory for the data of the database servers. It is outside the checkout, because the
+    /// servers may run as a user who cannot read the checkout.
     pub data_dir: PathBuf,
 }
 
 impl Layout {
-    /// The checkout this was built from, and the stack that `cargo xtask up` starts.
+    /// Returns the layout of the stack that `cargo xtask up` starts, for the checkout that this
+    /// program was built from.
     #[must_use]
     pub fn here() -> Self {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Self::of(manifest.ancestors().nth(2).unwrap_or(manifest))
+        Self::from_checkout(manifest.ancestors().nth(2).unwrap_or(manifest))
     }
 
-    /// The stack that `cargo xtask up` starts for a checkout.
+    /// Returns the layout of the stack that `cargo xtask up` starts for a checkout.
     #[must_use]
-    pub fn of(checkout: &Path) -> Self {
+    pub fn from_checkout(checkout: &Path) -> Self {
         Self {
             checkout: checkout.to_owned(),
             state_dir: checkout.join("target/local"),
@@ -34,7 +36,8 @@ impl Layout {
         }
     }
 
-    /// A stack beside it, for a test: same checkout, nothing else in common.
+    /// Returns the layout of a separate stack, for a test. It shares only the checkout and the
+    /// Python environment.
     #[must_use]
     pub fn private(checkout: &Path, name: &str) -> Self {
         Self {
@@ -44,42 +47,42 @@ impl Layout {
         }
     }
 
-    /// The Python environment. One for all stacks of the checkout.
+    /// Returns the Python environment, which all stacks of the checkout share.
     #[must_use]
     pub fn venv(&self) -> PathBuf {
         self.checkout.join("target/local/venv")
     }
 
-    /// Where the built functions and `xtask` are: beside the running program, or above it when that is a test.
+    /// Returns the directory of the built functions and `xtask`. It is the directory of the running
+    /// program or, for a test, its parent.
     #[must_use]
     pub fn binaries(&self) -> PathBuf {
         let running = std::env::current_exe().ok();
-        let beside = running.as_deref().and_then(Path::parent);
-        match beside {
+        match running.as_deref().and_then(Path::parent) {
             Some(deps) if deps.file_name() == Some(OsStr::new("deps")) => deps.parent().unwrap_or(deps).to_owned(),
             Some(directory) => directory.to_owned(),
             None => self.checkout.join("target/debug"),
         }
     }
 
-    /// The shell file that lets `aws` and others talk to the stack.
+    /// Returns the shell file with the environment variables for clients of the stack.
     #[must_use]
     pub fn env_file(&self) -> PathBuf {
         self.state_dir.join("env")
     }
 
-    /// What is known about the running stack.
+    /// Returns the file that describes the running stack.
     pub(crate) fn state_file(&self) -> PathBuf {
         self.state_dir.join("stack.json")
     }
 
-    /// Where the processes write what they have to say.
+    /// Returns the log file of a process.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.state_dir.join("logs").join(format!("{name}.log"))
     }
 }
 
-/// Eight digits that tell checkouts, and other things with long names, apart.
+/// Returns eight hexadecimal digits that identify a long name, such as the path of a checkout.
 pub(crate) fn short_hash(name: impl AsRef<OsStr>) -> String {
     let hash = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_ref().as_encoded_bytes());
     hash.simple().to_string()[..8].to_owned()
@@ -90,9 +93,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stacks_of_a_checkout_share_the_environment_and_nothing_else() {
+    fn stacks_of_a_checkout_share_only_the_python_environment() {
         let checkout = Path::new("/home/someone/project");
-        let (main, private) = (Layout::of(checkout), Layout::private(checkout, "faults"));
+        let (main, private) = (Layout::from_checkout(checkout), Layout::private(checkout, "faults"));
         assert_eq!(main.venv(), private.venv());
         assert_ne!(main.state_dir, private.state_dir);
         assert_ne!(main.data_dir, private.data_dir);
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_finds_the_binaries_above_itself() {
+    fn a_test_finds_the_binaries_in_the_parent_of_its_directory() {
         assert!(!Layout::here().binaries().ends_with("deps"));
     }
 }

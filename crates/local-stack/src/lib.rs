@@ -1,15 +1,18 @@
-//! The whole stack on one machine: AWS services, an RDS control plane over real database servers, and the deployed template.
+//! The whole stack on one machine: AWS services, an RDS control plane that runs real database
+//! servers, and the deployed template.
 //!
-//! [`Stack::up`] builds the functions, starts everything in processes of its own and returns when it is ready; [`Stack::down`] leaves nothing
-//! behind. Stacks with different [`Layout`]s run side by side.
+//! [`Stack::up`] builds the functions, starts everything in separate processes and returns when the
+//! stack is ready. [`Stack::down`] stops the stack and removes its data. Stacks with different
+//! [`Layout`]s can run at the same time.
 //!
 //! # Layout
 //!
-//! * `stack` – up, down, and what is running; `supervisor` – the process that hosts it; `process` – finding and ending processes.
-//! * `ministack` – the local cloud; `deploy` – the template in it.
+//! * `stack` – starts, finds and stops a stack. `supervisor` – the process that hosts it. `process`
+//!   – finds and ends processes.
+//! * `ministack` – the local cloud. `deploy` – deploys the template there.
 //! * `rds` – the RDS control plane.
-//! * `layout` – where things are; `prerequisites`, `servers` and `venv` – what must be installed or fetched; `cargo` – building; `lint` – checks of template
-//!   and workflow.
+//! * `layout` – directories and files. `prerequisites`, `servers` and `venv` – programs that are
+//!   installed or downloaded. `cargo` – builds. `lint` – checks of template and workflow.
 
 pub mod cargo;
 pub mod deploy;

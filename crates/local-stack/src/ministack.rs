@@ -1,4 +1,4 @@
-//! The local cloud: every AWS service the stack uses but RDS.
+//! The local cloud, ministack. It provides every AWS service that the stack uses except RDS.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -15,33 +15,33 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::process;
 
-/// The account everything local belongs to.
+/// The account of all local resources.
 pub const ACCOUNT: &str = "111122223333";
-/// The region everything local is in.
+/// The Region of all local resources.
 pub const REGION: &str = "us-west-2";
-/// Its key id and its secret: the local cloud's root.
+/// The access key ID and the secret access key of the local cloud's root user.
 pub const CREDENTIALS: (&str, &str) = ("test", "test");
 
-/// What waits of the workflow are multiplied by: 15 s become 0.3 s.
+/// The factor for waits of the workflow: 15 s become 0.3 s.
 const WAIT_SCALE: &str = "0.02";
-/// How long it may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The maximum time until ministack answers.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A port nobody listens on.
+/// Returns a port that nobody listens on.
 ///
 /// # Errors
 ///
-/// When the system has none.
+/// Returns an error if the system has no free port.
 pub fn free_port() -> Result<u16> {
-    let refused = |source| Error::System { what: "a free port", source };
+    let refused = |source| Error::System { resource: "a free port", source };
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(refused)?.local_addr().map_err(refused)?.port())
 }
 
-/// Starts the local cloud and waits until it answers. Must be called within a runtime.
+/// Starts the local cloud and waits until it answers. Must be called within a Tokio runtime.
 ///
 /// # Errors
 ///
-/// When it cannot be started, or does not answer.
+/// Returns an error if the local cloud cannot be started or does not answer.
 pub fn start(layout: &Layout, port: u16, rds: SocketAddr) -> Result<Child> {
     let scratch = layout.state_dir.join("tmp");
     let log = layout.log("ministack");
@@ -50,7 +50,7 @@ pub fn start(layout: &Layout, port: u16, rds: SocketAddr) -> Result<Child> {
     let errors = output.try_clone().map_err(Error::file(&log))?;
 
     let mut command = std::process::Command::new(layout.venv().join("bin/ministack"));
-    // The functions inherit all of its environment, so it gets one that is made for them.
+    // The functions inherit this environment, so it has only the variables that they need.
     command.env_clear().envs([
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ("BIND_HOST", "127.0.0.1"),
@@ -66,27 +66,27 @@ pub fn start(layout: &Layout, port: u16, rds: SocketAddr) -> Result<Child> {
     command.env("AWS_ENDPOINT_URL_RDS", format!("http://{rds}"));
     command.env("HOME", &scratch).env("TMPDIR", &scratch);
     process::mark(&mut command, layout);
-    // A group of its own: Ctrl-C in the terminal is for whoever runs there.
+    // A separate process group keeps a Ctrl-C in the terminal away from ministack.
     command.process_group(0).stdin(Stdio::null()).stdout(output).stderr(errors);
     let mut child = Command::from(command)
         .kill_on_drop(true)
         .spawn()
         .map_err(|source| Error::Run { program: "ministack".to_owned(), source })?;
 
-    let up = process::wait_until(PATIENCE, || healthy(port) || !matches!(child.try_wait(), Ok(None)));
+    let up = process::wait_until(START_TIMEOUT, || healthy(port) || !matches!(child.try_wait(), Ok(None)));
     if up && healthy(port) {
         return Ok(child);
     }
-    Err(Error::NotReady { what: "ministack", seconds: PATIENCE.as_secs(), log })
+    Err(Error::NotReady { service: "ministack", seconds: START_TIMEOUT.as_secs(), log })
 }
 
-/// Where it is reached.
+/// Returns the endpoint URL of the local cloud.
 #[must_use]
 pub fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// For clients of the local cloud in this process.
+/// Returns the SDK configuration for clients of the local cloud.
 pub fn sdk_config(endpoint: &str) -> SdkConfig {
     let credentials = Credentials::new(CREDENTIALS.0, CREDENTIALS.1, None, None, "local");
     SdkConfig::builder()
@@ -98,7 +98,7 @@ pub fn sdk_config(endpoint: &str) -> SdkConfig {
         .build()
 }
 
-/// Whether it answers.
+/// Returns whether the local cloud answers.
 pub(crate) fn healthy(port: u16) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let ask = || -> std::io::Result<bool> {

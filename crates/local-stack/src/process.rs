@@ -1,4 +1,4 @@
-//! Running programs, finding every process of a stack, and ending them.
+//! Runs programs, and finds and ends the processes of a stack.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 
-/// Every process of a stack inherits this variable from the supervisor; its value names the stack. It finds them all, also those whose parents
-/// were killed, without trusting process ids that were written down and may belong to others by now.
+/// Every process of a stack inherits this variable from the supervisor. Its value names the stack.
+/// It finds all processes, even those whose parents were killed. Recorded process ids would be
+/// unreliable, because the system may reuse them.
 const MARK: &str = "AURORA_EXPORT_LOCAL_STACK";
 
-/// The programs that run on the data of a cluster.
+/// The programs that work on the data directory of a cluster.
 const SERVERS: [&str; 6] = ["/postgres", "/initdb", "/pg_basebackup", "/mariadbd", "/mariadb-backup", "/mysqld"];
 
 /// Marks a command as part of a stack.
@@ -33,14 +34,14 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
     Err(Error::Failed { program, output: tail(&String::from_utf8_lossy(&output)) })
 }
 
-/// The last lines of a text: where programs say why.
+/// Returns the last lines of a program's output, which usually have the reason for a failure.
 pub(crate) fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")
 }
 
-/// The processes of a stack.
-pub(crate) fn of_stack(layout: &Layout) -> Vec<u32> {
+/// Returns the processes of a stack.
+pub(crate) fn stack_processes(layout: &Layout) -> Vec<u32> {
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
     processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -54,45 +55,46 @@ fn belongs(pid: u32, layout: &Layout) -> bool {
     if read("environ").split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
         return true;
     }
-    // A database server may have been started with an environment of its own; its data directory tells whose it is.
+    // A database server may have a different environment. Its data directory identifies the stack.
     let arguments = read("cmdline");
     let mut arguments = arguments.split(|byte| *byte == 0);
     let program = arguments.next().unwrap_or_default();
     let data_dir = format!("{}/", layout.data_dir.display());
-    // Those of MySQL come after the name of an option.
+    // MySQL's arguments have the form `--option=directory`.
     let value = |argument: &[u8]| argument.split(|byte| *byte == b'=').next_back().unwrap_or_default().to_vec();
     SERVERS.iter().any(|server| program.ends_with(server.as_bytes()))
         && arguments.any(|argument| value(argument).starts_with(data_dir.as_bytes()))
 }
 
-/// Asks a process to end, and waits until it has.
-pub(crate) fn terminate(pid: u32, patience: Duration) {
+/// Sends SIGTERM to a process and waits until it has ended.
+pub(crate) fn terminate(pid: u32, timeout: Duration) {
     signal("TERM", &[pid]);
-    wait_until(patience, || !Path::new(&format!("/proc/{pid}/environ")).exists() || is_zombie(pid));
+    wait_until(timeout, || !Path::new(&format!("/proc/{pid}/environ")).exists() || is_zombie(pid));
 }
 
 /// Ends every process of a stack.
 pub(crate) fn sweep(layout: &Layout) -> Result<()> {
-    // QUIT first: PostgreSQL ends at once with its children and gives its shared memory back.
-    for (name, patience) in [("QUIT", 3), ("KILL", 5)] {
-        let remaining = of_stack(layout);
+    // On SIGQUIT, PostgreSQL ends at once with its children and releases its shared memory.
+    for (name, seconds) in [("QUIT", 3), ("KILL", 5)] {
+        let remaining = stack_processes(layout);
         if remaining.is_empty() {
             return Ok(());
         }
         signal(name, &remaining);
-        wait_until(Duration::from_secs(patience), || of_stack(layout).is_empty());
+        wait_until(Duration::from_secs(seconds), || stack_processes(layout).is_empty());
     }
-    match of_stack(layout) {
+    match stack_processes(layout) {
         remaining if remaining.is_empty() => Ok(()),
-        remaining => Err(Error::Immortal(remaining)),
+        remaining => Err(Error::StillRunning(remaining)),
     }
 }
 
-/// Sends a signal. The shell's own `kill`, because the program is missing from small images. Processes that are gone already are fine.
+/// Sends a signal. It uses the shell's built-in `kill`, because small images do not have the
+/// program. Processes that have already ended are ignored.
 fn signal(name: &str, pids: &[u32]) {
     let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
     let script = format!("kill -s {name} {}", pids.join(" "));
-    // What matters is whether the processes end, and that is looked at.
+    // The caller checks whether the processes end.
     let _ = Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status();
 }
 
@@ -101,11 +103,11 @@ fn is_zombie(pid: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('Z'))
 }
 
-/// Polls until something is so or patience ends; says whether it is so.
-pub(crate) fn wait_until(patience: Duration, mut so: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + patience;
+/// Polls until `condition` is true or the timeout is over. Returns whether it is true.
+pub(crate) fn wait_until(timeout: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + timeout;
     loop {
-        if so() {
+        if condition() {
             return true;
         }
         if Instant::now() >= deadline {
@@ -128,14 +130,14 @@ mod tests {
         command.args(["-c", "sleep 600 & sleep 600 & exit 0"]);
         mark(&mut command, &layout);
         command.status().unwrap();
-        // A process that is just becoming another program has no environment for a moment.
-        assert!(wait_until(Duration::from_secs(5), || of_stack(&layout).len() == 2));
+        // During `exec` a process has no environment for a moment.
+        assert!(wait_until(Duration::from_secs(5), || stack_processes(&layout).len() == 2));
         sweep(&layout).unwrap();
-        assert_eq!(of_stack(&layout), Vec::<u32>::new());
+        assert_eq!(stack_processes(&layout), Vec::<u32>::new());
     }
 
     #[test]
-    fn a_failure_says_what_the_program_said_last() {
+    fn an_error_has_the_end_of_the_program_output() {
         let error =
             run(Command::new("sh").args(["-c", "seq 100; echo the reason >&2; exit 3"])).unwrap_err().to_string();
         assert!(error.ends_with("the reason"), "{error}");

@@ -1,23 +1,35 @@
-//! The RDS control plane of the local stack: an RDS Query server on loopback whose clusters are real database servers.
+//! The RDS control plane of the local stack: an RDS Query server on loopback whose clusters are
+//! real database servers.
 //!
-//! `CreateDBCluster` initialises and starts a server, `RestoreDBClusterToPointInTime` copies a running one block by
-//! block, `DeleteDBCluster` removes it. States take time, limits bite, and what RDS refuses is refused with its codes.
-//! `EngineVersion` chooses among the servers on this machine, by its first number: `15` or `18` for `aurora-postgresql`,
-//! `10` or `9` (or the names `mariadb` and `mysql`) for `aurora-mysql`, whose clusters run on MariaDB unless they ask for
-//! MySQL. Answers show the server's own version.
-//! Where it differs from RDS: a cluster can be reached before it has an instance, `Port` is ignored (every cluster gets
-//! a free port on 127.0.0.1), there are no snapshots, and all is forgotten when the process ends.
+//! `CreateDBCluster` initializes and starts a server. `RestoreDBClusterToPointInTime` makes a
+//! physical copy of a running server. `DeleteDBCluster` removes it. State changes take time, limits
+//! apply, and invalid requests are refused with the error codes of RDS.
 //!
-//! Tests steer it by `POST /_control/faults` (`{"action", "times", "code", "status", "message"}`: the next calls fail),
-//! `DELETE /_control/faults`, and `POST /_control/clusters/{id}` (`{"EngineMode", "Status"}`: as if it were so).
+//! `EngineVersion` selects one of the servers on this machine by its major version: `15` or `18`
+//! for `aurora-postgresql`, `10` or `9` (or the names `mariadb` and `mysql`) for `aurora-mysql`.
+//! Clusters of Aurora MySQL run on MariaDB unless they request MySQL. Responses show the version of
+//! the server.
+//!
+//! Differences from RDS: a cluster can be reached before it has an instance. `Port` is ignored;
+//! every cluster gets a free port on 127.0.0.1. There are no snapshots. All state is lost when the
+//! process ends.
+//!
+//! Tests control it with these requests:
+//!
+//! * `POST /_control/faults` with `{"action", "times", "code", "status", "message"}` makes the next
+//!   calls of an action fail.
+//! * `DELETE /_control/faults` removes all faults.
+//! * `POST /_control/clusters/{id}` with `{"EngineMode", "Status"}` changes what the control plane
+//!   reports of a cluster.
 //!
 //! # Layout
 //!
-//! * `control` – shared state and background work; `cluster` – what is known of clusters and instances.
-//! * `clusters`, `modify`, `restore`, `instances`, `tags` – the actions; `validate` their parameters, `xml` their results;
-//!   `parameters` – what servers are started with.
-//! * `engine` – the database servers; `tls` – their certificates; `secrets` – master passwords in Secrets Manager.
-//! * `error`, `faults` – how calls fail, and how tests make them.
+//! * `control` – shared state and background work. `cluster` – the model of clusters and instances.
+//! * `clusters`, `modify`, `restore`, `instances`, `tags`, `parameters` – the actions. `validate` –
+//!   their request parameters. `xml` – their responses.
+//! * `engine` – the database servers. `tls` – their certificates. `secrets` – master passwords in
+//!   Secrets Manager.
+//! * `error` – error responses. `faults` – errors that tests request.
 
 mod cluster;
 mod clusters;
@@ -62,59 +74,61 @@ pub use engine::EngineError;
 use error::ApiError;
 pub use tls::TlsError;
 
-/// Answers the export task actions (`StartExportTask`, `DescribeExportTasks`, `CancelExportTask`): headers and body of
-/// the request as it came.
+/// Handles the export task actions (`StartExportTask`, `DescribeExportTasks`, `CancelExportTask`).
+/// It gets the unchanged headers and body of the request.
 pub type ExportTasks = Arc<dyn Fn(HeaderMap, Bytes) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync>;
 
-/// What the control plane needs.
+/// The configuration of the control plane.
 #[derive(Clone)]
 pub struct Config {
-    /// Where to listen; loopback, port 0 for a free one.
+    /// The address to listen on. It must be a loopback address; port 0 selects a free port.
     pub listen: SocketAddr,
-    /// Where the servers' data goes. Every user must be able to enter it and its parents (servers started by root run
-    /// as `postgres`), and nobody else may use it: what servers are found in it are stopped and removed.
+    /// The directory for the servers' data. Every user must be able to enter it and its parents,
+    /// because servers started by root run as `postgres`. Nothing else may use it, because servers
+    /// found in it are stopped and removed.
     pub data_dir: PathBuf,
-    /// Where the certificate authority is kept.
+    /// The directory of the certificate authority.
     pub ca_dir: PathBuf,
-    /// The account resources belong to.
+    /// The account of all resources.
     pub account: String,
-    /// The region resources are in.
+    /// The Region of all resources.
     pub region: String,
-    /// The programs of PostgreSQL clusters that name no version; found if not given.
+    /// The directory of the programs for PostgreSQL clusters without a version. `None` searches for
+    /// one.
     pub postgres_bin: Option<PathBuf>,
-    /// The least time a change of state takes.
+    /// The minimum duration of a state change.
     pub delay: Duration,
-    /// Secrets Manager, for `ManageMasterUserPassword`.
+    /// The client for `ManageMasterUserPassword`. Without it, that option is refused.
     pub secrets: Option<aws_sdk_secretsmanager::Client>,
-    /// The export task actions; unknown actions if not given.
+    /// The handler of the export task actions. Without it, they are unknown actions.
     pub export_tasks: Option<ExportTasks>,
 }
 
-/// Why the control plane can't run.
+/// An error of the control plane as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum RdsError {
-    /// The address is not this machine's own.
+    /// The address is not a loopback address.
     #[error("{0} is not a loopback address")]
     NotLoopback(SocketAddr),
-    /// The address is taken.
+    /// The address cannot be used.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A database server can't be run.
+    /// A database server failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// There is no certificate authority.
+    /// The certificate authority cannot be created or read.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
 
-/// A running control plane. Dropping it stops and removes its database servers too, without waiting for what is under
-/// way; [`Server::shutdown`] is the orderly end.
+/// A running control plane. Dropping this stops and removes its database servers, without waiting
+/// for background work. [`Server::shutdown`] waits for it.
 pub struct Server {
     addr: SocketAddr,
     control: Arc<ControlPlane>,
@@ -122,11 +136,11 @@ pub struct Server {
     http: JoinHandle<io::Result<()>>,
 }
 
-/// Starts the control plane, after removing what an earlier one left in the data directory.
+/// Starts the control plane. First removes the servers of an earlier one from the data directory.
 ///
 /// # Errors
 ///
-/// When the address, the data directory or the certificate authority can't be used.
+/// Returns an error if the address, the data directory or the certificate authority cannot be used.
 pub async fn serve(config: Config) -> Result<Server, RdsError> {
     if !config.listen.ip().is_loopback() {
         return Err(RdsError::NotLoopback(config.listen));
@@ -156,29 +170,30 @@ pub async fn serve(config: Config) -> Result<Server, RdsError> {
     let serve = axum::serve(listener, router).with_graceful_shutdown(async {
         let _ = stopped.await;
     });
-    tracing::info!(%addr, "RDS control plane is up");
+    tracing::info!(%addr, "the RDS control plane has started");
     Ok(Server { addr, control, stop: Some(stop), http: tokio::spawn(serve.into_future()) })
 }
 
 impl Server {
-    /// The address it listens on.
+    /// Returns the address it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The certificate authority of the database servers, a PEM file for clients.
+    /// Returns the PEM file with the certificate authority of the database servers, for clients.
     pub fn ca_file(&self) -> &Path {
         self.control.authority.certificate()
     }
 
-    /// Answers no more calls, lets background work end, stops all database servers and removes their data.
+    /// Stops accepting requests, waits for background work, stops all database servers and removes
+    /// their data.
     ///
     /// # Errors
     ///
-    /// When a directory can't be removed.
+    /// Returns an error if a directory cannot be removed.
     pub async fn shutdown(mut self) -> Result<(), RdsError> {
         drop(self.stop.take());
-        // A client that keeps its call open must not keep the servers running.
+        // A client that keeps its connection open must not delay the end of the servers.
         let _ = tokio::time::timeout(Duration::from_secs(5), &mut self.http).await;
         let work = lock(&self.control.work).take();
         if let Some(work) = work {
@@ -193,17 +208,18 @@ impl Drop for Server {
         self.http.abort();
         drop(lock(&self.control.work).take());
         if let Err(error) = sweep(&self.control.data_dir) {
-            tracing::error!(error = &error as &dyn std::error::Error, "database servers not removed");
+            tracing::error!(error = &error as &dyn std::error::Error, "cannot remove the database servers");
         }
     }
 }
 
-/// Stops every database server of a data directory, also those of a control plane that died, and removes their data.
-/// Leaves everything else in the directory alone.
+/// Stops every database server of a data directory and removes its data, even if its control plane
+/// has crashed. Does not change anything else in the directory.
 ///
 /// # Errors
 ///
-/// When a directory can't be removed; the others are removed all the same.
+/// Returns an error if a directory cannot be removed. The other directories are removed
+/// nevertheless.
 pub fn sweep(data_dir: &Path) -> Result<(), EngineError> {
     let entries = match std::fs::read_dir(data_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -211,12 +227,13 @@ pub fn sweep(data_dir: &Path) -> Result<(), EngineError> {
     };
     let dirs: Vec<PathBuf> =
         entries.flatten().map(|entry| entry.path()).filter(|path| cluster::is_cluster_dir(path)).collect();
-    // Stopping takes no time, removing gigabytes may: whoever interrupts this leaves no process behind.
+    // Stopping is quick, but removing gigabytes is not. All servers are stopped first, so that an
+    // interruption leaves no process.
     dirs.iter().for_each(|dir| engine::stop(dir));
     dirs.iter().map(|dir| engine::remove(dir)).fold(Ok(()), Result::and)
 }
 
-/// Makes the data directory, one that every user can enter.
+/// Creates the data directory. Every user can enter it.
 fn open_data_dir(dir: &Path) -> Result<PathBuf, EngineError> {
     let open = || {
         if !dir.exists() {
@@ -228,10 +245,10 @@ fn open_data_dir(dir: &Path) -> Result<PathBuf, EngineError> {
     open().map_err(engine::file(dir))
 }
 
-/// What the handlers share.
+/// The state of the HTTP handlers.
 type Shared = State<(Arc<ControlPlane>, Option<ExportTasks>)>;
 
-/// Answers an RDS Query call.
+/// Handles an RDS Query request.
 async fn query(State((control, export_tasks)): Shared, headers: HeaderMap, body: Bytes) -> Response {
     if !export_endpoint::is_from_aws_client(&headers) {
         return export_endpoint::refusal();
@@ -270,13 +287,13 @@ async fn query(State((control, export_tasks)): Shared, headers: HeaderMap, body:
         }
     };
     match &result {
-        Ok(_) => tracing::info!(action, "answered"),
-        Err(error) => tracing::info!(action, %error, "refused"),
+        Ok(_) => tracing::info!(action, "request succeeded"),
+        Err(error) => tracing::info!(action, %error, "request refused"),
     }
     reply(&id, result)
 }
 
-/// The HTTP response of a call.
+/// Returns the HTTP response for the result of an action.
 fn reply(id: &str, result: Result<String, ApiError>) -> Response {
     let (status, body) = match result {
         Ok(body) => (StatusCode::OK, body),
@@ -290,7 +307,7 @@ fn reply(id: &str, result: Result<String, ApiError>) -> Response {
     (status, headers, body).into_response()
 }
 
-/// `POST /_control/faults`.
+/// Handles `POST /_control/faults`.
 async fn add_fault(State((control, _)): Shared, body: Bytes) -> Response {
     match serde_json::from_slice(&body) {
         Ok(fault) => {
@@ -301,7 +318,7 @@ async fn add_fault(State((control, _)): Shared, body: Bytes) -> Response {
     }
 }
 
-/// `DELETE /_control/faults`.
+/// Handles `DELETE /_control/faults`.
 async fn clear_faults(State((control, _)): Shared) -> StatusCode {
     lock(&control.faults).clear();
     StatusCode::NO_CONTENT
@@ -315,7 +332,7 @@ struct Change {
     status: Option<String>,
 }
 
-/// `POST /_control/clusters/{id}`.
+/// Handles `POST /_control/clusters/{id}`.
 async fn change_cluster(State((control, _)): Shared, UrlPath(id): UrlPath<String>, body: Bytes) -> Response {
     let change: Change = match serde_json::from_slice(&body) {
         Ok(change) => change,

@@ -1,8 +1,10 @@
-//! Database servers that nobody has to install: Debian packages, fetched by apt and unpacked into a directory of their own, which all
-//! checkouts share. Nothing is added to the system, no service is started, and no rights are needed.
+//! Database servers from Debian packages, without installing them. apt downloads the packages, and
+//! they are unpacked into a directory that all checkouts share. This changes nothing in the system,
+//! starts no service and needs no rights.
 //!
-//! The packages bring the libraries they were built with, down to the C library, which may be newer than the system's. Their programs are
-//! therefore made to look for these, and for the loader that belongs to them, where they were unpacked. So they run as any other program does.
+//! The packages include all libraries that the programs need, even the C library, which may be
+//! newer than the system's. The programs are therefore patched to use these libraries and their
+//! loader. After that they run like any other program.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +17,7 @@ use crate::prerequisites::{debian_keyring, is_root, on_path};
 use crate::process::run;
 use crate::venv::lock;
 
-/// MariaDB, as the system's own distribution has it.
+/// MariaDB, from the sources of the system's own distribution.
 pub const MARIADB: Servers = Servers {
     name: "mariadb",
     suite: None,
@@ -23,7 +25,7 @@ pub const MARIADB: Servers = Servers {
     programs: &["mariadbd", "mariadb-backup", "mariadb", "my_print_defaults"],
 };
 
-/// MySQL, which Debian's releases don't have, and the newest PostgreSQL.
+/// MySQL, which is not in Debian's releases, and the newest PostgreSQL.
 pub const NEWEST: Servers = Servers {
     name: "newest",
     suite: Some("sid"),
@@ -31,65 +33,72 @@ pub const NEWEST: Servers = Servers {
     programs: &["mysqld", "mysql", "postgres", "initdb", "pg_ctl", "pg_basebackup", "psql"],
 };
 
-/// Where suites of Debian's are when they are not the system's own.
+/// The mirror for Debian suites that the system's own sources do not have.
 const MIRROR: &str = "http://deb.debian.org/debian";
 
-/// Says that a directory is complete.
+/// The file that marks a complete directory.
 const STAMP: &str = "complete";
 
 /// Packages that are unpacked together.
 #[derive(Debug, Clone, Copy)]
 pub struct Servers {
     name: &'static str,
-    /// The suite of Debian's they are from; the system's own sources if not given.
+    /// The Debian suite of the packages. `None` means the system's own sources.
     suite: Option<&'static str>,
     packages: &'static [&'static str],
-    /// What is run of them.
+    /// The programs that are used.
     programs: &'static [&'static str],
 }
 
+/// Returns the directory of downloads and tools that all checkouts share.
+pub(crate) fn shared_directory() -> PathBuf {
+    let home = || std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from).join(".cache");
+    let cache = match is_root() {
+        true => PathBuf::from("/var/cache"),
+        false => std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from),
+    };
+    cache.join("aurora-export")
+}
+
 impl Servers {
-    /// The directory they are in, which is as good as their `/`, if they have been fetched.
+    /// Returns the directory of the unpacked packages, which corresponds to `/`, if they have been
+    /// downloaded.
     #[must_use]
     pub fn found(&self) -> Option<PathBuf> {
         Some(self.dir()).filter(|dir| dir.join(STAMP).exists())
     }
 
-    /// Fetches them unless they are there.
+    /// Downloads and unpacks the packages unless that has been done. Returns their directory.
     ///
     /// # Errors
     ///
-    /// When there is no apt, or a package can't be fetched or used.
+    /// Returns an error if there is no apt, or if a package cannot be downloaded or used.
     pub fn ensure(&self, progress: &dyn Fn(&str)) -> Result<PathBuf> {
         let dir = self.dir();
-        // Somebody else may be fetching them.
+        // Another process may be downloading the same packages.
         let _lock = lock(&dir.with_extension("lock"))?;
         if let Some(found) = self.found() {
             return Ok(found);
         }
-        progress(&format!("fetching {} (once; a minute or so)", self.packages.join(", ")));
-        self.fetch(&dir)?;
+        progress(&format!("downloading {} (once; about a minute)", self.packages.join(", ")));
+        self.download_and_unpack(&dir)?;
         let stamp = dir.join(STAMP);
         fs::write(&stamp, "").map_err(Error::file(&stamp))?;
         Ok(dir)
     }
 
-    /// Servers that root starts run as a user who must be able to reach their programs, so these are not in root's home.
+    /// Returns the directory for the packages. For root it is not in the home directory, because
+    /// servers that root starts run as a user who must be able to read their programs.
     fn dir(&self) -> PathBuf {
-        let home = || std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from).join(".cache");
-        let cache = match is_root() {
-            true => PathBuf::from("/var/cache"),
-            false => std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from),
-        };
-        cache.join("aurora-export").join(format!("{}-{}", self.name, short_hash(format!("{self:?}"))))
+        shared_directory().join(format!("{}-{}", self.name, short_hash(format!("{self:?}"))))
     }
 
-    fn fetch(&self, dir: &Path) -> Result<()> {
+    fn download_and_unpack(&self, dir: &Path) -> Result<()> {
         if on_path("apt-get").is_none() {
-            let what = "a system with apt (Debian, Ubuntu)";
-            return Err(Error::Missing { what, install: format!("the packages {}", self.packages.join(", ")) });
+            let program = "apt-get (Debian, Ubuntu)";
+            return Err(Error::Missing { program, install: format!("the packages {}", self.packages.join(", ")) });
         }
-        // What an interrupted attempt left.
+        // An interrupted attempt may have left files.
         remove(dir)?;
         let apt = dir.join("apt");
         for part in ["state/lists/partial", "cache/archives/partial"] {
@@ -105,11 +114,12 @@ impl Servers {
                 run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(dir))?;
             }
         }
-        self.bind(dir)?;
+        self.patch_programs(dir)?;
         remove(&apt)
     }
 
-    /// Downloads the packages with all they need, for apt believes that nothing is installed.
+    /// Downloads the packages with all dependencies. apt sees an empty status file, so it treats
+    /// nothing as installed.
     fn download(&self, apt: &Path) -> Result<()> {
         let write = |name: &str, text: &str| {
             let path = apt.join(name);
@@ -121,7 +131,7 @@ impl Servers {
             format!("Dir::State::status={}", write("status", "")?),
             format!("Dir::Cache={}", apt.join("cache").display()),
             "APT::Install-Recommends=false".to_owned(),
-            // Nothing of the system's is touched, so nothing need be locked or be done as another user.
+            // This does not change the system's own state, so it needs no lock and no other user.
             "Debug::NoLocking=true".to_owned(),
             "APT::Sandbox::User=".to_owned(),
             "Acquire::Languages=none".to_owned(),
@@ -131,7 +141,7 @@ impl Servers {
             let keys = debian_keyring()?;
             let source = format!("deb [signed-by={}] {MIRROR} {suite} main\n", keys.display());
             options.push(format!("Dir::Etc::SourceList={}", write("sources.list", &source)?));
-            // The system's other sources and preferences are about another suite.
+            // The system's other sources and preferences are for another suite.
             options
                 .extend(["SourceParts", "Preferences", "PreferencesParts"].map(|part| format!("Dir::Etc::{part}=-")));
         }
@@ -141,21 +151,22 @@ impl Servers {
             run(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
         };
         apt_get(&["update", "--quiet"])?;
-        // patchelf is for the next step.
+        // The programs are patched with patchelf.
         apt_get(&[&["install", "--quiet", "--yes", "--download-only", "patchelf"], self.packages].concat()).map(drop)
     }
 
     /// Makes the programs use the loader and the libraries that were unpacked with them.
-    fn bind(&self, dir: &Path) -> Result<()> {
+    fn patch_programs(&self, dir: &Path) -> Result<()> {
         let parts = [dir.to_owned(), dir.join("usr")];
         let libraries: Vec<PathBuf> =
-            parts.iter().flat_map(|part| list(&part.join("lib"))).filter(|path| triplet(path)).collect();
+            parts.iter().flat_map(|part| list(&part.join("lib"))).filter(|path| is_multiarch_directory(path)).collect();
         let loaders = parts.iter().flat_map(|part| [part.join("lib"), part.join("lib64")]).chain(libraries.clone());
         let loader = loaders.flat_map(|part| list(&part)).find(is_loader).ok_or_else(|| missing("ld-linux*.so"))?;
         let libraries: Vec<String> = libraries.iter().map(|part| part.display().to_string()).collect();
         let libraries = libraries.join(":");
         let postgres = list(&dir.join("usr/lib/postgresql")).into_iter().map(|version| version.join("bin"));
-        // Before the others: there are scripts of the same names, which choose a version.
+        // These directories come first, because the others have scripts of the same names that
+        // choose a version.
         let places: Vec<PathBuf> =
             postgres.chain(parts.iter().flat_map(|part| [part.join("bin"), part.join("sbin")])).collect();
         for program in self.programs {
@@ -164,7 +175,7 @@ impl Servers {
                 .map(|place| place.join(program))
                 .find(|path| path.is_file())
                 .ok_or_else(|| missing(program))?;
-            // It was built with them, too.
+            // patchelf itself needs the unpacked libraries, too.
             let mut patchelf = Command::new(&loader);
             patchelf.args(["--library-path", &libraries]).arg(dir.join("usr/bin/patchelf"));
             patchelf.arg("--set-interpreter").arg(&loader).args(["--force-rpath", "--set-rpath", &libraries]);
@@ -174,18 +185,19 @@ impl Servers {
     }
 }
 
-/// MariaDB's command line client, for MySQL too, connected to a port of this machine as soon as it runs. Fetched if need be.
+/// Returns a command that runs MariaDB's client, for MySQL too, connected to a port of this
+/// machine. Downloads the client if necessary.
 ///
 /// # Errors
 ///
-/// As [`Servers::ensure`].
+/// Returns the errors of [`Servers::ensure`].
 pub fn mysql_client(port: u16, user: &str, password: &str, progress: &dyn Fn(&str)) -> Result<Command> {
     let root = MARIADB.ensure(progress)?;
     let mut command = Command::new(root.join("usr/bin/mariadb"));
     command.args(["--no-defaults", "--batch", "--host=127.0.0.1", "--default-character-set=utf8mb4"]);
     command.arg(format!("--port={port}")).arg(format!("--user={user}")).env("MYSQL_PWD", password);
-    // Where it looks for the ways to log in that are not built in.
-    for libraries in list(&root.join("usr/lib")).iter().filter(|path| triplet(path)) {
+    // The client loads its authentication plugins from here.
+    for libraries in list(&root.join("usr/lib")).iter().filter(|path| is_multiarch_directory(path)) {
         command.arg(format!("--plugin-dir={}", libraries.join("libmariadb3/plugin").display()));
     }
     Ok(command)
@@ -197,16 +209,16 @@ fn missing(program: &str) -> Error {
 
 fn is_loader(path: &PathBuf) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // A link may lead out of the directory, to the system's own.
+    // A symbolic link may point to the system's own loader.
     name.starts_with("ld-linux") && fs::symlink_metadata(path).is_ok_and(|file| file.is_file())
 }
 
-/// `…/lib/x86_64-linux-gnu`
-fn triplet(path: &Path) -> bool {
+/// Returns whether this is a directory such as `…/lib/x86_64-linux-gnu`.
+fn is_multiarch_directory(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().contains("-linux-gnu"))
 }
 
-/// What is in a directory; nothing if there is none.
+/// Returns the entries of a directory, or nothing if it does not exist.
 fn list(dir: &Path) -> Vec<PathBuf> {
     fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }

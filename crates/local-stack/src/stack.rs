@@ -1,4 +1,4 @@
-//! Starting, finding and stopping a stack.
+//! Starts, finds and stops a stack.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,58 +17,61 @@ use crate::layout::Layout;
 use crate::venv::lock;
 use crate::{deploy, ministack, prerequisites, process, rds, venv};
 
-/// How long a stack may take to start once all it needs is installed and built.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How long it may take to stop by itself.
-const GRACE: Duration = Duration::from_secs(20);
+/// The maximum time to start a stack after everything is installed and built.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+/// The time for the supervisor to stop after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// When a stack ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// When it is told to.
-    Told,
-    /// With the process that started it.
+    /// When it is stopped explicitly.
+    Explicit,
+    /// When the process that started it ends.
     WithThisProcess,
 }
 
 /// A running stack.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stack {
-    /// The process everything else belongs to.
+    /// The process id of the supervisor, which hosts the stack.
     pub(crate) supervisor: u32,
     /// The port of the local cloud.
     pub(crate) port: u16,
-    /// What was deployed.
+    /// Identifies the deployed files.
     pub(crate) fingerprint: String,
-    /// What clients need, without the search path.
+    /// The environment variables of clients, without the search path.
     pub(crate) variables: BTreeMap<String, String>,
     /// Outputs of `infra/template.yaml`.
     pub(crate) outputs: BTreeMap<String, String>,
 }
 
 impl Stack {
-    /// The running stack of a layout, started if there is none. One that runs what is no longer built or written is started anew, and forgets
-    /// everything.
+    /// Returns the running stack of a layout, or starts one. A stack whose binaries or templates
+    /// are out of date is replaced by a new, empty one.
     ///
     /// # Errors
     ///
-    /// When something is missing that cannot be installed, does not compile, or does not start.
+    /// Returns an error if a missing program cannot be installed, the build fails, or the stack
+    /// does not start.
     pub fn up(layout: &Layout, progress: &dyn Fn(&str)) -> Result<Self> {
-        Self::up_until(layout, End::Told, progress)
+        Self::up_until(layout, End::Explicit, progress)
     }
 
-    /// As [`up`](Self::up), but a stack this starts ends with this process, however that ends: what a test needs, which has no last word.
+    /// Does the same as [`up`](Self::up), but a stack that this starts ends with this process, even
+    /// if the process is killed. Tests use it, because they have no place for a final cleanup.
     ///
     /// # Errors
     ///
-    /// As [`up`](Self::up).
+    /// Returns the errors of [`up`](Self::up).
     pub fn up_for_this_process(layout: &Layout, progress: &dyn Fn(&str)) -> Result<Self> {
         Self::up_until(layout, End::WithThisProcess, progress)
     }
 
     fn up_until(layout: &Layout, end: End, progress: &dyn Fn(&str)) -> Result<Self> {
         let _lock = lock(&layout.state_dir.join("lock"))?;
-        // First, so that nobody who has to install something hears of it after ten minutes of building.
+        // These checks come first, so that nobody learns about a missing program after ten minutes
+        // of building.
         let python = prerequisites::python(progress)?;
         prerequisites::postgres(progress)?;
         deploy::build(layout, progress)?;
@@ -82,18 +85,20 @@ impl Stack {
         start(layout, end)
     }
 
-    /// The stack of a layout if it runs and answers.
+    /// Returns the stack of a layout if it runs and answers.
     #[must_use]
     pub fn running(layout: &Layout) -> Option<Self> {
         let stack: Self = serde_json::from_slice(&fs::read(layout.state_file()).ok()?).ok()?;
-        (process::of_stack(layout).contains(&stack.supervisor) && ministack::healthy(stack.port)).then_some(stack)
+        (process::stack_processes(layout).contains(&stack.supervisor) && ministack::healthy(stack.port))
+            .then_some(stack)
     }
 
-    /// Stops the stack of a layout, if any, and removes its data. No process, port or data directory remains, however the stack came to its end.
+    /// Stops the stack of a layout, if there is one, and removes its data. No process, port or data
+    /// directory remains, even after a crash of the stack.
     ///
     /// # Errors
     ///
-    /// When a process does not end, or data cannot be removed.
+    /// Returns an error if a process does not end or data cannot be removed.
     pub fn down(layout: &Layout) -> Result<()> {
         if !layout.state_dir.exists() {
             return stop(layout);
@@ -102,7 +107,8 @@ impl Stack {
         stop(layout)
     }
 
-    /// The environment of programs that talk to the stack; the search path finds `aws` first.
+    /// Returns the environment variables for clients of the stack. The search path finds the
+    /// stack's own `aws` first.
     #[must_use]
     pub fn env(&self, layout: &Layout) -> BTreeMap<String, String> {
         let mut env = self.variables.clone();
@@ -110,25 +116,26 @@ impl Stack {
         env
     }
 
-    /// Outputs of the deployed template: `StateMachineArn`, `TaskTableName`, …
+    /// Returns the outputs of the deployed template: `StateMachineArn`, `TaskTableName`, …
     #[must_use]
     pub fn outputs(&self) -> &BTreeMap<String, String> {
         &self.outputs
     }
 
-    /// Writes what the supervisor has started: the environment file, then the state file, whose presence says that all is ready.
+    /// Writes the environment file and then the state file. The existence of the state file means
+    /// that the stack is ready.
     pub(crate) fn save(&self, layout: &Layout) -> Result<()> {
-        let mut script = String::from("# Source this to talk to the local stack.\n");
-        // They would speak of another account.
+        let mut script = String::from("# Source this file to use the local stack.\n");
+        // These would select another account.
         script.push_str("unset AWS_PROFILE AWS_SESSION_TOKEN\n");
         for (name, value) in &self.variables {
             script.push_str(&format!("export {name}='{}'\n", value.replace('\'', r"'\''")));
         }
         script.push_str(&format!("export PATH='{}':\"$PATH\"\n", layout.venv().join("bin").display()));
         fs::write(layout.env_file(), script).map_err(Error::file(layout.env_file()))?;
-        let text =
-            serde_json::to_vec_pretty(self).map_err(|source| Error::Document { what: "the stack's state", source })?;
-        // Renamed into place, so that nobody reads half of it.
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|source| Error::Document { document: "the state of the stack", source })?;
+        // The rename is atomic, so nobody reads an incomplete file.
         let (new, path) = (layout.state_file().with_extension("new"), layout.state_file());
         fs::write(&new, text).map_err(Error::file(&new))?;
         fs::rename(&new, &path).map_err(Error::file(&path))
@@ -146,7 +153,7 @@ fn start(layout: &Layout, end: End) -> Result<Stack> {
     let program = layout.binaries().join("xtask");
     let mut command = Command::new(&program);
     command.arg("stack-server").args([&layout.checkout, &layout.state_dir, &layout.data_dir]);
-    // Its own group, so that it outlives the terminal and a Ctrl-C there.
+    // In a separate process group it survives a Ctrl-C in the terminal and the end of the terminal.
     command.process_group(0).stdin(Stdio::null()).stdout(output).stderr(errors);
     if end == End::WithThisProcess {
         command.arg("--ends-with-stdin").stdin(Stdio::piped());
@@ -154,50 +161,50 @@ fn start(layout: &Layout, end: End) -> Result<Stack> {
     process::mark(&mut command, layout);
     let mut child = command.spawn().map_err(|source| Error::Run { program: program.display().to_string(), source })?;
     let pid = child.id();
-    // Kept open by nobody but the kernel, which closes it when this process ends.
+    // This end of the pipe stays open until the kernel closes it at the end of this process.
     mem::forget(child.stdin.take());
-    // Somebody must take note of its end while this process lives.
+    // The thread reaps the child process when it ends.
     let ended = thread::spawn(move || child.wait());
 
-    process::wait_until(PATIENCE, || layout.state_file().exists() || ended.is_finished());
+    process::wait_until(START_TIMEOUT, || layout.state_file().exists() || ended.is_finished());
     if let Some(stack) = Stack::running(layout) {
         return Ok(stack);
     }
     let ended = ended.is_finished();
-    process::terminate(pid, GRACE);
+    process::terminate(pid, STOP_TIMEOUT);
     stop(layout)?;
-    let said = fs::read_to_string(&log).unwrap_or_default();
+    let output = fs::read_to_string(&log).unwrap_or_default();
     match ended {
-        true => Err(Error::NotStarted { reason: process::tail(&said), log }),
-        false => Err(Error::NotReady { what: "the local stack", seconds: PATIENCE.as_secs(), log }),
+        true => Err(Error::NotStarted { reason: process::tail(&output), log }),
+        false => Err(Error::NotReady { service: "the local stack", seconds: START_TIMEOUT.as_secs(), log }),
     }
 }
 
-/// Stops everything of a layout and removes its data; logs stay.
+/// Stops all processes of a layout and removes its data except the logs.
 fn stop(layout: &Layout) -> Result<()> {
     let known = fs::read(layout.state_file()).ok().and_then(|text| serde_json::from_slice::<Stack>(&text).ok());
-    if let Some(stack) = known.filter(|stack| process::of_stack(layout).contains(&stack.supervisor)) {
-        process::terminate(stack.supervisor, GRACE);
+    if let Some(stack) = known.filter(|stack| process::stack_processes(layout).contains(&stack.supervisor)) {
+        process::terminate(stack.supervisor, STOP_TIMEOUT);
     }
-    // What follows finds nothing to do after an orderly end.
+    // After an orderly stop, the following steps find nothing to do.
     rds::sweep(&layout.data_dir).map_err(|error| Error::Rds(error.into()))?;
     process::sweep(layout)?;
     remove(layout)
 }
 
-/// Removes everything of a stack that has ended but its logs.
+/// Removes the files of a stack that has ended, except its logs.
 pub(crate) fn remove(layout: &Layout) -> Result<()> {
     for directory in [&layout.data_dir, &layout.state_dir.join("tmp"), &layout.state_dir.join("stack")] {
-        gone(directory, fs::remove_dir_all(directory))?;
+        ignore_missing(directory, fs::remove_dir_all(directory))?;
     }
     for file in [layout.env_file(), layout.state_file()] {
-        gone(&file, fs::remove_file(&file))?;
+        ignore_missing(&file, fs::remove_file(&file))?;
     }
     Ok(())
 }
 
-/// Removing what was not there is fine.
-fn gone(path: &Path, removed: std::io::Result<()>) -> Result<()> {
+/// Treats a file that does not exist as removed.
+fn ignore_missing(path: &Path, removed: std::io::Result<()>) -> Result<()> {
     match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::file(path)(error)),
         _ => Ok(()),

@@ -1,4 +1,5 @@
-//! The process that hosts a stack: `cargo xtask stack-server`, started by [`Stack::up`](crate::Stack::up), not by people.
+//! The process that hosts a stack, `cargo xtask stack-server`. Only [`Stack::up`](crate::Stack::up)
+//! starts it.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -19,30 +20,34 @@ use crate::layout::Layout;
 use crate::stack::{self, Stack};
 use crate::{ministack, prerequisites, process, rds};
 
-/// The least time a cluster's change of state takes: long enough that `creating` is seen, too short to wait for.
+/// The minimum duration of a cluster's change of state. Clients can observe `creating`, and tests
+/// stay fast.
 const RDS_DELAY: Duration = Duration::from_millis(300);
 
-/// Starts a stack, says so in its state file, and stops it on SIGTERM; with `ends_with_stdin` also at the end of the standard input, that is when
-/// the process at its other end is gone, and then leaves nothing of it but logs. Needs a runtime with more than one thread.
+/// Starts a stack, writes its state file, and stops the stack on SIGTERM.
+///
+/// With `ends_with_stdin` it also stops the stack when the standard input ends, which means that
+/// the parent process has ended. In this case it removes everything except the logs. Needs a
+/// runtime with more than one thread.
 ///
 /// # Errors
 ///
-/// When a part of the stack does not start, or dies.
+/// Returns an error if a part of the stack does not start or ends unexpectedly.
 pub async fn run(layout: Layout, ends_with_stdin: bool) -> Result<()> {
     let mut abandoned = ends_with_stdin.then(end_of_stdin);
     let mut terminate =
-        signal(SignalKind::terminate()).map_err(|source| Error::System { what: "a signal handler", source })?;
+        signal(SignalKind::terminate()).map_err(|source| Error::System { resource: "a signal handler", source })?;
     let port = ministack::free_port()?;
     let endpoint = ministack::endpoint(port);
     let control = serve_rds(&layout, &endpoint).await?;
     let ended = match block_in_place(|| ministack::start(&layout, port, control.addr())) {
         Ok(mut cloud) => {
-            let ready = block_in_place(|| ready(&layout, port, &control));
-            let ended = match ready {
+            let deployed = block_in_place(|| deploy_and_save(&layout, port, &control));
+            let ended = match deployed {
                 Ok(()) => wait(&mut cloud, &layout, &mut terminate, abandoned.as_mut()).await,
                 failed => failed,
             };
-            // First, so that no function still works on what is about to go.
+            // ministack ends first, so that no function uses resources that are being removed.
             let _ = cloud.kill().await;
             ended
         }
@@ -56,11 +61,12 @@ pub async fn run(layout: Layout, ends_with_stdin: bool) -> Result<()> {
     ended.and(stopped)
 }
 
-/// Answers when the standard input has ended. A thread of its own, because nothing can interrupt the reading.
+/// Returns a receiver that completes when the standard input ends. A separate thread reads it,
+/// because the read cannot be interrupted.
 fn end_of_stdin() -> oneshot::Receiver<()> {
     let (ended, receiver) = oneshot::channel();
     thread::spawn(move || {
-        // Nothing is ever written, and an error is an end too.
+        // Nobody writes to the standard input. A read error counts as its end.
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         ended.send(())
     });
@@ -82,7 +88,8 @@ async fn serve_rds(layout: &Layout, endpoint: &str) -> Result<rds::Server> {
     rds::serve(config).await.map_err(|error| Error::Rds(error.into()))
 }
 
-/// Hands the export task actions to the deployed function, as `aurora-export endpoint` does for a stack on AWS.
+/// Passes the export task actions to the deployed function, as `aurora-export endpoint` does for a
+/// stack on AWS.
 fn export_tasks(endpoint: &str) -> rds::ExportTasks {
     let client = aws_sdk_lambda::Client::new(&ministack::sdk_config(endpoint));
     let api = ExportApi::new(client, format!("{}-export-api", deploy::STACK));
@@ -92,8 +99,8 @@ fn export_tasks(endpoint: &str) -> rds::ExportTasks {
     })
 }
 
-/// Deploys, and lets everybody know.
-fn ready(layout: &Layout, port: u16, control: &rds::Server) -> Result<()> {
+/// Deploys the template and writes the state file.
+fn deploy_and_save(layout: &Layout, port: u16, control: &rds::Server) -> Result<()> {
     let endpoint = ministack::endpoint(port);
     let outputs = deploy::deploy(layout, &endpoint, control.ca_file())?;
     let stack = Stack {
@@ -128,7 +135,8 @@ fn variables(endpoint: &str, control: &rds::Server, outputs: &Outputs) -> BTreeM
     variables
 }
 
-/// Until told to end, or abandoned, or until the local cloud ends by itself.
+/// Waits for SIGTERM, for the end of the parent process, or for an unexpected end of the local
+/// cloud.
 async fn wait(
     cloud: &mut Child,
     layout: &Layout,
@@ -144,6 +152,6 @@ async fn wait(
     tokio::select! {
         _ = terminate.recv() => Ok(()),
         () = abandoned => Ok(()),
-        _ = cloud.wait() => Err(Error::NotStarted { reason: "ministack ended".to_owned(), log: layout.log("ministack") }),
+        _ = cloud.wait() => Err(Error::NotStarted { reason: "ministack ended unexpectedly".to_owned(), log: layout.log("ministack") }),
     }
 }

@@ -16,8 +16,8 @@ pub enum SinkError {
         #[from]
         source: ParquetError,
     },
-    /// The writer was used again after a failed or interrupted write. Rows would be missing from the
-    /// files.
+    /// The writer was used again after a failed or interrupted write. Rows would be missing from
+    /// the files.
     #[error("the part is incomplete because an earlier write did not finish")]
     Incomplete,
 }

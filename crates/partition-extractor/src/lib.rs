@@ -135,10 +135,10 @@ impl<W: Watch> Extractor<W> {
     pub async fn partition(&mut self, table: &Table, partition: &Partition) -> Result<PartitionResult, W> {
         let started_at = now_millis();
         let (path, options) = (self.path.clone(), self.options);
-        let (target, batch, index) = (table.clone(), partition.batch, partition.index);
+        let (target, batch_index, partition_index) = (table.clone(), partition.batch_index, partition.partition_index);
         // One file always exists and holds the schema. Other empty ranges leave no file.
         let settings = Settings {
-            write_empty: batch == 1 && index == 0,
+            write_empty: batch_index == 1 && partition_index == 0,
             target_file_bytes: options.target_file_bytes(),
             compression: options.compression,
             threads: self.threads,
@@ -146,7 +146,7 @@ impl<W: Watch> Extractor<W> {
         let mut writer = PartWriter::new(
             self.destination.clone(),
             arrow_schema(table),
-            move |file| path.part(&target, batch, index, file, options.compression),
+            move |file| path.part(&target, batch_index, partition_index, file, options.compression),
             settings,
         );
         let Self { reader, watch, .. } = self;
@@ -170,7 +170,17 @@ impl<W: Watch> Extractor<W> {
         };
         let rows = files.iter().map(|f| f.rows).sum();
         let ended_at = now_millis();
-        Ok(PartitionResult { table: table.id, batch, index, files, skip, rows, source_bytes, started_at, ended_at })
+        Ok(PartitionResult {
+            table: table.id,
+            batch_index,
+            partition_index,
+            files,
+            skip,
+            rows,
+            source_bytes,
+            started_at,
+            ended_at,
+        })
     }
 
     /// Lets the server count the rows of a relation of the table, for at most `within`.
@@ -183,7 +193,7 @@ impl<W: Watch> Extractor<W> {
             counted = reader.count::<W>(table, count, within) => counted?,
             reason = watch.stop() => return Err(ExtractError::Stopped(reason)),
         };
-        Ok(CountResult { table: table.id, batch: count.batch, counted })
+        Ok(CountResult { table: table.id, batch_index: count.batch_index, counted })
     }
 }
 
@@ -324,9 +334,15 @@ mod tests {
         let table =
             Table { id: 0, database: text(), schema: text(), name: text(), directory_suffix: None, columns: vec![] };
         let relation = Relation { schema: text(), name: text() };
-        let partition =
-            Partition { table: 0, relation: relation.clone(), batch: 1, index: 0, range: Range::All, bytes: 0 };
-        let count = Count { table: 0, batch: 1, relation, bytes: 0 };
+        let partition = Partition {
+            table: 0,
+            relation: relation.clone(),
+            batch_index: 1,
+            partition_index: 0,
+            range: Range::All,
+            bytes: 0,
+        };
+        let count = Count { table: 0, batch_index: 1, relation, bytes: 0 };
         for engine in [Engine::Postgresql, Engine::Mysql] {
             let endpoint = Endpoint { host: host.clone(), port, user: text(), password: text() };
             let source = Source::new(engine, endpoint, None);

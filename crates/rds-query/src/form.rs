@@ -1,16 +1,16 @@
 //! Form bodies: `Action=…&Version=…&Name=value&List.member.1=value`.
 //!
-//! A parameter given twice is refused. AWS's SDKs never send one, and whoever checks a request must not see a
-//! different value than whoever carries it out.
+//! A request with a duplicate parameter is refused. AWS's SDKs never send one, and the code that
+//! checks a request must see the same value as the code that carries it out.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The largest body that is parsed. The largest legal request is a 200 KB `ExportOnly`, three times that when every
-/// byte of it is percent-encoded.
+/// Maximum size of a body in bytes. The largest valid request has an `ExportOnly` list of 200 KB,
+/// which takes three times as much if every byte is percent-encoded.
 pub const MAX_BODY: usize = 1 << 20;
 
-/// Why a body is not a request.
+/// Why a body is not a valid request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// The body is longer than [`MAX_BODY`].
@@ -19,19 +19,19 @@ pub enum ParseError {
     /// A `%` is not followed by two hexadecimal digits, or the decoded bytes are not UTF-8.
     #[error("the request body is not a valid form-encoded string")]
     Encoding,
-    /// The parameter occurs more than once.
+    /// A parameter occurs more than once.
     #[error("the parameter {0} occurs more than once")]
     Duplicate(String),
-    /// There is no `Action`, or it is empty.
+    /// `Action` is absent or empty.
     #[error("the request must contain the parameter Action")]
     MissingAction,
-    /// The `Action` has characters that no action has.
+    /// `Action` has characters other than ASCII letters and digits.
     #[error("the action {0:?} is not a valid action name")]
     InvalidAction(String),
 }
 
 impl ParseError {
-    /// The error code AWS answers with.
+    /// Returns the error code of AWS's response.
     pub fn code(&self) -> &'static str {
         match self {
             Self::TooLarge => "RequestEntityTooLarge",
@@ -41,7 +41,7 @@ impl ParseError {
         }
     }
 
-    /// The HTTP status that goes with [`ParseError::code`].
+    /// Returns the HTTP status that belongs to [`ParseError::code`].
     pub fn status(&self) -> u16 {
         match self {
             Self::TooLarge => 413,
@@ -51,7 +51,7 @@ impl ParseError {
     }
 }
 
-/// One call: its action and its parameters, without `Action` and `Version`.
+/// A call: its action and its parameters. `Action` and `Version` are not among the parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     action: String,
@@ -63,7 +63,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// See [`ParseError`]; its [`code`](ParseError::code) and [`status`](ParseError::status) are what to answer.
+    /// [`ParseError`]. The response has its [`code`](ParseError::code) and its
+    /// [`status`](ParseError::status).
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
         if body.len() > MAX_BODY {
             return Err(ParseError::TooLarge);
@@ -93,37 +94,38 @@ impl Request {
         Ok(Self { action, params: Params(params) })
     }
 
-    /// The action; ASCII letters and digits only.
+    /// Returns the action. It has ASCII letters and digits only.
     pub fn action(&self) -> &str {
         &self.action
     }
 
-    /// All parameters.
+    /// Returns all parameters.
     pub fn params(&self) -> &Params {
         &self.params
     }
 
-    /// [`Params::get`] of all parameters.
+    /// Calls [`Params::get`] of all parameters.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.params.get(name)
     }
 
-    /// [`Params::list`] of all parameters.
+    /// Calls [`Params::list`] of all parameters.
     pub fn list(&self, prefix: &str, member: &str) -> Vec<&str> {
         self.params.list(prefix, member)
     }
 
-    /// [`Params::structs`] of all parameters.
+    /// Calls [`Params::structs`] of all parameters.
     pub fn structs(&self, prefix: &str, member: &str) -> Vec<Params> {
         self.params.structs(prefix, member)
     }
 }
 
-/// Parameters by their full dotted name, or those of one nested structure by the name inside it.
+/// Parameters by their full dotted names, or the fields of a nested structure by their names inside
+/// the structure.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Params(BTreeMap<String, String>);
 
-/// Names only: some values are passwords.
+/// Writes names only, because some values are passwords.
 impl fmt::Debug for Params {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_set().entries(self.0.keys()).finish()
@@ -131,20 +133,21 @@ impl fmt::Debug for Params {
 }
 
 impl Params {
-    /// The value of one parameter. An empty value is `Some("")`.
+    /// Returns the value of a parameter. An empty value is `Some("")`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// The full dotted names in use.
+    /// Returns the full dotted names of all parameters.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The values of a list of strings, `prefix.member.N`, in the order of N.
+    /// Returns the values of a list of strings, `prefix.member.N`, in the order of N.
     ///
-    /// `member` is the name the service's model gives an element (`Value`, `TagKey`); the generic `member` is
-    /// accepted as well. An empty list arrives as `prefix=` and is empty here too.
+    /// `member` is the name of an element in the service's model, such as `Value` or `TagKey`. The
+    /// generic name `member` is accepted, too. Clients send an empty list as `prefix=`, which is an
+    /// empty list here.
     pub fn list(&self, prefix: &str, member: &str) -> Vec<&str> {
         let mut elements = self.elements(prefix, member);
         elements.retain(|(_, field, _)| field.is_none());
@@ -152,8 +155,8 @@ impl Params {
         elements.into_iter().map(|(.., value)| value).collect()
     }
 
-    /// The elements of a list of structures, `prefix.member.N.Field`, in the order of N, each with the names of its
-    /// own fields.
+    /// Returns the elements of a list of structures, `prefix.member.N.Field`, in the order of N.
+    /// The parameters of an element are named by `Field`.
     pub fn structs(&self, prefix: &str, member: &str) -> Vec<Params> {
         let mut found: BTreeMap<u32, Params> = BTreeMap::new();
         for (index, field, value) in self.elements(prefix, member) {
@@ -165,7 +168,7 @@ impl Params {
         found.into_values().collect()
     }
 
-    /// Everything under `prefix.member.N`: the index, the rest of the name, the value.
+    /// Returns every parameter below `prefix.member.N`: N, the rest of its name, and its value.
     fn elements(&self, prefix: &str, member: &str) -> Vec<(u32, Option<&str>, &str)> {
         let start = format!("{prefix}.");
         let mut found = Vec::new();

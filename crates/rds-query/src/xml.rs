@@ -15,16 +15,17 @@ pub const NAMESPACE: &str = "http://rds.amazonaws.com/doc/2014-10-31/";
 /// The content type of every response.
 pub const CONTENT_TYPE: &str = "text/xml";
 
-/// Who has to change something for the call to succeed.
+/// The side that caused an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The caller: HTTP 4xx.
+    /// The caller. The HTTP status is 4xx.
     Sender,
-    /// The service: HTTP 5xx.
+    /// The service. The HTTP status is 5xx.
     Receiver,
 }
 
-/// The inside of an open element. Names are literals of the program; only text needs escaping.
+/// Writes the content of an open element. Names of elements are literals of the program, so only
+/// text is escaped.
 #[derive(Debug)]
 pub struct Element<'a>(&'a mut String);
 
@@ -42,13 +43,13 @@ impl Element<'_> {
         self
     }
 
-    /// Adds an element with what `fill` writes into it.
+    /// Adds an element. `fill` writes its content.
     pub fn child(&mut self, name: &'static str, fill: impl FnOnce(&mut Element<'_>)) -> &mut Self {
         nest(self.0, name, "", fill);
         self
     }
 
-    /// Adds `<name><member>item</member>…</name>`, the element itself also when there is no item.
+    /// Adds `<name><member>item</member>…</name>`. Without items it adds an empty element.
     pub fn list<T: Display>(
         &mut self,
         name: &'static str,
@@ -63,8 +64,10 @@ impl Element<'_> {
     }
 }
 
-/// The document of a successful call. `fill` writes the members of the result; when it writes none, the result element
-/// is left out, as AWS does for actions that return nothing. `action` is [`Request::action`](crate::Request::action).
+/// Returns the document of a successful call. `fill` writes the members of the result. If it writes
+/// nothing, the document has no result element, like AWS's documents for actions that return
+/// nothing. `action` must be safe to write into XML, as [`Request::action`](crate::Request::action)
+/// is.
 pub fn response(action: &str, request_id: &str, fill: impl FnOnce(&mut Element<'_>)) -> String {
     let mut result = String::new();
     fill(&mut Element(&mut result));
@@ -80,7 +83,7 @@ pub fn response(action: &str, request_id: &str, fill: impl FnOnce(&mut Element<'
     out
 }
 
-/// The document of a failed call.
+/// Returns the document of a failed call.
 pub fn error(fault: Fault, code: &str, message: &str, request_id: &str) -> String {
     let fault = match fault {
         Fault::Sender => "Sender",
@@ -107,7 +110,8 @@ fn nest(out: &mut String, name: &str, attributes: &str, fill: impl FnOnce(&mut E
     }
 }
 
-/// Writes text so that a parser gives it back unchanged, with U+FFFD for the characters XML 1.0 cannot carry.
+/// Writes text so that a parser returns it unchanged. U+FFFD replaces the characters that XML 1.0
+/// can't represent.
 fn escape(out: &mut String, text: &str) {
     for character in text.chars() {
         match character {

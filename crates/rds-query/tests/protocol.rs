@@ -1,4 +1,4 @@
-//! Bodies as boto3 and the CLI send them, and the documents they parse.
+//! Request bodies as boto3 and the AWS CLI send them, and the documents that these clients parse.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use proptest::prelude::*;
@@ -34,13 +34,13 @@ fn nested_structures() {
     assert_eq!(filters[0].get("Name"), Some("status"));
     assert_eq!(filters[0].list("Values", "Value"), ["complete", "failed"]);
     assert_eq!(filters[1].get("Name"), Some("s3-bucket"));
-    // The generic name is as good as the model's own.
+    // The generic name and the model's name mean the same.
     let tags = request.structs("Tags", "Tag");
     assert_eq!((tags[0].get("Key"), tags[0].get("Value")), (Some("k"), Some("")));
     assert!(request.list("Empty", "member").is_empty());
-    // Passwords are parameters: values stay out of logs.
-    let shown = format!("{request:?}");
-    assert!(shown.contains("Filters.Filter.1.Name") && !shown.contains("status"));
+    // Some parameters are passwords, so logs must not hold values.
+    let debug = format!("{request:?}");
+    assert!(debug.contains("Filters.Filter.1.Name") && !debug.contains("status"));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn documents() {
     assert!(!xml::response("AddTagsToResource", "r-3", |_| ()).contains("Result>"));
 }
 
-/// Percent-encodes everything but unreserved characters, as every client does.
+/// Percent-encodes all characters that are not unreserved, as every client does.
 fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
@@ -94,7 +94,7 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
-/// Undoes the writer's escapes the way an XML parser does.
+/// Resolves the writer's escapes as an XML parser does.
 fn unescape(text: &str) -> String {
     text.replace("&#13;", "\r").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }

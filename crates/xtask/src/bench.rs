@@ -1,12 +1,14 @@
-//! Exports the same tables with this project and with every peer that can be installed, each on one server and in one run, checks
-//! that the files hold the server's values, and writes what it saw into `docs/benchmarks.md`.
+//! Exports the same tables with this project and with other tools, on one server and in one run.
+//! Checks that the files have the values of the server, and writes the results to
+//! `docs/benchmarks.md`.
 //!
 //! # Layout
 //!
-//! * `server`: the servers; `load.py` makes what is in them.
-//! * `peers`: installing what is compared.
-//! * `compare.py`: the rounds on one table; `tools.py` is what runs, `measure.py` what it takes, `tables.py` whether it is right.
-//! * `report.py`: the tables of the document.
+//! * `server`: the database servers. `load.py` generates their data.
+//! * `peers`: installs the other tools.
+//! * `compare.py`: runs all tools on one table. `tools.py` has their command lines, `measure.py`
+//!   measures time and memory, `tables.py` compares the files with the server.
+//! * `report.py`: writes the tables of the document.
 
 mod peers;
 mod server;
@@ -23,11 +25,11 @@ use server::{Engine, Server};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Where the tables go in the document.
+/// The markers around the generated part of the document.
 const BEGIN: &str = "<!-- written by cargo xtask bench -->";
 const END: &str = "<!-- end of what cargo xtask bench writes -->";
 
-/// TPC-H's table, in words that all servers know.
+/// The table `lineitem` of TPC-H, in SQL that all servers understand.
 const LINEITEM: &str = "
     CREATE TABLE lineitem (
         l_orderkey bigint NOT NULL, l_partkey bigint NOT NULL, l_suppkey bigint NOT NULL, l_linenumber bigint NOT NULL,
@@ -38,7 +40,7 @@ const LINEITEM: &str = "
         PRIMARY KEY (l_orderkey, l_linenumber)
     )";
 
-/// What lineitem has none of.
+/// A table with the types that `lineitem` does not have.
 const WIDE: &str = "
     CREATE TABLE wide AS
     SELECT g AS id, md5(g::text)::uuid AS session, timestamptz '2020-01-01' + g * interval '1.5 seconds' AS at,
@@ -50,19 +52,21 @@ const WIDE: &str = "
     FROM generate_series(1, :rows::bigint) g;
     ALTER TABLE wide ADD PRIMARY KEY (id)";
 
-/// What is measured.
+/// The options of `cargo xtask bench`.
 #[derive(Args)]
 pub struct Options {
-    /// Scale factor of TPC-H; the wide table has a million rows for each
+    /// Scale factor of TPC-H. The wide table has a million rows times this factor
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
-    /// How often tools run that something is required in comparison with; the others run once. With 0, nothing runs and the document is written again
+    /// Number of rounds for the tools that have required ratios. Other tools run once. With 0,
+    /// nothing runs and the document is only written again
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// Servers, with commas between them; all if not given. Of the others, the document keeps what was measured before
+    /// Servers, separated by commas; all by default. The document keeps the earlier results of the
+    /// others
     #[arg(long, value_delimiter = ',')]
     only: Vec<Engine>,
-    /// Tables, with commas between them: lineitem, and on PostgreSQL wide; all if not given
+    /// Tables, separated by commas: lineitem and, on PostgreSQL, wide; all by default
     #[arg(long, value_delimiter = ',')]
     tables: Vec<Table>,
 }
@@ -90,7 +94,7 @@ struct Bench<'a> {
     peers: Peers,
 }
 
-/// Measures what the options say, and writes the document.
+/// Runs the benchmarks that the options select, and writes the document.
 pub fn run(checkout: &Path, options: &Options) -> Result<()> {
     let scratch = checkout.join("target/bench");
     fs::create_dir_all(scratch.join("results"))?;
@@ -98,12 +102,13 @@ pub fn run(checkout: &Path, options: &Options) -> Result<()> {
     let peers = Peers::install(checkout, &scratch, &sources.join("requirements.txt"))?;
     let bench = Bench { options, sources, scratch, release: checkout.join("target/release"), peers };
     if options.rounds > 0 {
-        crate::say("building the release binary");
+        crate::say("building the release binaries");
         let mut build = local_stack::cargo::command();
-        let what = ["--package", "aurora-export", "--bin", "aurora-export", "--example", "encode"];
-        done(build.current_dir(checkout).args(["build", "--release"]).args(what))?;
+        let binaries =
+            ["--package", "aurora-export", "--package", "measure", "--bin", "aurora-export", "--bin", "encode"];
+        run_to_end(build.current_dir(checkout).args(["build", "--release"]).args(binaries))?;
     }
-    // What fails on one server is told when the others have had their turn.
+    // A failure on one server is reported after the other servers have been measured.
     let failures = if options.rounds > 0 { bench.measure()? } else { Vec::new() };
     let report = bench.report()?;
     println!("{report}");
@@ -116,7 +121,7 @@ impl Bench<'_> {
         let wanted = |engine| self.options.only.is_empty() || self.options.only.contains(&engine);
         let lineitem = self.scratch.join("lineitem.tsv");
         crate::say("generating lineitem");
-        done(self.python("load.py").arg(&lineitem).arg(self.options.scale.to_string()))?;
+        run_to_end(self.python("load.py").arg(&lineitem).arg(self.options.scale.to_string()))?;
         let mut failures = Vec::new();
         for engine in [Engine::Postgres, Engine::Mariadb, Engine::Mysql].into_iter().filter(|engine| wanted(*engine)) {
             if let Err(error) = self.measure_on(engine, &lineitem) {
@@ -154,7 +159,7 @@ impl Bench<'_> {
         compare.args(["--client", &serde_json::to_string(&server.client)?]);
         compare.args(["--scale", &self.options.scale.to_string(), "--rounds", &self.options.rounds.to_string()]);
         compare.arg("--binary").arg(self.release.join("aurora-export"));
-        compare.arg("--encode").arg(self.release.join("examples/encode"));
+        compare.arg("--encode").arg(self.release.join("encode"));
         compare.arg("--pg2parquet").arg(&self.peers.pg2parquet).args(["--jars", &self.peers.jars]);
         compare.args(["--missing", &serde_json::to_string(&self.peers.missing)?]);
         compare.arg("--scratch").arg(&self.scratch).arg("--results");
@@ -184,14 +189,14 @@ impl Bench<'_> {
 fn write(document: &Path, report: &str) -> Result<()> {
     let text = fs::read_to_string(document)?;
     let (Some(begin), Some(end)) = (text.find(BEGIN), text.find(END)) else {
-        return Err(format!("{} doesn't say where the tables go", document.display()).into());
+        return Err(format!("{} has no markers for the tables", document.display()).into());
     };
     let text = format!("{}{BEGIN}\n\n{report}\n\n{}", &text[..begin], &text[end..]);
     Ok(fs::write(document, text)?)
 }
 
-/// Runs a command to its end.
-fn done(command: &mut Command) -> Result<()> {
+/// Runs a command to its end. Returns its standard error as the error.
+fn run_to_end(command: &mut Command) -> Result<()> {
     let output = command.output()?;
     if output.status.success() {
         return Ok(());

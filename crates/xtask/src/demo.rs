@@ -1,11 +1,13 @@
-//! One export from nothing to rows read back, on a stack of its own, which is stopped however it ends.
+//! A complete export of a sample database on a separate stack. The stack is stopped in every case.
 //!
 //! # Layout
 //!
-//! * `story`: what is done and told, in order.
-//! * `shop`: the sample databases; `client`: connections to them; `writer`: who keeps changing them.
-//! * `watch`: the progress of the task; `report`: what the files say.
-//! * `tools`: the AWS CLI and Python; `screen`: how it looks; `interrupt`: Ctrl-C.
+//! * `story`: the steps of the demo in order.
+//! * `shop`: the sample databases. `client`: connections to them. `writer`: changes them during the
+//!   export.
+//! * `watch`: shows the progress of the task. `report`: shows the content of the files.
+//! * `tools`: runs the AWS CLI and Python. `screen`: prints to the terminal. `interrupt`: handles
+//!   Ctrl-C.
 
 mod client;
 mod interrupt;
@@ -30,27 +32,27 @@ use local_stack::{Layout, Stack};
 use interrupt::Interrupt;
 use screen::Screen;
 
-/// Anything that ends the demo early.
+/// A `Result` with any error that ends the demo.
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// Runs the demo of a checkout.
+/// Runs the demo.
 pub fn run(checkout: &Path, engine: Engine) -> Result<ExitCode, Box<dyn Error>> {
     let began = Instant::now();
     let layout = Layout::private(checkout, "demo");
     fs::create_dir_all(&layout.state_dir)?;
     let lock = File::create(layout.state_dir.join("demo.lock"))?;
     if lock.try_lock().is_err() {
-        return Err("a demo is running in this checkout already".into());
+        return Err("a demo is already running in this checkout".into());
     }
-    // One that was killed may have left its stack.
+    // A demo that was killed may have left its stack.
     Stack::down(&layout)?;
     let screen = Screen::new();
-    let stopping = Stopping(&layout);
+    let guard = StopOnDrop(&layout);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(until_interrupted(&layout, engine, screen));
     drop(runtime);
-    drop(stopping);
-    // Again, for its answer: what the guard could not stop is an error.
+    drop(guard);
+    // The guard cannot return an error, so a stack that could not be stopped is reported here.
     Stack::down(&layout)?;
     match ended {
         Ok(Some(())) => {
@@ -59,17 +61,17 @@ pub fn run(checkout: &Path, engine: Engine) -> Result<ExitCode, Box<dyn Error>> 
         }
         Ok(None) => {
             screen.line("Stopped. Nothing is left running.");
-            // As shells do: 128 and SIGINT's number.
+            // Shells use 128 plus the number of the signal; SIGINT is 2.
             Ok(ExitCode::from(130))
         }
         Err(error) => {
             let logs = screen::path(&layout.state_dir.join("logs"));
-            Err(format!("{}\nThe stack is stopped; its logs are in {logs}", crate::chain(&*error)).into())
+            Err(format!("{}\nThe stack has been stopped. Its logs are in {logs}", crate::chain(&*error)).into())
         }
     }
 }
 
-/// Nothing when Ctrl-C, or a signal to the same end, came first.
+/// Runs the demo. Returns `None` if Ctrl-C or a similar signal interrupts it.
 async fn until_interrupted(layout: &Layout, engine: Engine, screen: Screen) -> Result<Option<()>> {
     let mut interrupt = Interrupt::new()?;
     screen.title();
@@ -85,7 +87,7 @@ async fn until_interrupted(layout: &Layout, engine: Engine, screen: Screen) -> R
     let mut starting = tokio::task::spawn_blocking(up);
     let started = tokio::select! {
         biased;
-        () = interrupt.came() => {
+        () = interrupt.received() => {
             screen.line("\nStopping …");
             interrupt::end_children_until(&mut starting).await;
             return Ok(None);
@@ -94,15 +96,15 @@ async fn until_interrupted(layout: &Layout, engine: Engine, screen: Screen) -> R
     };
     let ended = match started {
         Ok(stack) => {
-            let demo = story::tell(layout, &stack, engine, screen);
-            tokio::select! { biased; () = interrupt.came() => Err(None), ended = demo => ended.map_err(Some) }
+            let demo = story::run(layout, &stack, engine, screen);
+            tokio::select! { biased; () = interrupt.received() => Err(None), ended = demo => ended.map_err(Some) }
         }
         Err(error) => Err(Some(error.into())),
     };
     match ended {
         Ok(()) => Ok(Some(())),
-        // A program that was interrupted as well may have said so first.
-        Err(Some(error)) if !interrupt.comes_soon().await => Err(error),
+        // The signal may also have interrupted a program, whose error then arrives first.
+        Err(Some(error)) if !interrupt.received_soon().await => Err(error),
         Err(_) => {
             screen.line("\nStopping …");
             Ok(None)
@@ -110,10 +112,10 @@ async fn until_interrupted(layout: &Layout, engine: Engine, screen: Screen) -> R
     }
 }
 
-/// Stops the stack when it is dropped, also by a panic.
-struct Stopping<'a>(&'a Layout);
+/// Stops the stack when it is dropped, also during a panic.
+struct StopOnDrop<'a>(&'a Layout);
 
-impl Drop for Stopping<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         if let Err(error) = Stack::down(self.0) {
             crate::say(&crate::chain(&error));

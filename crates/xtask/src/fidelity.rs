@@ -1,13 +1,15 @@
-//! Databases that nobody here made, exported and compared with their exports, and their rows looked up: too large or too slow for the tests of every day.
+//! Exports databases from other projects, compares every value, and looks rows up in the files.
+//! These tests are too large or too slow for every day.
 //!
 //! # Layout
 //!
-//! * `cluster`: a cluster on a stack of its own, its export, the comparison; `postgres` and `mysql` are those of one engine.
-//! * `regression`: the database PostgreSQL's own regression tests leave.
-//! * `extensions`: types of extensions that the server's package has not.
+//! * `cluster`: a cluster on a separate stack, its export and the comparison. `postgres` and
+//!   `mysql` are for one engine.
+//! * `regression`: the database of PostgreSQL's own regression tests.
+//! * `extensions`: types of extensions that are not in the server's package.
 //! * `samples`: sample databases of MySQL.
-//! * `sizes`: values and rows at the limits, in their real size.
-//! * `debian`: packages of Debian, fetched but not installed.
+//! * `sizes`: values and rows at the real limits.
+//! * `debian`: Debian packages that are downloaded but not installed.
 
 mod cluster;
 pub mod debian;
@@ -31,38 +33,39 @@ use postgres::Postgres;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What is exported and compared.
+/// A database, or a group of databases, that is exported and compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Subject {
-    /// The database that PostgreSQL's own regression tests leave, from the server's source package.
+    /// The database that PostgreSQL's own regression tests create, from the server's source
+    /// package.
     Regression,
-    /// PostGIS, pgvector and other extensions, with the system's PostgreSQL only.
+    /// PostGIS, pgvector and other extensions, only with the system's PostgreSQL.
     Extensions,
-    /// A value just under 500 MB, one above, a row above 2 GB.
+    /// A value just below 500 MB, a larger one, and a row above 2 GB.
     Sizes,
-    /// More tables than one metadata document describes.
+    /// More tables than fit into one metadata document.
     Tables,
     /// sakila, world, DBT-3 and the tables of percona-toolkit's tests, on MariaDB and on MySQL.
     Samples,
-    /// Tables nobody thought of, cut into ranges: each row must be in one.
+    /// Generated tables that are divided into ranges. Each row must be in exactly one range.
     Ranges,
 }
 
-/// Which tables are made for `ranges`.
+/// The options of the subject `ranges`.
 #[derive(Args, Debug)]
 pub struct Ranges {
-    /// Tables that `ranges` makes on each engine
+    /// Number of tables that `ranges` generates on each engine
     #[arg(long, default_value_t = 1000)]
     tables: u64,
-    /// Engine that `ranges` makes them on; all three if not given
+    /// Engine for `ranges`; all three by default
     #[arg(long)]
     engine: Option<RangesEngine>,
-    /// Number `ranges` makes the first table of, the next one the second
+    /// Seed of the first table of `ranges`. Each further table has the next number as its seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
-/// An engine, whose tests are a binary of their own.
+/// An engine for `ranges`. Each has its own test binary.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum RangesEngine {
     Postgresql,
@@ -85,7 +88,7 @@ impl Ranges {
                 .env("RANGES_SEED", self.seed.to_string())
                 .status()?;
             if !status.success() {
-                return Err("a row was lost or doubled".into());
+                return Err("a row is missing or occurs twice".into());
             }
         }
         Ok(())
@@ -94,7 +97,8 @@ impl Ranges {
 
 const TABLES: usize = 2500;
 
-/// Exports each subject from a cluster of its own and compares it with that cluster. On the newest PostgreSQL, if told so.
+/// Exports each subject from a separate cluster and compares the export with that cluster. `newest`
+/// selects the newest PostgreSQL.
 pub fn run(checkout: &Path, subjects: &[Subject], newest: bool, ranges: &Ranges) -> Result<()> {
     let subjects = if subjects.is_empty() { Subject::value_variants() } else { subjects };
     if subjects.contains(&Subject::Ranges) {
@@ -105,7 +109,7 @@ pub fn run(checkout: &Path, subjects: &[Subject], newest: bool, ranges: &Ranges)
     }
     if newest && subjects.contains(&Subject::Extensions) {
         return Err(
-            "extensions are installed for the system's PostgreSQL only: name the subjects for the newest".into()
+            "extensions are available only for the system's PostgreSQL: with --newest, name the other subjects".into(),
         );
     }
     let programs = if newest { newest_programs()? } else { prerequisites::postgres(&crate::say)? };
@@ -123,7 +127,7 @@ pub fn run(checkout: &Path, subjects: &[Subject], newest: bool, ranges: &Ranges)
             Subject::Sizes => sizes::run(&cluster("sizes")?),
             Subject::Tables => tables(&cluster("tables")?),
             Subject::Samples => samples::run(&layout, &stack),
-            // Done before: it needs no stack.
+            // This subject needs no stack and has already run.
             Subject::Ranges => Ok(()),
         }
     });
@@ -140,7 +144,7 @@ fn newest_programs() -> Result<PathBuf> {
 fn tables(cluster: &Postgres) -> Result<()> {
     let make = "EXECUTE format('CREATE TABLE %I AS SELECT %s AS n', 'table ' || n, n)";
     cluster.sql("postgres", &format!("DO $$ BEGIN FOR n IN 1..{TABLES} LOOP {make}; END LOOP; END $$"))?;
-    cluster.readable()?;
+    cluster.grant_read()?;
     let compared = cluster.export_and_compare("tables")?;
     if cluster::tables(&compared).count() == TABLES { Ok(()) } else { Err("tables are missing".into()) }
 }

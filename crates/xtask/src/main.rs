@@ -1,13 +1,13 @@
-//! Everything a person types while developing: `cargo xtask demo`, `up`, `down`, `test`.
+//! The commands of development: `cargo xtask demo`, `up`, `down`, `test` and others.
 //!
 //! # Layout
 //!
-//! * `demo`: one export from nothing to rows read back.
-//! * `bench`: the export beside its peers, in one run on one server.
-//! * `fidelity`: databases that nobody here made, compared value by value.
-//! * `package`: what is deployed to AWS.
-//! * `memory`: memory and speed of the workers of a stack on a large table.
-//! * `test`: the whole test suite, as CI runs it.
+//! * `demo`: a complete export of a sample database.
+//! * `bench`: compares this project with other tools, on one server and in one run.
+//! * `fidelity`: exports databases from other projects and compares every value.
+//! * `package`: builds the packages for AWS.
+//! * `memory`: measures memory and speed of a stack's workers on a large table.
+//! * `test`: runs the whole test suite, as CI does.
 
 mod bench;
 mod demo;
@@ -26,7 +26,7 @@ use local_stack::servers::{MARIADB, NEWEST};
 use local_stack::{Layout, Stack};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Everything a person types while developing aurora-export.")]
+#[command(name = "cargo xtask", about = "The commands for developing aurora-export.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -34,37 +34,46 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Export a sample shop from nothing to rows read back, on a stack of its own that is stopped in the end.
+    /// Export a sample database and read the rows back, on a separate local stack. The stack is
+    /// stopped afterwards.
     Demo {
-        /// The cluster's engine: aurora-postgresql, or aurora-mysql, for which MariaDB is fetched from the system's distribution
+        /// The engine: aurora-postgresql, or aurora-mysql, which downloads MariaDB from the
+        /// system's distribution
         #[arg(long, default_value = "aurora-postgresql", value_parser = engine)]
         engine: Engine,
     },
-    /// Start the whole stack on this machine and leave it running. Source target/local/env to talk to it.
+    /// Start the whole stack on this machine and leave it running. Source target/local/env to use
+    /// it.
     Up,
     /// Stop the stack and remove its data.
     Down,
-    /// Fetch the servers local clusters can run on beside PostgreSQL: MariaDB, MySQL, the newest PostgreSQL. Once; nothing is installed.
+    /// Download other servers for local clusters: MariaDB, MySQL, the newest PostgreSQL. This
+    /// installs nothing.
     Servers,
-    /// Run every check and test: format, clippy, unit, property and end-to-end tests, lint of workflow and template.
+    /// Run every check and test: format, lint of workflow and template, clippy, unit, property and
+    /// end-to-end tests.
     Test,
-    /// Compare exports with those of other tools, on servers of its own; writes docs/benchmarks.md.
+    /// Compare this project with other tools on separate servers. Writes the results to
+    /// docs/benchmarks.md.
     Bench(bench::Options),
-    /// Export a large table and one of a tenth its size on a stack of its own; print the workers' peak memory.
+    /// Export a large table and a table with a tenth of its rows on a separate stack. Prints the
+    /// peak memory of the workers.
     ///
-    /// The workers are of the profile this program is of: as they are deployed with `cargo run --release --bin xtask -- memory`.
+    /// The workers have the build profile of this program.
+    /// `cargo run --release --bin xtask -- memory` measures them as they are deployed.
     Memory {
-        /// Size of the larger of two tables
+        /// Size of the larger table
         #[arg(long, default_value_t = 2.0)]
         gigabytes: f64,
     },
-    /// Build the functions for AWS and pack them into target/lambda; print how large they are and how quickly they start.
+    /// Build the functions for AWS and pack them into target/lambda. Prints their sizes and start
+    /// times.
     Package(package::Options),
-    /// Export databases that nobody here made and compare every value; fetches what they are made of from Debian.
+    /// Export databases from other projects and compare every value. Downloads them from Debian.
     Fidelity {
-        /// What to export; everything if nothing is named
+        /// Databases to export; all of them by default
         subjects: Vec<fidelity::Subject>,
-        /// From the newest PostgreSQL there is, instead of the system's
+        /// Use the newest PostgreSQL instead of the system's
         #[arg(long)]
         newest: bool,
         #[command(flatten)]
@@ -72,7 +81,7 @@ enum Command {
     },
     /// Check the state machine and the template without deploying them.
     Lint,
-    /// Host a stack. `up` starts this; people don't.
+    /// Host a stack. Only `up` starts this.
     #[command(hide = true)]
     StackServer {
         checkout: PathBuf,
@@ -101,12 +110,12 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Up => {
             let stack = Stack::up(&layout, &say)?;
             let env = stack.env(&layout);
-            let show = |name: &str| env.get(name).cloned().unwrap_or_default();
+            let variable = |name: &str| env.get(name).cloned().unwrap_or_default();
             println!("The stack is up.");
-            println!("  AWS services       {}", show("AWS_ENDPOINT_URL"));
-            println!("  RDS and exports    {}", show("AWS_ENDPOINT_URL_RDS"));
-            println!("  export bucket      {}", show("EXPORT_BUCKET"));
-            println!("To talk to it:  source {}", layout.env_file().display());
+            println!("  AWS services       {}", variable("AWS_ENDPOINT_URL"));
+            println!("  RDS and exports    {}", variable("AWS_ENDPOINT_URL_RDS"));
+            println!("  export bucket      {}", variable("EXPORT_BUCKET"));
+            println!("To use it:      source {}", layout.env_file().display());
             println!("To stop it:     cargo xtask down");
         }
         Command::Down => {
@@ -125,7 +134,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Fidelity { subjects, newest, ranges } => fidelity::run(&layout.checkout, &subjects, newest, &ranges)?,
         Command::Lint => local_stack::lint::run(&layout, &say)?,
         Command::StackServer { checkout, state_dir, data_dir, ends_with_stdin } => {
-            // Its output is the log of the stack that `up` names when something is wrong.
+            // The output of this process is the log file that the errors of `up` name.
             tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             let layout = Layout { checkout, state_dir, data_dir };
@@ -135,17 +144,17 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The engine of a name.
+/// Parses the name of an engine.
 fn engine(name: &str) -> Result<Engine, String> {
-    Engine::of_name(name).ok_or_else(|| "the engines are aurora-postgresql and aurora-mysql".to_owned())
+    Engine::from_name(name).ok_or_else(|| "the engines are aurora-postgresql and aurora-mysql".to_owned())
 }
 
-/// What is being done. A reader who went away is no reason to stop halfway.
-fn say(what: &str) {
-    let _ = writeln!(std::io::stderr(), "· {what}");
+/// Prints progress. The work goes on even if nobody reads the output.
+fn say(message: &str) {
+    let _ = writeln!(std::io::stderr(), "· {message}");
 }
 
-/// The message of an error with those of its causes.
+/// Returns the message of an error, followed by the messages of its causes.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))

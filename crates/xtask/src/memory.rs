@@ -1,7 +1,9 @@
-//! What the worker needs: an export of a large table on a stack of its own, with the peak memory of every worker process.
+//! Measures the peak memory of the worker processes during exports of a large table, on a separate
+//! stack.
 //!
-//! The same table is exported in partitions as the planner cuts them, and again as one single partition, the worst case; and so is
-//! a table of a tenth of its rows: if memory grew with the rows a worker reads, the two would differ.
+//! The table is exported in the partitions that the planner makes, and again as a single partition,
+//! which is the worst case. A table with a tenth of the rows is exported as a single partition too.
+//! If memory grew with the number of rows, the two results would differ.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,7 +21,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const CLUSTER: &str = "bench";
 const PASSWORD: &str = "bench-password";
 
-/// One row is about 250 bytes in the heap: keys, numbers, times, text of varying length, a document, bytes.
+/// A row takes about 250 bytes in the heap. It has keys, numbers, times, text of varying length, a
+/// document and bytes.
 const TABLE: &str = "
     SET synchronous_commit = off;
     CREATE TABLE :table AS
@@ -29,7 +32,7 @@ const TABLE: &str = "
            decode(md5((g * 3)::text), 'hex') AS signature, random() AS score
     FROM generate_series(1, :rows) g";
 
-/// Runs the benchmark for a table of about `gigabytes` and prints what it saw.
+/// Runs the benchmark for a table of about `gigabytes` and prints the results.
 pub fn run(checkout: &Path, gigabytes: f64) -> Result<()> {
     let layout = Layout::private(checkout, "bench");
     let stack = Stack::up(&layout, &crate::say)?;
@@ -61,15 +64,15 @@ impl Bench {
         println!("| | files | GiB out | seconds | rows/s | peak MiB of a worker |\n|---|---|---|---|---|---|");
         let partitions = self.export("events, partitions of 64 MB", "64", "events", rows)?;
         let whole = self.export("events, one partition", "16384", "events", rows)?;
-        let tenth = self.export("a tenth of it, one partition", "16384", "tenth", rows / 10)?;
+        let tenth = self.export("a tenth of the rows, one partition", "16384", "tenth", rows / 10)?;
         let largest = partitions.max(whole);
         println!("largest: {largest:.0} MiB; ten times the rows take {:+.0} %", (whole / tenth - 1.0) * 100.0);
         Ok(())
     }
 
-    /// Exports a table in partitions of some MB. Returns the peak memory of a worker in MiB.
+    /// Exports a table in partitions of `megabytes`. Returns the peak memory of a worker in MiB.
     fn export(&self, name: &str, megabytes: &str, table: &str, rows: u64) -> Result<f64> {
-        self.partitions_of(megabytes)?;
+        self.set_partition_size(megabytes)?;
         let id = format!("bench-{table}-{megabytes}");
         let start = ["rds", "start-export-task", "--export-task-identifier", &id, "--source-arn"];
         let source = format!("arn:aws:rds:{}:111122223333:cluster:{CLUSTER}", self.env["AWS_REGION"]);
@@ -104,8 +107,9 @@ impl Bench {
         Ok(peak)
     }
 
-    /// Sets the size the planner cuts at, and makes the worker processes new ones.
-    fn partitions_of(&self, megabytes: &str) -> Result<()> {
+    /// Sets the partition size of the planner, and makes the local cloud start new worker
+    /// processes.
+    fn set_partition_size(&self, megabytes: &str) -> Result<()> {
         let plan = "aurora-export-plan-export";
         let mut variables =
             self.aws(&["lambda", "get-function-configuration", "--function-name", plan])?["Environment"].clone();
@@ -143,7 +147,7 @@ impl Bench {
     }
 }
 
-/// The largest resident size any living worker of the stack at `endpoint` has had, in KiB.
+/// Returns the peak resident size of all running workers of the stack at `endpoint`, in KiB.
 pub fn workers_peak_kib(endpoint: &str) -> u64 {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
     let worker = |process: &Path| {

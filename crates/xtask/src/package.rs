@@ -1,10 +1,10 @@
-//! What is deployed to AWS: each function's release binary in a zip of its own, as the template expects it, and how large it is and
-//! how quickly it starts.
+//! Packs the release binary of each function into a zip file, as the template expects it. Prints
+//! the sizes and the start times.
 //!
 //! # Layout
 //!
-//! * `pack.py`: a zip whose bytes depend on nothing but what is in it.
-//! * `start`: the time a function takes to ask for its first event.
+//! * `pack.py`: writes a zip file whose bytes depend only on its content.
+//! * `start`: measures the time until a function requests its first event.
 
 mod start;
 
@@ -22,14 +22,16 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// The C library of `provided.al2023`.
 const GLIBC: (u32, u32) = (2, 34);
 
-/// What is packed.
+/// The options of `cargo xtask package`.
 #[derive(Args)]
 pub struct Options {
-    /// The certificates RDS signs its servers' with, as PEM: for the Regions of the commercial partition
-    /// https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, others have bundles of their own
+    /// PEM file with the certificate authorities of RDS. For the Regions of the commercial
+    /// partition it is https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem; other
+    /// partitions have separate bundles
     #[arg(long, value_name = "FILE")]
     rds_ca: PathBuf,
-    /// Build for another target, such as aarch64-unknown-linux-gnu: its standard library and a linker must be there
+    /// Build for another target, such as aarch64-unknown-linux-gnu. Its standard library and a
+    /// linker must be installed
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
 }
@@ -39,11 +41,12 @@ pub fn run(checkout: &Path, options: &Options) -> Result<()> {
     let certificates = fs::read_to_string(&options.rds_ca)
         .map_err(|error| format!("{}: {error} (see `cargo xtask package --help`)", options.rds_ca.display()))?;
     if !certificates.contains("-----BEGIN CERTIFICATE-----") {
-        return Err(format!("{} holds no certificate in PEM", options.rds_ca.display()).into());
+        return Err(format!("{} has no certificate in PEM format", options.rds_ca.display()).into());
     }
     crate::say("building the release binaries");
     let mut build = local_stack::cargo::command();
-    // The whole workspace, because a selection of packages has other features and compiles half of the dependencies again.
+    // Builds the whole workspace, because a selection of packages would enable other features and
+    // compile half of the dependencies again.
     build.current_dir(checkout).args(["build", "--release", "--workspace", "--bins"]);
     let mut binaries = checkout.join("target");
     if let Some(target) = &options.target {
@@ -51,7 +54,7 @@ pub fn run(checkout: &Path, options: &Options) -> Result<()> {
         binaries.push(target);
     }
     if !build.status()?.success() {
-        return Err("the functions don't compile".into());
+        return Err("the build of the functions failed".into());
     }
     binaries.push("release");
     let packages = checkout.join("target/lambda");
@@ -61,17 +64,17 @@ pub fn run(checkout: &Path, options: &Options) -> Result<()> {
     for function in FUNCTIONS {
         let (binary, package) = (binaries.join(function), packages.join(format!("{function}.zip")));
         let code = fs::read(&binary)?;
-        let needs = newest_glibc(&code);
-        if needs > Some(GLIBC) {
-            return Err(too_new(function, needs.unwrap_or_default()).into());
+        let required = newest_glibc(&code);
+        if required > Some(GLIBC) {
+            return Err(too_new(function, required.unwrap_or_default()).into());
         }
         let mut pack = Command::new(&python);
         pack.arg(checkout.join("crates/xtask/src/package/pack.py")).arg(&package).arg(&binary).arg(&options.rds_ca);
         if !pack.status()?.success() {
-            return Err(format!("{} can't be written", package.display()).into());
+            return Err(format!("cannot write {}", package.display()).into());
         }
         let ready = match options.target {
-            // It may not run here.
+            // A binary for another target may not run on this machine.
             Some(_) => "–".to_owned(),
             None => format!("{:.0}", start::milliseconds(&binary, &options.rds_ca)?),
         };
@@ -85,13 +88,14 @@ pub fn run(checkout: &Path, options: &Options) -> Result<()> {
 
 fn too_new(function: &str, (major, minor): (u32, u32)) -> String {
     format!(
-        "{function} needs glibc {major}.{minor}, and provided.al2023 has {}.{}: build on an older distribution, such as \
+        "{function} needs glibc {major}.{minor}, but provided.al2023 has {}.{}: build on an older distribution, such as \
          Debian 12 or Amazon Linux 2023 itself",
         GLIBC.0, GLIBC.1
     )
 }
 
-/// The newest version of glibc that any symbol of a binary is of. The table of versions names each once, as text.
+/// Returns the newest version of glibc that a binary needs. The version table of the binary has
+/// every version as text.
 fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
     const PREFIX: &[u8] = b"GLIBC_";
     let starts = binary.windows(PREFIX.len()).enumerate().filter(|(_, window)| *window == PREFIX);

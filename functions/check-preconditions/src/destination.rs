@@ -1,5 +1,5 @@
-//! Role and bucket, proven by doing: the role is assumed, the bucket's Region is read and the first metadata object is
-//! written with the task's key.
+//! Checks role and bucket by using them: assumes the role, reads the bucket's Region, and writes
+//! the first metadata object with the task's key.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use export_task::metadata;
 use export_task::object_key::TaskPath;
 use export_task::task::{ExportTask, TaskRef};
 
-/// How often the write is tried while a new grant may not have reached every KMS host, and how far apart: KMS asks for seconds
-/// in general, and sometimes for minutes.
+/// Attempts to write while a new grant may not have reached every KMS host, and the time between
+/// them. KMS says that this takes seconds in general, and sometimes minutes.
 const GRANT_ATTEMPTS: u32 = 45;
 const GRANT_WAIT: Duration = Duration::from_secs(2);
 
-/// And how often when S3 doesn't say that it is the key that is refused.
+/// Attempts to write when S3's refusal does not name the key.
 const ATTEMPTS: u32 = 4;
 
 /// Assumes the export role.
@@ -39,7 +39,7 @@ pub async fn assume(aws: &SdkConfig, task: &TaskRef) -> Result<Client, StepError
     }
 }
 
-/// Checks the bucket, makes the task's directory its own, and writes the first object.
+/// Checks the bucket, claims the task's directory, and writes the first object.
 ///
 /// # Errors
 /// `PreconditionFailed`, `ServiceUnavailable`.
@@ -70,8 +70,9 @@ fn path(task: &TaskRef) -> TaskPath {
     TaskPath::new(&task.s3_prefix, &task.export_task_identifier)
 }
 
-/// The task's directory holds nothing but perhaps the first object, whose owner is looked at next. The end of a task removes part
-/// files of its own that it doesn't know, so a directory another export wrote must not become this one's.
+/// Checks that the task's directory is empty except for the first object, whose owner [`claim`]
+/// checks. The end of a task removes part files that its results do not name, so it must never own
+/// a directory that another export wrote.
 fn nothing_else(keys: &[String], task: &TaskRef) -> Result<(), StepError> {
     let own = path(task).export_info();
     if keys.iter().all(|key| *key == own) {
@@ -80,9 +81,9 @@ fn nothing_else(keys: &[String], task: &TaskRef) -> Result<(), StepError> {
     Err(taken(task, "objects"))
 }
 
-fn taken(task: &TaskRef, what: &str) -> StepError {
+fn taken(task: &TaskRef, content: &str) -> StepError {
     let message = format!(
-        "The S3 bucket {} already holds {what} below {}. Use another task identifier or another prefix.",
+        "The S3 bucket {} already holds {content} below {}. Use another task identifier or another prefix.",
         task.s3_bucket,
         path(task).listing_prefix()
     );
@@ -107,7 +108,7 @@ async fn region(s3: &Client, task: &TaskRef) -> Result<(), StepError> {
         Err(e) if error::is_transient(&e) => Err(StepError::aws("the bucket can't be looked up", e)),
         Err(e) => Err(StepError::precondition(&match e.code() {
             Some("NoSuchBucket") => Failure::BucketInvalid(bucket),
-            // How S3 answers whoever asks in another Region than the bucket's.
+            // S3 answers so to a request in another Region than the bucket's.
             Some("PermanentRedirect" | "AuthorizationHeaderMalformed") => Failure::BucketRegion(bucket),
             Some("AccessDenied") => Failure::NotAuthorized {
                 role: task.iam_role_arn.clone(),
@@ -119,7 +120,8 @@ async fn region(s3: &Client, task: &TaskRef) -> Result<(), StepError> {
     }
 }
 
-/// Writes the first metadata object, unless another export has: two stacks may be given one bucket, prefix and identifier.
+/// Writes the first metadata object, unless another export has written it: two stacks may use the
+/// same bucket, prefix and identifier.
 async fn claim(destination: &Destination, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
     let key = path(task).export_info();
     let body = Bytes::from(metadata::export_info(record)?);

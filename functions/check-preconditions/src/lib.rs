@@ -1,13 +1,14 @@
-//! Second step: everything that must be right before a clone is worth making. The cluster can be cloned, the key can be used,
-//! the role can be assumed, the bucket is here, and, the proof of it all, the first metadata object is written as the role
-//! with the key. What is wrong is told in the guide's words ("Failure messages for Amazon S3 export tasks").
+//! Second step. Checks the preconditions of an export before the costly clone is created: the
+//! cluster can be cloned, the key can be used, the role can be assumed and the bucket is in this
+//! Region. To prove all this, it writes the first metadata object with the role and the key. Its
+//! errors have the messages of the guide ("Failure messages for Amazon S3 export tasks").
 //!
 //! # Layout
 //!
 //! * [`source`]: the cluster.
 //! * [`destination`]: role, bucket and metadata object.
 //! * [`key`]: the KMS key and its grant.
-//! * [`probe`]: the part of it that `StartExportTask` asks for before it admits a task.
+//! * [`probe`]: the checks that `StartExportTask` needs before it admits a task.
 
 pub mod destination;
 pub mod key;
@@ -16,11 +17,11 @@ pub mod source;
 
 use aws_config::SdkConfig;
 use export_aws::task_store::TaskStore;
-use export_aws::{StepError, clients, config};
+use export_aws::{StepError, clients};
 use export_task::task::TaskRef;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-/// What the step needs.
+/// The dependencies of the step.
 #[derive(Debug)]
 pub struct Deps {
     /// The task store.
@@ -31,19 +32,19 @@ pub struct Deps {
     pub iam: aws_sdk_iam::Client,
     /// Looks the key up and grants its use.
     pub kms: aws_sdk_kms::Client,
-    /// For assuming the export role.
+    /// Assumes the export role.
     pub aws: SdkConfig,
 }
 
 impl Deps {
-    /// Reads the environment and makes the clients.
+    /// Reads the environment and creates the clients.
     ///
     /// # Errors
     /// `InternalFailure` naming a variable.
     pub async fn from_env() -> Result<Self, StepError> {
         let aws = clients::config().await;
         Ok(Self {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            store: TaskStore::from_env(&aws)?,
             rds: aws_sdk_rds::Client::new(&aws),
             iam: aws_sdk_iam::Client::new(&aws),
             kms: aws_sdk_kms::Client::new(&aws),
@@ -52,21 +53,22 @@ impl Deps {
     }
 }
 
-/// The step's input.
-#[derive(Debug, Deserialize)]
+/// The input of the step.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Input {
     /// The task.
     pub task: TaskRef,
-    /// Only look at role, bucket and key: the task is not admitted yet.
+    /// Check only role, bucket and key, because the task is not admitted yet.
     #[serde(default)]
     pub probe: bool,
 }
 
-/// Checks everything and returns the task with the key's ARN.
+/// Checks the preconditions and returns the task with the ARN of the key.
 ///
 /// # Errors
-/// `PreconditionFailed` with a message of the guide, `ExportCanceled`, `ServiceUnavailable`; for a probe the API's codes.
+/// `PreconditionFailed` with a message of the guide, `ExportCanceled`, `ServiceUnavailable`; for a
+/// probe the API's codes.
 pub async fn handle(deps: &Deps, input: Input) -> Result<TaskRef, StepError> {
     let mut task = input.task;
     if input.probe {
@@ -77,9 +79,9 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<TaskRef, StepError> {
     deps.store.check_not_canceled(&id).await?;
     source::check(&deps.rds, &task).await?;
     let key = key::check(&deps.kms, &task.kms_key_id).await?;
-    // A role that doesn't trust this account gets no grant.
+    // Assume the role before the grant: a role that does not trust this account must not get one.
     let s3 = destination::assume(&deps.aws, &task).await?;
-    // Known before there is a grant: whoever cleans up after this call finds the grant by the key.
+    // Record the key before the grant exists, so that the clean-up can find the grant by the key.
     deps.store.set_key(&id, &key, None).await?;
     let grant = key::grant(&deps.kms, &key, &task).await?;
     deps.store.set_key(&id, &key, Some(&grant)).await?;

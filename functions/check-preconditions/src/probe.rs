@@ -1,6 +1,6 @@
-//! What `StartExportTask` tells at once: the role exists and can be assumed, the bucket exists, the key can be used. Nothing is
-//! written and nothing granted. What more there is to be right about them only a task finds out, and fails with a message of
-//! the guide.
+//! The checks of `StartExportTask`: the role exists and can be assumed, the bucket exists, and the
+//! key can be used. They write nothing and grant nothing. Other problems with role, bucket and key
+//! fail the task later, with a message of the guide.
 
 use aws_sdk_iam::operation::get_role::GetRoleError;
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -10,10 +10,11 @@ use export_task::task::TaskRef;
 
 use crate::{Deps, key};
 
-/// Looks at role, bucket and key.
+/// Checks role, bucket and key.
 ///
 /// # Errors
-/// `IamRoleNotFound`, `IamRoleMissingPermissions`, `InvalidS3BucketFault`, `KMSKeyNotAccessibleFault`, `ServiceUnavailable`.
+/// `IamRoleNotFound`, `IamRoleMissingPermissions`, `InvalidS3BucketFault`,
+/// `KMSKeyNotAccessibleFault`, `ServiceUnavailable`.
 pub async fn check(deps: &Deps, task: &TaskRef) -> Result<(), StepError> {
     role_exists(deps, task).await?;
     let role = &task.iam_role_arn;
@@ -33,7 +34,8 @@ pub async fn check(deps: &Deps, task: &TaskRef) -> Result<(), StepError> {
             return Err(ApiError::InvalidS3Bucket(format!("The S3 bucket {} doesn't exist.", task.s3_bucket)).into());
         }
         Err(e) if error::is_transient(&e) => return Err(StepError::aws("the bucket can't be looked up", e)),
-        // A role without this permission fails the task, which names the permission.
+        // A role without this permission fails the task later, with a message that names the
+        // permission.
         _ => {}
     }
     key::check(&deps.kms, &task.kms_key_id).await.map(drop).map_err(|error| match error.kind {
@@ -46,8 +48,9 @@ pub async fn check(deps: &Deps, task: &TaskRef) -> Result<(), StepError> {
     })
 }
 
-/// STS doesn't say whether a role it refuses exists. A role of another account can't be looked up, nor one outside of what the
-/// stack was deployed for: those are STS's to refuse.
+/// Checks that the role exists, because STS does not tell a missing role from one that refuses.
+/// Roles of other accounts, and roles outside of the stack's `ExportRoleArns`, can't be looked up
+/// and are left to STS.
 async fn role_exists(deps: &Deps, task: &TaskRef) -> Result<(), StepError> {
     let role = &task.iam_role_arn;
     let missing = || StepError::from(ApiError::IamRoleNotFound(format!("The IAM role {role} doesn't exist.")));
@@ -55,12 +58,12 @@ async fn role_exists(deps: &Deps, task: &TaskRef) -> Result<(), StepError> {
         return Ok(());
     }
     let name = role.rsplit('/').next().unwrap_or_default();
-    // IAM refuses to look for a name no role can have.
+    // IAM refuses requests with a name that no role can have.
     if name.is_empty() || name.len() > 64 {
         return Err(missing());
     }
     match deps.iam.get_role().role_name(name).send().await {
-        // The name is unique whatever the path, so the ARN may still be another.
+        // Names are unique without their path. So the ARN may differ although the name is the same.
         Ok(answer) if answer.role().is_some_and(|found| found.arn() != role) => Err(missing()),
         Ok(_) => Ok(()),
         Err(e) if e.as_service_error().is_some_and(GetRoleError::is_no_such_entity_exception) => Err(missing()),

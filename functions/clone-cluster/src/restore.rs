@@ -1,4 +1,4 @@
-//! The request that makes the clone.
+//! The request that creates the clone.
 
 use aws_sdk_rds::operation::restore_db_cluster_to_point_in_time::RestoreDBClusterToPointInTimeError;
 use aws_sdk_rds::types::{DbCluster, ServerlessV2ScalingConfiguration};
@@ -7,15 +7,19 @@ use export_task::task::TaskRef;
 
 use crate::{Deps, clone_error, failed, task_tag};
 
-/// The class of instances that scale.
+/// The instance class of Aurora Serverless v2.
 const SERVERLESS: &str = "db.serverless";
 
-/// Capacity units, of about 2 GiB each, between which a clone of a source that doesn't scale itself does.
-const CAPACITY: (f64, f64) = (1.0, 16.0);
+/// Minimum and maximum capacity of a clone whose source does not scale itself, in units of about 2
+/// GiB.
+const DEFAULT_CAPACITY: (f64, f64) = (1.0, 16.0);
 
-/// Asks for a copy-on-write clone (RDS itself makes a full copy when the source has 15 clones already). Network and
-/// parameter groups are the source's: RDS would otherwise take the VPC's default security group and the engine's default
-/// parameters, and so other time zones, character sets and rules.
+/// Requests a copy-on-write clone. RDS itself creates a full copy if the source has 15 clones
+/// already.
+///
+/// The clone gets the network and the parameter groups of the source. Otherwise RDS would use the
+/// default security group of the VPC and the default parameters of the engine, and with them other
+/// time zones, character sets and rules.
 ///
 /// # Errors
 /// `CloneFailed`, `ServiceUnavailable`.
@@ -51,16 +55,21 @@ pub async fn start(deps: &Deps, task: &TaskRef, source: &DbCluster) -> Result<()
             if error.kind != ErrorKind::CloneFailed {
                 return Err(error);
             }
-            // The guide has one message for all reasons; the log has this one.
-            tracing::warn!(export_task_identifier = task.export_task_identifier, error = error.chain(), "no clone");
+            // The guide has one message for all reasons, so the reason is logged.
+            tracing::warn!(
+                export_task_identifier = task.export_task_identifier,
+                error = error.chain(),
+                "the source DB cluster was not cloned"
+            );
             Err(failed(task))
         }
     }
 }
 
-/// What a cluster must have before it can have an instance that scales: the source's, if it has it.
+/// Returns the capacity of the source, or the default if the source does not scale. A cluster must
+/// have a capacity before it can have a serverless instance.
 fn capacity(source: &DbCluster) -> ServerlessV2ScalingConfiguration {
-    let sources = source.serverless_v2_scaling_configuration();
-    let (least, most) = sources.and_then(|s| s.min_capacity().zip(s.max_capacity())).unwrap_or(CAPACITY);
-    ServerlessV2ScalingConfiguration::builder().min_capacity(least).max_capacity(most).build()
+    let scaling = source.serverless_v2_scaling_configuration();
+    let (min, max) = scaling.and_then(|s| s.min_capacity().zip(s.max_capacity())).unwrap_or(DEFAULT_CAPACITY);
+    ServerlessV2ScalingConfiguration::builder().min_capacity(min).max_capacity(max).build()
 }

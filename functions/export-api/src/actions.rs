@@ -1,15 +1,17 @@
-//! What the three operations do.
+//! The three operations.
 
-use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_rds::operation::describe_db_clusters::DescribeDBClustersError;
+use export_aws::error::{found, is_transient};
 use export_aws::{ErrorKind, StepError, now_millis};
 use export_task::arn::ClusterArn;
-use export_task::error::{ApiError, shown};
-use export_task::filter::{self, Describe, FilterName};
+use export_task::error::{ApiError, truncate_for_message};
+use export_task::filter::{self, Describe, DescribeExportTasks};
+use export_task::limits;
 use export_task::member::ExportTaskMember;
-use export_task::request::StartExportTask;
+use export_task::request::{CancelExportTask, StartExportTask};
 use export_task::task::{ExportTask, TaskRef};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::Deps;
@@ -36,100 +38,34 @@ pub enum Outcome {
     Page {
         /// The tasks.
         export_tasks: Vec<ExportTaskMember>,
-        /// Where the next page begins.
+        /// The start of the next page.
         #[serde(skip_serializing_if = "Option::is_none")]
         marker: Option<String>,
     },
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct DescribeJson {
-    export_task_identifier: Option<String>,
-    source_arn: Option<String>,
-    source_type: Option<String>,
-    #[serde(default)]
-    filters: Vec<FilterJson>,
-    max_records: Option<Value>,
-    marker: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct FilterJson {
-    name: String,
-    #[serde(default)]
-    values: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct CancelJson {
-    export_task_identifier: Option<String>,
-}
-
 impl Operation {
-    /// Reads an operation from the JSON of a direct invocation: the API's members, and `Action`; a document without one
-    /// is a `StartExportTask`, so that the document that starts an execution starts a task here too.
+    /// Reads an operation from the JSON of a direct invocation: the members of the API and
+    /// `Action`. A document without `Action` is a `StartExportTask`, so that the same document
+    /// starts an execution of the workflow and a task here.
     ///
     /// # Errors
     /// `InvalidAction`, `InvalidParameterValue`, `MissingParameter`.
     pub fn from_json(mut event: Value) -> Result<Self, ApiError> {
         let invalid = |e: serde_json::Error| {
-            ApiError::InvalidParameterValue(format!("Invalid request: {}", shown(&e.to_string())))
+            ApiError::InvalidParameterValue(format!("Invalid request: {}", truncate_for_message(&e.to_string())))
         };
         let action = event.as_object_mut().and_then(|o| o.remove("Action"));
         match action.as_ref().map_or(Some("StartExportTask"), Value::as_str) {
             Some("StartExportTask") => StartExportTask::from_json(event).map(Self::Start),
             Some("CancelExportTask") => {
-                let cancel: CancelJson = serde_json::from_value(event).map_err(invalid)?;
-                Self::cancel(cancel.export_task_identifier)
+                serde_json::from_value::<CancelExportTask>(event).map_err(invalid)?.validate().map(Self::Cancel)
             }
             Some("DescribeExportTasks") => {
-                let d: DescribeJson = serde_json::from_value(event).map_err(invalid)?;
-                let max_records = d.max_records.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
-                let filters = d.filters.into_iter().map(|f| (f.name, f.values)).collect();
-                Self::describe(d.export_task_identifier, d.source_arn, d.source_type, filters, max_records, d.marker)
+                serde_json::from_value::<DescribeExportTasks>(event).map_err(invalid)?.validate().map(Self::Describe)
             }
-            other => Err(ApiError::InvalidAction(shown(other.unwrap_or("(not a string)")))),
+            other => Err(ApiError::InvalidAction(truncate_for_message(other.unwrap_or("(not a string)")))),
         }
-    }
-
-    /// `CancelExportTask`.
-    ///
-    /// # Errors
-    /// `MissingParameter`.
-    pub fn cancel(identifier: Option<String>) -> Result<Self, ApiError> {
-        identifier.filter(|i| !i.is_empty()).map(Self::Cancel).ok_or(ApiError::MissingParameter("ExportTaskIdentifier"))
-    }
-
-    /// `DescribeExportTasks`.
-    ///
-    /// # Errors
-    /// `InvalidParameterValue`, `MissingParameter`.
-    pub fn describe(
-        identifier: Option<String>,
-        source_arn: Option<String>,
-        source_type: Option<String>,
-        filters: Vec<(String, Vec<String>)>,
-        max_records: Option<String>,
-        marker: Option<String>,
-    ) -> Result<Self, ApiError> {
-        let filters = filters
-            .into_iter()
-            .map(|(name, values)| match values.is_empty() {
-                true => Err(ApiError::MissingParameter("Filters.Filter.Values")),
-                false => Ok((FilterName::parse(&name)?, values)),
-            })
-            .collect::<Result<_, ApiError>>()?;
-        Ok(Self::Describe(Describe {
-            identifier,
-            source_arn,
-            source_type: filter::source_type(source_type.as_deref())?,
-            filters,
-            max_records: filter::max_records(max_records.as_deref())?,
-            after: marker.as_deref().map(filter::from_marker).transpose()?,
-        }))
     }
 }
 
@@ -155,11 +91,8 @@ pub async fn perform(deps: &Deps, operation: Operation) -> Result<Outcome, StepE
     }
 }
 
-/// The most an execution is given; Step Functions takes 256 KB.
-const INPUT_BYTES: usize = 250_000;
-
-/// Admits the task under the ARN its execution is about to have, so that the caller learns at once what is wrong with the
-/// request and the execution finds its own admission.
+/// Admits the task under the ARN that its execution will have, then starts the execution. So the
+/// caller gets the errors of the request at once, and the execution finds its own admission.
 async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> {
     let request_json = serde_json::to_string(&raw)?;
     let request = raw.validate()?;
@@ -168,17 +101,18 @@ async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> 
         return Err(ApiError::ExportTaskAlreadyExists(identifier).into());
     }
     check_source(deps, &request.source_arn).await?;
-    // An execution's name can't be reused for 90 days even if no task was admitted under it; the suffix keeps an identifier
-    // usable whose earlier execution was refused.
+    // The name of an execution can't be reused for 90 days, even if no task was admitted under it.
+    // The suffix keeps an identifier usable after an execution with it was refused.
     let suffix = uuid::Uuid::new_v4().simple().to_string();
     let name = format!("{identifier}-{}", &suffix[..12]);
     let execution_arn = format!("{}:{name}", deps.state_machine_arn.replacen(":stateMachine:", ":execution:", 1));
     let task = ExportTask::new(request, execution_arn, now_millis());
     check_destination(deps, &task).await?;
     let task = deps.store.admit(&task, deps.limit).await?;
-    // The execution finds its admission by the identifier. So it can do without a list that is too long for its input.
+    // The execution finds its admission by the identifier. So a request that is too long for its
+    // input can be left out.
     let input = match request_json.len() {
-        ..=INPUT_BYTES => request_json,
+        ..=limits::EXECUTION_INPUT_BYTES => request_json,
         _ => json!({"ExportTaskIdentifier": identifier}).to_string(),
     };
     let started = deps
@@ -190,8 +124,9 @@ async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> 
         .send()
         .await;
     if let Err(error) = started {
-        // After a lost answer the execution may be running; then the task is its, or the janitor's if it is not.
-        if !export_aws::error::is_transient(&error) {
+        // If the answer was lost, the execution may be running and needs the admission. If it is
+        // not running, the janitor ends the task.
+        if !is_transient(&error) {
             deps.store.withdraw(&task).await?;
         }
         return Err(StepError::aws("the export could not be started", error));
@@ -200,21 +135,17 @@ async fn start(deps: &Deps, raw: StartExportTask) -> Result<Outcome, StepError> 
     Ok(Outcome::Task(Box::new((&task).into())))
 }
 
-/// The cluster exists, in this account and Region, and is available.
+/// Checks that the cluster exists in this account and Region and is available.
 async fn check_source(deps: &Deps, source: &ClusterArn) -> Result<(), StepError> {
     let name = &source.cluster;
     let missing = || StepError::from(ApiError::DbClusterNotFound(name.clone()));
-    // A longer name is no cluster's, and RDS would refuse to look for it.
-    if name.len() > 63 {
+    // No cluster has a longer name, and RDS refuses to look for one.
+    if name.len() > limits::CLUSTER_IDENTIFIER_CHARS {
         return Err(missing());
     }
-    let answer = match deps.rds.describe_db_clusters().db_cluster_identifier(name).send().await {
-        Ok(answer) => answer,
-        Err(e) if e.as_service_error().is_some_and(DescribeDBClustersError::is_db_cluster_not_found_fault) => {
-            return Err(missing());
-        }
-        Err(e) => return Err(StepError::aws("the source DB cluster can't be looked up", e)),
-    };
+    let answer = deps.rds.describe_db_clusters().db_cluster_identifier(name).send().await;
+    let is_missing = DescribeDBClustersError::is_db_cluster_not_found_fault;
+    let answer = found(answer, is_missing, "the source DB cluster can't be looked up")?.ok_or_else(missing)?;
     let arn = source.to_string();
     let cluster = answer.db_clusters().iter().find(|c| c.db_cluster_arn() == Some(&arn)).ok_or_else(missing)?;
     match cluster.status() {
@@ -227,26 +158,119 @@ async fn check_source(deps: &Deps, source: &ClusterArn) -> Result<(), StepError>
     }
 }
 
-/// Role, bucket and key, looked at by the function that may: what AWS tells the caller at once, this does too. Everything else
-/// about them fails the task, with a message of the guide.
+/// Has `check-preconditions` check role, bucket and key, because its role may look them up. It
+/// reports what AWS reports to the caller of `StartExportTask`. Anything else that is wrong with
+/// them fails the task later, with a message of the guide.
 async fn check_destination(deps: &Deps, task: &ExportTask) -> Result<(), StepError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Refusal {
-        error_type: String,
-        error_message: String,
+    let input = check_preconditions::Input { task: TaskRef::from(task), probe: true };
+    match deps.check_preconditions.invoke::<IgnoredAny>(&input).await? {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(match ApiError::from_destination(&refusal.error_type, refusal.error_message) {
+            Some(error) => error.into(),
+            // The function was throttled or killed, which says nothing about the request.
+            None => StepError::new(ErrorKind::ServiceUnavailable, "role, bucket and key can't be checked"),
+        }),
     }
-    let event = json!({"Task": TaskRef::from(task), "Probe": true}).to_string();
-    let call = deps.lambda.invoke().function_name(&deps.check_function).payload(Blob::new(event));
-    let called = call.send().await.map_err(|e| StepError::aws("role, bucket and key can't be checked", e))?;
-    if called.function_error.is_none() {
-        return Ok(());
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Call, Replay, request, task_table};
+    use export_aws::function::Function;
+    use export_aws::task_store::TaskStore;
+
+    use super::*;
+
+    const CHECK: &str = "POST /2015-03-31/functions/check-preconditions/invocations";
+
+    /// Starts the task `t`, which was not admitted before. `script` answers before the services do.
+    async fn start_task(
+        mut script: impl FnMut(&Call) -> Option<Answer> + Send + 'static,
+    ) -> (Result<Outcome, StepError>, Replay) {
+        let replay = Replay::new(move |call| {
+            script(call).unwrap_or_else(|| match call.operation.as_str() {
+                "GetItem" => json!({}).into(),
+                "DescribeDBClusters" => Answer::Body(
+                    "<DescribeDBClustersResponse><DescribeDBClustersResult><DBClusters><DBCluster>\
+                     <DBClusterArn>arn:aws:rds:us-east-1:111122223333:cluster:source</DBClusterArn>\
+                     <Status>available</Status></DBCluster></DBClusters></DescribeDBClustersResult>\
+                     </DescribeDBClustersResponse>"
+                        .into(),
+                ),
+                CHECK => json!({}).into(),
+                "StartExecution" => json!({"executionArn": "arn", "startDate": 0}).into(),
+                _ => task_table(call, &aws_replay::task()),
+            })
+        });
+        let aws = replay.config();
+        let deps = Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            step_functions: aws_sdk_sfn::Client::new(&aws),
+            state_machine_arn: "arn:aws:states:us-east-1:111122223333:stateMachine:export".into(),
+            limit: 5,
+            rds: aws_sdk_rds::Client::new(&aws),
+            check_preconditions: Function::new(aws_sdk_lambda::Client::new(&aws), "check-preconditions".into()),
+        };
+        let operation = Operation::from_json(request()).unwrap();
+        (perform(&deps, operation).await, replay)
     }
-    let payload = called.payload.map(Blob::into_inner).unwrap_or_default();
-    let refusal: Refusal = serde_json::from_slice(&payload)?;
-    match ApiError::of_destination(&refusal.error_type, refusal.error_message) {
-        Some(error) => Err(error.into()),
-        // It was throttled, or killed: nothing is known about the request.
-        None => Err(StepError::new(ErrorKind::ServiceUnavailable, "role, bucket and key can't be checked")),
+
+    #[tokio::test]
+    async fn a_task_is_checked_then_admitted_then_started() {
+        let (outcome, replay) = start_task(|_| None).await;
+        assert!(matches!(outcome.unwrap(), Outcome::Task(_)));
+        let order = ["GetItem", "DescribeDBClusters", CHECK, "TransactWriteItems", "StartExecution"];
+        assert_eq!(replay.operations(), order);
+        assert_eq!(replay.calls(CHECK)[0].json()["Probe"], true);
+        let execution = replay.calls("StartExecution")[0].json();
+        // The record names the execution before the execution exists.
+        let admitted = replay.calls("TransactWriteItems")[0].json();
+        let record = &admitted["TransactItems"][0]["Put"]["Item"];
+        let name = execution["name"].as_str().unwrap();
+        assert!(record["ExecutionArn"]["S"].as_str().unwrap().ends_with(&format!(":execution:export:{name}")));
+        assert_eq!(serde_json::from_str::<Value>(execution["input"].as_str().unwrap()).unwrap(), request());
+    }
+
+    #[tokio::test]
+    async fn what_check_preconditions_refuses_is_not_admitted() {
+        for (name, kind) in [
+            ("IamRoleNotFound", ErrorKind::Api("IamRoleNotFound")),
+            ("KMSKeyNotAccessibleFault", ErrorKind::Api("KMSKeyNotAccessibleFault")),
+            // The function was throttled or killed.
+            ("ServiceUnavailable", ErrorKind::ServiceUnavailable),
+            ("Runtime.ExitError", ErrorKind::ServiceUnavailable),
+        ] {
+            let (outcome, replay) = start_task(move |call| {
+                let error = json!({"errorType": name, "errorMessage": "refused"}).to_string();
+                (call.operation == CHECK).then_some(Answer::FunctionError(error))
+            })
+            .await;
+            assert_eq!(outcome.unwrap_err().kind, kind);
+            assert!(replay.calls("TransactWriteItems").is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_used_identifier_is_refused_before_anything_is_looked_up() {
+        let (outcome, replay) =
+            start_task(|call| (call.operation == "GetItem").then(|| task_table(call, &aws_replay::task()))).await;
+        assert_eq!(outcome.unwrap_err().kind, ErrorKind::Api("ExportTaskAlreadyExists"));
+        assert_eq!(replay.operations(), ["GetItem"]);
+    }
+
+    #[tokio::test]
+    async fn an_admission_is_withdrawn_only_if_the_execution_surely_does_not_run() {
+        for (answer, transactions) in [
+            (Answer::Error(400, "StateMachineDoesNotExist"), 2),
+            // The answer is lost. The execution may run.
+            (Answer::Error(500, "InternalServerError"), 1),
+        ] {
+            let (outcome, replay) =
+                start_task(move |call| (call.operation == "StartExecution").then(|| answer.clone())).await;
+            assert!(outcome.is_err());
+            assert_eq!(replay.calls("TransactWriteItems").len(), transactions);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP events (payload format 2.0 of Function URLs and HTTP APIs) and answers.
+//! HTTP events (payload format 2.0 of Function URLs and HTTP APIs) and their answers.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::{Deps, actions, api_code, query};
 
-/// Whether an event is an HTTP request rather than a direct invocation.
+/// Returns whether an event is an HTTP request rather than a direct invocation.
 pub fn is_http(event: &Value) -> bool {
     event.get("requestContext").is_some()
 }
 
-/// Answers an HTTP event. Whatever is wrong becomes an error document.
+/// Answers an HTTP event. Every error becomes an error document.
 pub async fn answer(deps: &Deps, event: &Value) -> Value {
     let request_id = uuid::Uuid::new_v4().to_string();
     let (status, body) = match respond(deps, event, &request_id).await {
@@ -40,7 +40,8 @@ async fn respond(deps: &Deps, event: &Value, request_id: &str) -> Result<String,
     Ok(query::render(request.action(), request_id, &outcome))
 }
 
-/// The event's body. Forms arrive base64-encoded. A body that isn't what its flag says is no form, so it parses as none.
+/// Returns the body of an event. Forms arrive base64-encoded. A body that contradicts its flag is
+/// treated as empty, which the parser refuses.
 fn body(event: &Value) -> Vec<u8> {
     let text = event["body"].as_str().unwrap_or_default();
     if event["isBase64Encoded"].as_bool().unwrap_or_default() {

@@ -1,9 +1,10 @@
-//! The export API: `StartExportTask`, `DescribeExportTasks` and `CancelExportTask`, as AWS clients send them over the RDS
-//! Query protocol (HTTP events) and as plain JSON (direct invocations, with the members of the API in PascalCase).
+//! The export API: `StartExportTask`, `DescribeExportTasks` and `CancelExportTask`. AWS clients
+//! send them over the RDS Query protocol (HTTP events). Direct invocations send plain JSON with the
+//! members of the API in PascalCase.
 //!
 //! # Layout
 //!
-//! * [`actions`]: what the three operations do.
+//! * [`actions`]: the three operations.
 //! * [`http`]: HTTP events and answers.
 //! * [`query`]: form parameters to operations, results to XML.
 
@@ -11,6 +12,7 @@ pub mod actions;
 pub mod http;
 pub mod query;
 
+use export_aws::function::Function;
 use export_aws::task_store::TaskStore;
 use export_aws::{StepError, clients, config};
 use export_task::error::ApiError;
@@ -19,45 +21,43 @@ use serde_json::Value;
 
 use actions::Operation;
 
-/// What the API needs.
+/// The dependencies of the API.
 #[derive(Debug)]
 pub struct Deps {
     /// The task store.
     pub store: TaskStore,
     /// Starts executions.
     pub step_functions: aws_sdk_sfn::Client,
-    /// The workflow.
+    /// ARN of the workflow.
     pub state_machine_arn: String,
-    /// Tasks that may run at once.
+    /// Maximum number of tasks that run at once.
     pub limit: u32,
     /// Looks source clusters up.
     pub rds: aws_sdk_rds::Client,
-    /// Asks for role, bucket and key.
-    pub lambda: aws_sdk_lambda::Client,
-    /// Name or ARN of `check-preconditions`.
-    pub check_function: String,
+    /// Checks role, bucket and key.
+    pub check_preconditions: Function,
 }
 
 impl Deps {
-    /// Reads the environment and makes the clients.
+    /// Reads the environment and creates the clients.
     ///
     /// # Errors
     /// `InternalFailure` naming a variable.
     pub async fn from_env() -> Result<Self, StepError> {
         let aws = clients::config().await;
         Ok(Self {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            store: TaskStore::from_env(&aws)?,
             step_functions: aws_sdk_sfn::Client::new(&aws),
             state_machine_arn: config::required(config::STATE_MACHINE_ARN)?,
             limit: config::number(config::MAX_CONCURRENT_TASKS, limits::CONCURRENT_TASKS)?,
             rds: aws_sdk_rds::Client::new(&aws),
-            lambda: aws_sdk_lambda::Client::new(&aws),
-            check_function: config::required(config::CHECK_PRECONDITIONS_FUNCTION)?,
+            check_preconditions: Function::from_env(&aws, config::CHECK_PRECONDITIONS_FUNCTION)?,
         })
     }
 }
 
-/// Answers an HTTP event with an HTTP answer (never an error), or a direct invocation with the operation's JSON result.
+/// Answers an HTTP event with an HTTP answer (never with an error), and a direct invocation with
+/// the JSON result of the operation.
 ///
 /// # Errors
 /// For direct invocations, the API's errors under their codes.
@@ -69,7 +69,8 @@ pub async fn handle(deps: &Deps, event: Value) -> Result<Value, StepError> {
     Ok(serde_json::to_value(actions::perform(deps, operation).await?)?)
 }
 
-/// The API's view of an error: one it knows is told as it is, any other without its details.
+/// Returns code, message and HTTP status of an error. Errors of the API keep their message. Other
+/// errors lose their details, which are not meant for callers.
 fn api_code(error: &StepError) -> (&'static str, String, u16) {
     use std::error::Error;
     if let Some(api) = error.source().and_then(|s| s.downcast_ref::<ApiError>()) {

@@ -1,14 +1,16 @@
 //! The RDS Query protocol: form parameters to operations, results to XML.
 
-use export_task::error::{ApiError, shown};
+use export_task::error::{ApiError, truncate_for_message};
+use export_task::filter::{DescribeExportTasks, Filter};
 use export_task::member::ExportTaskMember;
-use export_task::request::StartExportTask;
+use export_task::request::{CancelExportTask, StartExportTask};
 use rds_query::xml::{self, Element, Fault};
 use rds_query::{ParseError, Request};
+use serde_json::Value;
 
 use crate::actions::{Operation, Outcome};
 
-/// The parameters of each operation; `#` is an index.
+/// The parameters of each operation. `#` stands for an index.
 const START: &[&str] =
     &["ExportTaskIdentifier", "SourceArn", "S3BucketName", "IamRoleArn", "KmsKeyId", "S3Prefix", "ExportOnly.member.#"];
 const DESCRIBE: &[&str] = &[
@@ -22,18 +24,19 @@ const DESCRIBE: &[&str] = &[
 ];
 const CANCEL: &[&str] = &["ExportTaskIdentifier"];
 
-/// Refuses parameters an operation doesn't have. Passed over, a misspelt `ExportOnly` would export everything.
+/// Refuses unknown parameters. If they were ignored, a request with a misspelled `ExportOnly` would
+/// export everything.
 fn check_names(request: &Request, known: &[&str]) -> Result<(), ApiError> {
     let is = |wanted: &str, part: &str| match wanted {
         "#" => part.parse::<u32>().is_ok_and(|index| index > 0),
-        // The generic name is as good as the model's own.
+        // Clients may use the generic name `member` instead of the name in the model.
         "Filter" | "Value" => part == wanted || part == "member",
         _ => part == wanted,
     };
     let legal = |name: &str| {
         known.iter().any(|pattern| {
             let (mut wanted, mut parts) = (pattern.split('.'), name.split('.'));
-            // An empty list is sent as its name without a value.
+            // Clients send an empty list as its name without a value.
             let empty_list = pattern.contains('#') && !name.contains('.') && request.get(name) == Some("");
             match empty_list {
                 true => pattern.split('.').next() == Some(name),
@@ -42,12 +45,14 @@ fn check_names(request: &Request, known: &[&str]) -> Result<(), ApiError> {
         })
     };
     match request.params().keys().find(|name| !legal(name)) {
-        Some(name) => Err(ApiError::InvalidParameterValue(format!("Unknown parameter: {}", shown(name)))),
+        Some(name) => {
+            Err(ApiError::InvalidParameterValue(format!("Unknown parameter: {}", truncate_for_message(name))))
+        }
         None => Ok(()),
     }
 }
 
-/// Reads an operation from a request's body.
+/// Reads an operation from the body of a request.
 ///
 /// # Errors
 /// `InvalidAction`, and those of [`Operation`].
@@ -65,7 +70,7 @@ pub fn parse(request: &Request) -> Result<Operation, ApiError> {
                 kms_key_id: get("KmsKeyId"),
                 s3_prefix: get("S3Prefix"),
                 export_only: (!only.is_empty()).then(|| only.into_iter().map(str::to_owned).collect()),
-                // No client of AWS's API can send any.
+                // AWS's API has no such parameter.
                 options: None,
             }))
         }
@@ -75,38 +80,42 @@ pub fn parse(request: &Request) -> Result<Operation, ApiError> {
                 .structs("Filters", "Filter")
                 .iter()
                 .map(|f| {
-                    let name = f.get("Name").ok_or(ApiError::MissingParameter("Filters.Filter.Name"))?;
-                    Ok((name.to_owned(), f.list("Values", "Value").into_iter().map(str::to_owned).collect()))
+                    let name = f.get("Name").ok_or(ApiError::MissingParameter("Filters.Filter.Name"))?.to_owned();
+                    Ok(Filter { name, values: f.list("Values", "Value").into_iter().map(str::to_owned).collect() })
                 })
                 .collect::<Result<_, ApiError>>()?;
-            Operation::describe(
-                get("ExportTaskIdentifier"),
-                get("SourceArn"),
-                get("SourceType"),
+            let describe = DescribeExportTasks {
+                export_task_identifier: get("ExportTaskIdentifier"),
+                source_arn: get("SourceArn"),
+                source_type: get("SourceType"),
                 filters,
-                get("MaxRecords"),
-                get("Marker"),
-            )
+                max_records: get("MaxRecords").map(Value::from),
+                marker: get("Marker"),
+            };
+            describe.validate().map(Operation::Describe)
         }
         "CancelExportTask" => {
             check_names(request, CANCEL)?;
-            Operation::cancel(get("ExportTaskIdentifier"))
+            let cancel = CancelExportTask { export_task_identifier: get("ExportTaskIdentifier") };
+            cancel.validate().map(Operation::Cancel)
         }
-        other => Err(ApiError::InvalidAction(shown(other))),
+        other => Err(ApiError::InvalidAction(truncate_for_message(other))),
     }
 }
 
-/// The API's error for a body that is no form.
+/// Returns the API's error for a body that is not a form.
 pub fn parse_error(error: &ParseError) -> ApiError {
     match error {
         ParseError::MissingAction => ApiError::MissingAction,
-        ParseError::InvalidAction(action) => ApiError::InvalidAction(shown(action)),
+        ParseError::InvalidAction(action) => ApiError::InvalidAction(truncate_for_message(action)),
         ParseError::TooLarge => ApiError::RequestTooLarge,
-        ParseError::Encoding | ParseError::Duplicate(_) => ApiError::MalformedQueryString(shown(&error.to_string())),
+        ParseError::Encoding | ParseError::Duplicate(_) => {
+            ApiError::MalformedQueryString(truncate_for_message(&error.to_string()))
+        }
     }
 }
 
-/// The XML of a result.
+/// Returns the XML of a result.
 pub fn render(action: &str, request_id: &str, outcome: &Outcome) -> String {
     xml::response(action, request_id, |result| match outcome {
         Outcome::Task(task) => members(result, task),
@@ -121,7 +130,7 @@ pub fn render(action: &str, request_id: &str, outcome: &Outcome) -> String {
     })
 }
 
-/// The XML of an error.
+/// Returns the XML of an error.
 pub fn render_error(code: &str, message: &str, status: u16, request_id: &str) -> String {
     xml::error(if status >= 500 { Fault::Receiver } else { Fault::Sender }, code, message, request_id)
 }

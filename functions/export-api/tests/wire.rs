@@ -1,4 +1,4 @@
-//! What clients send and what they are answered, without any service behind it.
+//! Requests of clients and the answers they get, without any service.
 
 #![allow(clippy::unwrap_used)]
 

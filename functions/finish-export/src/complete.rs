@@ -7,15 +7,15 @@ use export_destination::closing::{self, CloseError};
 use export_task::object_key::TaskPath;
 use export_task::tally::tally;
 use export_task::task::TaskRef;
-use export_task::warning;
+use export_task::warning::Warnings;
 
 /// The figures of a closed export.
 #[derive(Debug)]
 pub struct Closed {
     /// Bytes read from the database.
     pub source_bytes: u64,
-    /// The `WarningMessage`.
-    pub warning: Option<String>,
+    /// What the export does not hold.
+    pub warnings: Warnings,
 }
 
 /// Checks the results against the plan, removes the export's own files that no result names, and
@@ -35,6 +35,6 @@ pub async fn close(work: &WorkBucket, destination: &Destination, task: &TaskRef)
     })?;
     Ok(Closed {
         source_bytes: tally.source_bytes,
-        warning: warning::message(&tally.skipped, &summary.unreadable_databases, &tally.uncounted),
+        warnings: Warnings::new(&tally.skipped, &summary.unreadable_databases, &tally.uncounted),
     })
 }

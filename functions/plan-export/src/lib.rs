@@ -1,62 +1,57 @@
-//! Fourth step: reads the clone's catalog, leaves out what can't be exported and says why, cuts tables into partitions, packs
-//! those into work units and writes the work list to the work bucket.
+//! Fourth step. Reads the catalog of the clone, skips what can't be exported and records why, cuts
+//! tables into partitions, packs partitions into work units and writes the plan to the work bucket.
 //!
 //! # Layout
 //!
 //! * [`handle`]: the step.
-//! * [`workers`]: how many workers a clone is read by at once.
 
-pub mod workers;
-
-use cluster_source::survey::Survey;
 use export_aws::task_store::TaskStore;
-use export_aws::work_bucket::WorkBucket;
+use export_aws::work_bucket::{StackWorkBucket, WorkBucket};
 use export_aws::{StepError, clients, config, now_millis};
+use export_planner::{Survey, workers};
 use export_task::error::ApiError;
 use export_task::plan::Plan;
 use export_task::task::{CloneEndpoint, TaskRef};
 use serde::Deserialize;
 use uuid::Uuid;
 
-/// The most names a refusal lists: it becomes a state of the workflow and a task's `FailureCause`, a list may have 200 KB.
-const UNMATCHED_NAMED: usize = 20;
+/// Maximum number of names in an error. The error becomes part of the workflow's state and the
+/// `FailureCause` of the task, and the list of the request may have 200 KB.
+const MAX_UNMATCHED_NAMES: usize = 20;
 
-/// What the step needs.
+/// The dependencies of the step.
 #[derive(Debug)]
 pub struct Deps {
     /// The task store.
     pub store: TaskStore,
-    /// Reads the clone's password.
+    /// Reads the password of the clone.
     pub secrets: aws_sdk_secretsmanager::Client,
-    /// For the work bucket.
-    pub s3: aws_sdk_s3::Client,
-    /// Name of the work bucket.
-    pub work_bucket: String,
-    /// Smallest work unit, in bytes of table.
+    /// The work bucket.
+    pub work_bucket: StackWorkBucket,
+    /// Minimum size of a work unit, in bytes of table data.
     pub target_bytes: u64,
-    /// Workers that may run at once, whatever the clone could bear.
+    /// Maximum number of workers that run at once, whatever the clone can bear.
     pub max_workers: u32,
 }
 
 impl Deps {
-    /// Reads the environment and makes the clients.
+    /// Reads the environment and creates the clients.
     ///
     /// # Errors
     /// `InternalFailure` naming a variable.
     pub async fn from_env() -> Result<Self, StepError> {
         let aws = clients::config().await;
         Ok(Self {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), config::required(config::TASK_TABLE)?),
+            store: TaskStore::from_env(&aws)?,
             secrets: aws_sdk_secretsmanager::Client::new(&aws),
-            s3: clients::s3(&aws),
-            work_bucket: config::required(config::WORK_BUCKET)?,
+            work_bucket: StackWorkBucket::from_env(&aws)?,
             target_bytes: config::number::<u64>(config::TARGET_PARTITION_MB, 64)? << 20,
             max_workers: config::number(config::MAX_WORKERS, 200)?,
         })
     }
 }
 
-/// The step's input.
+/// The input of the step.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Input {
@@ -66,11 +61,11 @@ pub struct Input {
     pub clone: CloneEndpoint,
 }
 
-/// Plans the export and begins its extraction.
+/// Plans the export and sets the status of the task to `IN_PROGRESS`.
 ///
 /// # Errors
-/// `InvalidExportOnly` when the request names what doesn't exist, `ExportCanceled`, `SourceUnavailable`,
-/// `SourceAccessDenied`, `ServiceUnavailable`.
+/// `InvalidExportOnly` if the request names something that does not exist, `ExportCanceled`,
+/// `SourceUnavailable`, `SourceAccessDenied`, `ServiceUnavailable`.
 pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
     deps.store.check_not_canceled(id).await?;
@@ -79,8 +74,8 @@ pub async fn handle(deps: &Deps, input: Input) -> Result<Plan, StepError> {
 
 async fn plan(deps: &Deps, input: &Input) -> Result<Plan, StepError> {
     let id = &input.task.export_task_identifier;
-    let work = WorkBucket::new(deps.s3.clone(), deps.work_bucket.clone(), id);
-    // Workers may be at work on what an earlier attempt planned.
+    let work = deps.work_bucket.for_task(id);
+    // Workers may be working on the plan of an earlier attempt.
     let plan = match work.plan().await? {
         Some(plan) => plan,
         None => survey(deps, input, &work).await?,
@@ -100,17 +95,18 @@ async fn survey(deps: &Deps, input: &Input, work: &WorkBucket) -> Result<Plan, S
     let id = &input.task.export_task_identifier;
     let only = deps.store.get(id).await?.request.export_only;
     let source = clone_database::source(&deps.secrets, &input.clone).await?.knowing(only.databases());
-    let workers = workers::of(input.clone.instance_class.as_deref()).min(deps.max_workers);
+    let workers = workers::for_instance(input.clone.instance_class.as_deref()).min(deps.max_workers);
     let survey = Survey::take(&source, &only, &input.task.options, deps.target_bytes, workers)
         .await
         .map_err(clone_database::failed)?;
     let unmatched = survey.unmatched(&only);
     if !unmatched.is_empty() {
-        let mut names = unmatched[..unmatched.len().min(UNMATCHED_NAMED)].join(", ");
-        if unmatched.len() > UNMATCHED_NAMED {
-            names = format!("{names} and {} more", unmatched.len() - UNMATCHED_NAMED);
+        let mut names = unmatched[..unmatched.len().min(MAX_UNMATCHED_NAMES)].join(", ");
+        if unmatched.len() > MAX_UNMATCHED_NAMES {
+            names = format!("{names} and {} more", unmatched.len() - MAX_UNMATCHED_NAMES);
         }
-        let message = format!("The export names what doesn't exist or holds no table in the DB cluster: {names}.");
+        let message =
+            format!("These entries of ExportOnly don't exist or contain no table in the DB cluster: {names}.");
         return Err(ApiError::InvalidExportOnly(message).into());
     }
     let attempt = Uuid::new_v4().to_string();
@@ -124,4 +120,65 @@ async fn survey(deps: &Deps, input: &Input, work: &WorkBucket) -> Result<Plan, S
         bytes: survey.bytes(),
     };
     work.put_plan(&attempt, plan, &survey.summary(), survey.work_units()).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_replay::{Answer, Replay, task, task_table};
+    use export_aws::ErrorKind;
+    use export_task::task::Status;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Calls the handler for a task that was planned before. The catalog of the clone and the
+    /// password can't be read, so a second plan fails the test.
+    async fn plan_again(status: Status, begins: Answer) -> (Result<Plan, StepError>, Replay) {
+        let mut stored = task();
+        stored.status = status;
+        let plan = json!({"ItemsKey": "items", "ResultsPrefix": "results", "MaxConcurrency": 2, "Units": 3,
+            "Tables": 1, "Bytes": 7});
+        let planned = json!({"Plan": plan, "Summary": {"Tables": [], "Skipped": [], "UnreadableDatabases": []}});
+        let replay = Replay::new(move |call| match call.operation.as_str() {
+            "GET /work/t/plan.json" => planned.clone().into(),
+            "UpdateItem" => begins.clone(),
+            _ => task_table(call, &stored),
+        });
+        let aws = replay.config();
+        let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(true).build();
+        let deps = Deps {
+            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            secrets: aws_sdk_secretsmanager::Client::new(&aws),
+            work_bucket: StackWorkBucket::new(aws_sdk_s3::Client::from_conf(s3), "work".into()),
+            target_bytes: 1,
+            max_workers: 1,
+        };
+        let clone = json!({"Status": "available", "Engine": "aurora-postgresql"});
+        let input = Input { task: TaskRef::from(&task()), clone: serde_json::from_value(clone).unwrap() };
+        (handle(&deps, input).await, replay)
+    }
+
+    #[tokio::test]
+    async fn a_repeated_call_uses_the_plan_of_the_first_one() {
+        let (plan, replay) = plan_again(Status::Starting, json!({}).into()).await;
+        assert_eq!(plan.unwrap().units, 3);
+        assert_eq!(replay.operations(), ["GetItem", "GET /work/t/plan.json", "UpdateItem"]);
+        assert_eq!(replay.calls("UpdateItem")[0].json()["ExpressionAttributeValues"][":bytes"]["N"], "7");
+    }
+
+    #[tokio::test]
+    async fn a_canceled_task_is_not_planned() {
+        let (plan, replay) = plan_again(Status::Canceling, json!({}).into()).await;
+        assert_eq!(plan.unwrap_err().kind, ErrorKind::ExportCanceled);
+        assert_eq!(replay.operations(), ["GetItem"]);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_canceled_while_it_is_planned_does_not_begin() {
+        let refused = Answer::Error(400, "ConditionalCheckFailedException");
+        let (plan, _) = plan_again(Status::Starting, refused).await;
+        assert_eq!(plan.unwrap_err().kind, ErrorKind::ExportCanceled);
+    }
 }

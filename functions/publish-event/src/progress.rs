@@ -1,26 +1,25 @@
-//! How far the tasks are that have been extracting for a while.
+//! The progress of long extractions.
 
 use export_aws::StepError;
 use export_task::event;
+use export_task::limits;
 use export_task::task::{ExportTask, Status};
 
 use crate::Deps;
 
-/// Extractions shorter than this are told of when they begin and end only.
-const QUIET_MILLIS: i64 = 900_000;
-
-/// Publishes the progress of every task that has been extracting for a quarter of an hour or longer. One task's error doesn't
-/// keep the others waiting; the first is answered at the end, so that it shows.
+/// Publishes the progress of every task whose extraction has lasted a quarter of an hour or longer.
+/// The error of one task does not stop the work on the others. The first error is returned at the
+/// end, so that the invocation fails visibly.
 ///
 /// # Errors
 /// `ServiceUnavailable`, `InternalFailure`.
 pub async fn publish(deps: &Deps, now: i64) -> Result<Vec<&'static str>, StepError> {
-    let under_way = |t: &ExportTask| {
-        t.status == Status::InProgress && t.task_start_time.is_some_and(|began| now - began >= QUIET_MILLIS)
+    let is_long = |t: &ExportTask| {
+        t.status == Status::InProgress && t.task_start_time.is_some_and(|began| now - began >= limits::QUIET_MILLIS)
     };
     let (mut published, mut first_error) = (Vec::new(), None);
-    for task in deps.store.unfinished().await?.into_iter().filter(under_way) {
-        match of_task(deps, &task, now).await {
+    for task in deps.store.unfinished().await?.into_iter().filter(is_long) {
+        match publish_task(deps, &task, now).await {
             Ok(events) => published.extend(events),
             Err(error) => {
                 let id = task.request.export_task_identifier;
@@ -32,8 +31,8 @@ pub async fn publish(deps: &Deps, now: i64) -> Result<Vec<&'static str>, StepErr
     first_error.map_or(Ok(published), Err)
 }
 
-async fn of_task(deps: &Deps, task: &ExportTask, now: i64) -> Result<Vec<&'static str>, StepError> {
-    let work = deps.work(&task.request.export_task_identifier);
+async fn publish_task(deps: &Deps, task: &ExportTask, now: i64) -> Result<Vec<&'static str>, StepError> {
+    let work = deps.work_bucket.for_task(&task.request.export_task_identifier);
     let events = event::progress(task, &work.summary().await?, &work.results().await?.partitions, now);
     for event in &events {
         deps.publisher.publish(event).await?;

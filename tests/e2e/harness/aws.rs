@@ -1,4 +1,5 @@
-//! Any AWS call, through boto3: one Python process, one line a call.
+//! AWS calls through boto3. One Python process runs them; each request and each response is one
+//! line of JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,19 +11,19 @@ use serde_json::{Value, json};
 
 use super::{Env, lock};
 
-/// The process. Ends when its input does, so with this process at the latest.
+/// The Python process. It ends when its standard input closes, so it never outlives this process.
 pub struct Bridge {
     _process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
-/// An error AWS answered with.
+/// An error response of AWS.
 #[derive(Debug)]
 pub struct AwsError {
     pub code: String,
     pub message: String,
-    /// The exception boto3 raised.
+    /// The class of the exception that boto3 raised.
     pub class: String,
     pub status: i64,
 }
@@ -47,12 +48,13 @@ impl Bridge {
         writeln!(self.input, "{request}").unwrap();
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{request} was answered with {line:?}: {error}"))
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{request} has the response {line:?}: {error}"))
     }
 }
 
 impl Env {
-    /// A call of `operation`, spelled as boto3 does; lists are complete.
+    /// Calls an operation, named as in boto3. Returns all pages of a list, unless the request names
+    /// a page.
     pub fn try_aws(&self, service: &str, operation: &str, parameters: Value) -> Result<Value, AwsError> {
         let request = json!({"service": service, "operation": operation, "parameters": parameters});
         let mut answer = lock(&self.bridge).call(&request);
@@ -64,14 +66,14 @@ impl Env {
         Err(AwsError { code: text("code"), message: text("message"), class: text("class"), status })
     }
 
-    /// As [`try_aws`](Self::try_aws), for calls that must succeed.
+    /// Calls [`try_aws`](Self::try_aws) and panics if the call fails.
     pub fn aws(&self, service: &str, operation: &str, parameters: Value) -> Value {
-        let said = parameters.to_string();
-        self.try_aws(service, operation, parameters)
-            .unwrap_or_else(|error| panic!("{service} {operation} {said}: {error}"))
+        let description = format!("{service} {operation} {parameters}");
+        self.try_aws(service, operation, parameters).unwrap_or_else(|error| panic!("{description}: {error}"))
     }
 
-    /// A role that the account may assume and that may do this in every bucket. Returns its ARN.
+    /// Creates a role that the account may assume and that allows `actions` on every resource.
+    /// Returns its ARN.
     pub fn role(&self, name: &str, actions: &[&str]) -> String {
         let document = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
         let trust = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}});
@@ -89,12 +91,12 @@ impl Env {
     }
 }
 
-/// The members of a list in an answer.
-pub fn list<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
-    answer[name].as_array().map_or(&[], Vec::as_slice)
+/// Returns the items of a list in a response, or nothing if there is no such list.
+pub fn list<'a>(response: &'a Value, name: &str) -> &'a [Value] {
+    response[name].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// A member that is text.
-pub fn text<'a>(answer: &'a Value, name: &str) -> &'a str {
-    answer[name].as_str().unwrap_or_else(|| panic!("{answer} has no {name}"))
+/// Returns a text member of a response.
+pub fn text<'a>(response: &'a Value, name: &str) -> &'a str {
+    response[name].as_str().unwrap_or_else(|| panic!("{response} has no text {name}"))
 }

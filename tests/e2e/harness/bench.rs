@@ -1,17 +1,20 @@
-//! The handlers without a runtime: a task table of their own and clients of the stack.
+//! Dependencies for calling the functions' handlers in this process.
 
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use delete_clone::Deletion;
 use export_aws::StepError;
 use export_aws::publish::Publisher;
 use export_aws::task_store::TaskStore;
+use export_aws::work_bucket::StackWorkBucket;
 use export_task::task::TaskRef;
 use serde_json::{Value, json};
 
-use super::{Env, function, shared};
+use super::{Env, shared};
 
-/// A task table and clients for it.
+/// A task table of one test, and clients of the stack. A limit or a lock of one test never affects
+/// another.
 pub struct Bench {
     pub env: &'static Env,
     pub aws: SdkConfig,
@@ -40,7 +43,7 @@ impl Bench {
         Publisher::new(&self.aws, self.env.var("EXPORT_TOPIC_ARN").to_owned())
     }
 
-    /// check-preconditions.
+    /// Returns the dependencies of check-preconditions.
     pub fn preconditions(&self) -> check_preconditions::Deps {
         check_preconditions::Deps {
             store: self.store.clone(),
@@ -51,42 +54,44 @@ impl Bench {
         }
     }
 
-    /// clone-cluster, whose calls last this long.
-    pub fn cloning(&self, hold: Duration) -> clone_cluster::Deps {
+    /// Returns the dependencies of clone-cluster. One call polls for at most `max_poll_time`.
+    pub fn cloning(&self, max_poll_time: Duration) -> clone_cluster::Deps {
         clone_cluster::Deps {
             store: self.store.clone(),
             rds: self.rds(),
             instance_class: "db.r6g.large".into(),
             security_group: None,
             publisher: self.publisher(),
-            hold,
+            max_poll_time,
         }
     }
 
-    /// publish-event.
+    /// Returns the dependencies of publish-event.
     pub fn publishing(&self) -> publish_event::Deps {
-        publish_event::Deps {
-            store: self.store.clone(),
-            publisher: self.publisher(),
-            s3: self.s3_client(),
-            work_bucket: self.env.output("WorkBucketName").to_owned(),
+        publish_event::Deps { store: self.store.clone(), publisher: self.publisher(), work_bucket: self.work_bucket() }
+    }
+
+    /// Returns the dependencies of delete-clone.
+    fn deleting(&self) -> delete_clone::Deps {
+        delete_clone::Deps { store: self.store.clone(), rds: self.rds(), kms: aws_sdk_kms::Client::new(&self.aws) }
+    }
+
+    /// Calls delete-clone until the clone is gone.
+    pub async fn delete_clone(&self, task: &TaskRef) {
+        loop {
+            let input = delete_clone::Input { task: task.clone() };
+            match delete_clone::handle(&self.deleting(), input).await.unwrap().status {
+                Deletion::Deleting => tokio::time::sleep(Duration::from_millis(100)).await,
+                Deletion::Deleted => return,
+            }
         }
     }
 
-    /// delete-clone.
-    pub fn deleting(&self) -> delete_clone::Deps {
-        delete_clone::Deps {
-            store: self.store.clone(),
-            rds: self.rds(),
-            kms: aws_sdk_kms::Client::new(&self.aws),
-            step_functions: aws_sdk_sfn::Client::new(&self.aws),
-            publisher: self.publisher(),
-            lambda: aws_sdk_lambda::Client::new(&self.aws),
-            finish_function: function("finish-export"),
-        }
+    pub fn work_bucket(&self) -> StackWorkBucket {
+        StackWorkBucket::new(self.s3_client(), self.env.output("WorkBucketName").to_owned())
     }
 
-    /// S3 as the test itself.
+    /// Returns an S3 client with the test's own credentials.
     pub fn s3_client(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.aws).force_path_style(true);
         aws_sdk_s3::Client::from_conf(config.build())
@@ -102,7 +107,7 @@ impl Bench {
         })
     }
 
-    /// Calls validate-request.
+    /// Calls validate-request, which admits the task.
     pub async fn admit(&self, task: &str, cluster: &str, execution: &str, limit: u32) -> Result<TaskRef, StepError> {
         let deps = validate_request::Deps { store: self.store.clone(), limit };
         let request = self.request(task, cluster);
@@ -110,20 +115,16 @@ impl Bench {
         validate_request::handle(&deps, input).await
     }
 
-    /// Calls finish-export for a workflow that failed.
+    /// Calls finish-export as a failed workflow does.
     pub async fn fail(&self, task: &TaskRef, error: &str, cause: &str) -> Result<finish_export::Output, StepError> {
-        let deps = finish_export::Deps {
-            store: self.store.clone(),
-            s3: self.s3_client(),
-            work_bucket: self.env.output("WorkBucketName").to_owned(),
-            aws: self.aws.clone(),
-        };
+        let deps =
+            finish_export::Deps { store: self.store.clone(), work_bucket: self.work_bucket(), aws: self.aws.clone() };
         let input = json!({"Task": task, "Outcome": "FAILED", "Error": {"Error": error, "Cause": cause}});
         finish_export::handle(&deps, serde_json::from_value(input).unwrap()).await
     }
 }
 
-/// The name of an error.
+/// Returns the name of the error that a handler returned.
 pub fn code<T: std::fmt::Debug>(result: Result<T, StepError>) -> &'static str {
     result.unwrap_err().kind.name()
 }

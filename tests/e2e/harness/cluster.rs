@@ -1,4 +1,4 @@
-//! Clusters: real database servers behind the local RDS.
+//! DB clusters: real database servers behind the local RDS control plane.
 
 use std::future::Future;
 use std::io::Write;
@@ -15,7 +15,7 @@ use super::{Env, wait_for};
 const USER: &str = "master";
 const PASSWORD: &str = "correct-horse-1";
 
-/// A cluster of one test. Goes with the test.
+/// A cluster of one test. Dropping this deletes it.
 pub struct Cluster {
     pub env: &'static Env,
     pub id: String,
@@ -25,19 +25,20 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A new cluster with a database `shop`, loaded by `sql`.
+    /// Creates a cluster of Aurora PostgreSQL with a database `shop`, and runs `sql` there.
     pub fn create(env: &'static Env, id: &str, sql: &str) -> Self {
-        Self::create_version(env, id, json!({}), sql)
+        Self::create_with(env, id, json!({}), sql)
     }
 
-    /// As [`create`](Self::create), with `more` in the request.
-    pub fn create_version(env: &'static Env, id: &str, more: Value, sql: &str) -> Self {
+    /// Does what [`create`](Self::create) does, with additional members in the request.
+    pub fn create_with(env: &'static Env, id: &str, more: Value, sql: &str) -> Self {
         let cluster = Self::request_new(env, id, "aurora-postgresql", more);
         cluster.sql("shop", sql);
         cluster
     }
 
-    /// A new cluster of Aurora MySQL with an empty database `shop`, with `more` in the request.
+    /// Creates a cluster of Aurora MySQL with an empty database `shop`. The request has the
+    /// additional members `more`.
     pub fn create_mysql(env: &'static Env, id: &str, more: Value) -> Self {
         Self::request_new(env, id, "aurora-mysql", more)
     }
@@ -50,7 +51,7 @@ impl Cluster {
         Self::available(env, id)
     }
 
-    /// A cluster that was created already, once it is available.
+    /// Waits until a cluster that somebody else created is available.
     pub fn available(env: &'static Env, id: &str) -> Self {
         let found = wait_for("an available cluster", Duration::from_secs(60), || {
             let answer = env.aws("rds", "describe_db_clusters", json!({"DBClusterIdentifier": id}));
@@ -62,7 +63,8 @@ impl Cluster {
         Self { env, id: id.to_owned(), arn: text(&found, "DBClusterArn").to_owned(), port, scheme }
     }
 
-    /// How the AWS CLI is told to create a cluster like these.
+    /// Returns arguments of the AWS CLI that create a cluster like that of
+    /// [`create`](Self::create).
     pub fn cli_arguments(id: &str) -> [&str; 12] {
         [
             "rds",
@@ -80,7 +82,7 @@ impl Cluster {
         ]
     }
 
-    /// Runs statements as the master user.
+    /// Runs statements as the master user of a cluster of Aurora PostgreSQL.
     pub fn sql(&self, database: &str, sql: &str) {
         let port = self.port;
         run(async { connect(port, database).await.batch_execute(sql).await }).unwrap_or_else(|error| {
@@ -88,7 +90,7 @@ impl Cluster {
         });
     }
 
-    /// Runs statements as the master user of Aurora MySQL.
+    /// Runs statements as the master user of a cluster of Aurora MySQL.
     pub fn mysql(&self, database: &str, sql: &str) {
         let mut client = self.mysql_client();
         let client = client.arg(format!("--database={database}")).stdin(Stdio::piped());
@@ -98,17 +100,17 @@ impl Cluster {
         assert!(done.status.success(), "{database}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// The ordinary client of MySQL, as the master user.
+    /// Returns a command that runs the MySQL client as the master user.
     pub fn mysql_client(&self) -> Command {
-        mysql_client(self.port, USER, PASSWORD, &|what| eprintln!("{what}")).unwrap()
+        mysql_client(self.port, USER, PASSWORD, &|message| eprintln!("{message}")).unwrap()
     }
 
-    /// How `aurora-export` connects.
+    /// Returns the URL that `aurora-export` connects to.
     pub fn url(&self) -> String {
         format!("{}://{USER}:{PASSWORD}@127.0.0.1:{}", self.scheme, self.port)
     }
 
-    /// The members every request needs.
+    /// Returns a valid request with the required members only.
     pub fn request(&self, task: &str) -> Value {
         json!({
             "ExportTaskIdentifier": task,
@@ -122,13 +124,14 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // A failed test may have left it in any state; it goes with the stack then.
+        // After a failed test the cluster may be in a state that does not allow this. It is then
+        // removed with the stack.
         let request = json!({"DBClusterIdentifier": self.id, "SkipFinalSnapshot": true});
         let _ = self.env.try_aws("rds", "delete_db_cluster", request);
     }
 }
 
-/// A connection as the master user.
+/// Connects as the master user.
 pub async fn connect(port: u16, database: &str) -> Client {
     let config = format!("host=127.0.0.1 port={port} user={USER} password={PASSWORD} dbname='{database}'");
     let (client, connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
@@ -136,7 +139,7 @@ pub async fn connect(port: u16, database: &str) -> Client {
     client
 }
 
-/// Runs a future to its end on a runtime of its own.
+/// Runs a future to completion on a new single-threaded runtime.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }

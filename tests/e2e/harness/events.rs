@@ -1,4 +1,4 @@
-//! What subscribers of the topic hear about one task.
+//! Subscriptions to the events of one task.
 
 use std::time::{Duration, Instant};
 
@@ -7,23 +7,24 @@ use serde_json::{Value, json};
 use super::Env;
 use super::aws::{list, text};
 
-/// Events that tell how a task ended.
-const ENDS: [&str; 3] = ["RDS-EVENT-0234", "RDS-EVENT-0235", "RDS-EVENT-0236"];
+/// The events that report the end of a task: failed, canceled, completed.
+const END_EVENTS: [&str; 3] = ["RDS-EVENT-0234", "RDS-EVENT-0235", "RDS-EVENT-0236"];
 
-/// A queue subscribed to events of one task, by filter policy, as a user would.
+/// A queue that is subscribed to the topic. A filter policy selects the events of one task, as
+/// users would do it.
 pub struct Events {
     env: &'static Env,
     queue: String,
 }
 
 impl Events {
-    /// Subscribes to the end of a task; to be called before it ends.
-    pub fn of(env: &'static Env, task: &str) -> Self {
-        Self::with(env, task, json!({"ExportTaskIdentifier": [task], "EventID": ENDS}))
+    /// Subscribes to the end of a task. Call it before the task ends.
+    pub fn subscribe_to_end(env: &'static Env, task: &str) -> Self {
+        Self::with(env, task, json!({"ExportTaskIdentifier": [task], "EventID": END_EVENTS}))
     }
 
-    /// Subscribes to everything about a task; to be called before it starts.
-    pub fn all(env: &'static Env, task: &str) -> Self {
+    /// Subscribes to every event of a task. Call it before the task starts.
+    pub fn subscribe_to_all(env: &'static Env, task: &str) -> Self {
         Self::with(env, task, json!({"ExportTaskIdentifier": [task]}))
     }
 
@@ -47,50 +48,49 @@ impl Events {
         Self { env, queue }
     }
 
-    /// The notification of the one event there is: waits for it, then for a moment more in which no other may come.
-    pub fn only(&self) -> Value {
-        let mut heard = self.hear();
-        assert_eq!(heard.len(), 1, "{heard:#?}");
-        heard.remove(0)
+    /// Waits for a notification, and asserts that no second one follows within two seconds.
+    pub fn only_notification(&self) -> Value {
+        let mut received = self.receive();
+        assert_eq!(received.len(), 1, "{received:#?}");
+        received.remove(0)
     }
 
-    /// The id of the one event there is, by which subscribers filter.
-    pub fn only_id(&self) -> String {
-        id(&self.only())
+    /// Returns the event ID of [`only_notification`](Self::only_notification), from the attribute
+    /// that subscribers filter by.
+    pub fn only_event_id(&self) -> String {
+        self.only_notification()["MessageAttributes"]["EventID"]["Value"].as_str().unwrap().to_owned()
     }
 
-    /// The messages of all events, in no order: waits for one, then until no other comes.
+    /// Returns the messages of all events, in no particular order. Waits for the first, then until
+    /// two seconds pass without another.
     pub fn messages(&self) -> Vec<String> {
         let message = |envelope: &Value| {
             let event: Value = serde_json::from_str(text(envelope, "Message")).unwrap();
             text(&event, "Event Message").to_owned()
         };
-        self.hear().iter().map(message).collect()
+        self.receive().iter().map(message).collect()
     }
 
-    fn hear(&self) -> Vec<Value> {
+    fn receive(&self) -> Vec<Value> {
         drain(self.env, &self.queue)
     }
 }
 
-/// What comes to a queue: waits for the first message, then until no other comes.
+/// Receives the messages of a queue. Waits for the first, then until two seconds pass without
+/// another.
 pub fn drain(env: &Env, queue: &str) -> Vec<Value> {
-    let mut heard: Vec<Value> = Vec::new();
+    let mut received: Vec<Value> = Vec::new();
     let mut deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {
         let request = json!({"QueueUrl": queue, "MaxNumberOfMessages": 10});
         let answer = env.aws("sqs", "receive_message", request);
         for message in list(&answer, "Messages") {
             deadline = Instant::now() + Duration::from_secs(2);
-            heard.push(serde_json::from_str(text(message, "Body")).unwrap());
+            received.push(serde_json::from_str(text(message, "Body")).unwrap());
             let done = json!({"QueueUrl": queue, "ReceiptHandle": text(message, "ReceiptHandle")});
             env.aws("sqs", "delete_message", done);
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    heard
-}
-
-fn id(envelope: &Value) -> String {
-    envelope["MessageAttributes"]["EventID"]["Value"].as_str().unwrap().to_owned()
+    received
 }

@@ -1,4 +1,4 @@
-//! Functions that fail once.
+//! Deployed functions that fail once.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use super::{Env, function};
 /// How a function fails.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// Answers its first invocation with an error of no known name.
+    /// The first invocation fails with an error name that nothing knows.
     Throw,
-    /// Answers its first invocation with the error of a login that the clone refuses.
+    /// The first invocation fails as if the clone had refused the login.
     Refuse,
-    /// Is killed as soon as it has uploaded a part.
+    /// The process is killed as soon as it has uploaded a part.
     Kill,
 }
 
-/// A function that fails once, until this is dropped.
+/// A deployed function that fails once. Dropping this deploys the original function again.
 pub struct Fault {
     env: &'static Env,
     function: &'static str,
@@ -27,7 +27,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Puts the fault in place.
+    /// Deploys a copy of the function that has the fault.
     pub fn inject(env: &'static Env, name: &'static str, kind: Kind) -> Self {
         let fault = match kind {
             Kind::Throw => "throw",
@@ -45,9 +45,9 @@ impl Fault {
         wrapped
     }
 
-    /// Whether it has happened.
+    /// Returns whether the function has failed.
     pub fn happened(&self) -> bool {
-        fs::read_to_string(&self.marker).is_ok_and(|said| !said.is_empty())
+        fs::read_to_string(&self.marker).is_ok_and(|content| !content.is_empty())
     }
 
     fn deploy(&self, archive: &std::path::Path) {
@@ -62,7 +62,7 @@ impl Drop for Fault {
     }
 }
 
-/// What the stack itself deployed.
+/// Returns the archive that the stack deployed at its start.
 fn deployed(layout: &Layout, function: &str) -> PathBuf {
     layout.state_dir.join("stack/target/lambda").join(format!("{function}.zip"))
 }

@@ -1,4 +1,4 @@
-//! Nothing is left of a task but what was exported.
+//! Checks that a task leaves nothing behind except its export.
 
 use std::fs;
 use std::time::Duration;
@@ -10,16 +10,17 @@ use super::task::Task;
 use super::{Env, wait_for};
 
 impl Task {
-    /// Waits for the end of the execution; then there is no clone and no instance, no secret without a cluster, no lock, no
-    /// slot, no grant, no unfinished upload. Returns how the execution ended.
+    /// Waits for the end of the execution and asserts that nothing is left of the task. Returns the
+    /// execution's status.
     pub fn leaves_nothing(&self) -> String {
-        let ended = self.execution_status();
-        self.is_cleaned_up();
-        ended
+        let status = self.execution_status();
+        self.assert_cleaned_up();
+        status
     }
 
-    /// As [`leaves_nothing`](Self::leaves_nothing), right now.
-    pub fn is_cleaned_up(&self) {
+    /// Asserts that the task has no clone and no instance, no lock, no slot, no grant and no
+    /// unfinished upload, and that every secret and data directory belongs to a cluster.
+    pub fn assert_cleaned_up(&self) {
         let (env, id) = (self.env, &self.id);
         let record = self.record().unwrap();
         assert!(record.get("CleanedUpAt").is_some(), "{id} is not cleaned up: {record}");
@@ -32,8 +33,8 @@ impl Task {
             list(&instances, "DBInstances").iter().all(|i| text(i, "DBInstanceIdentifier") != clone),
             "{instances}"
         );
-        // Other tests' clones come and go while this looks.
-        wait_for("no secret and no data without a cluster", Duration::from_secs(10), || {
+        // The clones of other tests come and go during this check.
+        wait_for("the removal of every secret and directory without a cluster", Duration::from_secs(10), || {
             orphans(env).is_empty().then_some(())
         });
 
@@ -58,7 +59,7 @@ impl Task {
     }
 }
 
-/// Secrets and data directories of clusters that do not exist.
+/// Returns the secrets and data directories whose cluster does not exist.
 fn orphans(env: &Env) -> Vec<String> {
     let secrets = env.aws("secretsmanager", "list_secrets", json!({}));
     let directories = fs::read_dir(env.data_dir()).unwrap();

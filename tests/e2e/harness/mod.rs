@@ -1,7 +1,8 @@
-//! What the tests stand on: a stack of their own, the ways into it, clusters, exports and faults.
+//! The test harness: the stack, clients for it, clusters, export tasks and faults.
 //!
-//! The stack is started by the first test that needs it and ends with this process, however that ends. Tests share it and
-//! run side by side, so each has its own clusters, tasks and queues.
+//! The first test that needs the stack starts it. It ends with this process, even when the process
+//! is killed. Tests share the stack and run at the same time, so each test has its own clusters,
+//! tasks and queues.
 
 pub mod aws;
 pub mod bench;
@@ -9,7 +10,7 @@ pub mod cluster;
 pub mod events;
 pub mod fault;
 pub mod leftovers;
-pub mod setting;
+pub mod overrides;
 pub mod task;
 pub mod wire;
 
@@ -25,10 +26,11 @@ use serde_json::{Value, json};
 
 use aws::Bridge;
 
-/// Tasks the tests run at once: the account's limit is five, and one is for those that must be refused.
-const TASKS_AT_ONCE: usize = 4;
+/// The number of tasks that may run at the same time. The account's limit is five; one slot is
+/// reserved for tasks that must be refused.
+const CONCURRENT_TASKS: usize = 4;
 
-/// A running stack with everything needed to use it.
+/// A running stack and the means to use it.
 pub struct Env {
     layout: Layout,
     variables: BTreeMap<String, String>,
@@ -37,21 +39,22 @@ pub struct Env {
     running: Mutex<usize>,
     ended: Condvar,
     exclusive: Mutex<()>,
-    // Held until this process ends: another run of the tests in this checkout waits for it.
+    // Locked until this process ends. Another run of the tests in this checkout waits for it.
     _owner: File,
 }
 
-/// The stack of all tests that leave it as it is.
+/// Returns the stack that most tests share. They must not change its functions.
 pub fn shared() -> &'static Env {
     static ENV: OnceLock<Env> = OnceLock::new();
-    // Small partitions, so that small tables have many.
+    // Partitions are small, so that small tables have many of them.
     ENV.get_or_init(|| Env::start("e2e", 1))
 }
 
-/// The stack of the tests that put faulty functions in place; one of them at a time.
+/// Returns the stack of the tests that replace or reconfigure functions, and a lock: one such test
+/// runs at a time.
 pub fn faulty() -> (&'static Env, MutexGuard<'static, ()>) {
     static ENV: OnceLock<Env> = OnceLock::new();
-    // Partitions large enough for multipart uploads.
+    // Partitions are large enough for multipart uploads.
     let env = ENV.get_or_init(|| Env::start("e2e-faults", 64));
     (env, lock(&env.exclusive))
 }
@@ -62,9 +65,9 @@ impl Env {
         fs::create_dir_all(&layout.state_dir).unwrap();
         let owner = File::create(layout.state_dir.join("owner")).unwrap();
         owner.lock().unwrap();
-        // One that an interrupted run left, whatever was deployed to it since.
+        // An interrupted run may have left its stack, with changed functions.
         Stack::down(&layout).unwrap();
-        let stack = Stack::up_for_this_process(&layout, &|what| eprintln!("{name}: {what}"))
+        let stack = Stack::up_for_this_process(&layout, &|message| eprintln!("{name}: {message}"))
             .unwrap_or_else(|e| panic!("{}", e.full()));
         let variables = stack.env(&layout);
         let bridge = Bridge::start(&layout, &variables);
@@ -82,10 +85,10 @@ impl Env {
         env
     }
 
-    /// Gives variables of a function's environment other values; the environment as it was.
+    /// Changes environment variables of a function. Returns the variables from before.
     fn set_variables(&self, function: &str, values: &Value) -> Value {
-        let known = self.aws("lambda", "get_function_configuration", json!({"FunctionName": function}));
-        let before = known["Environment"]["Variables"].clone();
+        let configuration = self.aws("lambda", "get_function_configuration", json!({"FunctionName": function}));
+        let before = configuration["Environment"]["Variables"].clone();
         let mut after = before.clone();
         after.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
         self.replace_variables(function, &after);
@@ -97,29 +100,29 @@ impl Env {
         self.aws("lambda", "update_function_configuration", environment);
     }
 
-    /// A variable of the environment file.
+    /// Returns a variable of the stack's environment file.
     pub fn var(&self, name: &str) -> &str {
         self.variables.get(name).unwrap_or_else(|| panic!("the environment has no {name}"))
     }
 
-    /// An output of the deployed template.
+    /// Returns an output of the deployed template.
     pub fn output(&self, name: &str) -> &str {
         self.outputs.get(name).unwrap_or_else(|| panic!("the template has no output {name}"))
     }
 
-    /// The clusters' data directory.
+    /// Returns the directory with the clusters' data directories.
     pub fn data_dir(&self) -> &std::path::Path {
         &self.layout.data_dir
     }
 
-    /// A path for files of a test. Goes with the stack.
+    /// Returns a path for files of a test. It is removed with the stack.
     pub fn scratch(&self, name: &str) -> PathBuf {
         let path = self.layout.state_dir.join("tmp").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         path
     }
 
-    /// The command line, for the stack.
+    /// Returns a command that runs `aurora-export` against the stack.
     pub fn aurora_export(&self) -> Command {
         let mut command = Command::new(self.layout.binaries().join("aurora-export"));
         command.env_clear().envs(&self.variables);
@@ -132,7 +135,9 @@ impl Env {
         command
     }
 
-    /// The AWS CLI, in a shell that only sourced the environment file; its output as JSON, or what it said on its error output.
+    /// Runs the AWS CLI in a shell that has sourced the environment file and has no other
+    /// configuration. Returns the standard output as JSON, or the standard error if the command
+    /// fails.
     pub fn try_cli(&self, arguments: &[&str]) -> Result<Value, String> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", ". \"$0\" && exec aws \"$@\" --output json"]).arg(self.layout.env_file()).args(arguments);
@@ -144,12 +149,13 @@ impl Env {
         Ok(serde_json::from_slice(&done.stdout).unwrap_or(Value::Null))
     }
 
-    /// As [`try_cli`](Self::try_cli), for calls that must succeed.
+    /// Calls [`try_cli`](Self::try_cli) and panics if the command fails.
     pub fn cli(&self, arguments: &[&str]) -> Value {
         self.try_cli(arguments).unwrap_or_else(|error| panic!("aws {}: {error}", arguments.join(" ")))
     }
 
-    /// A Python program beside the tests: what it printed, as JSON, or what it said on its error output.
+    /// Runs a Python program of `tests/python`. Returns the standard output as JSON, or the
+    /// standard error if the program fails.
     pub fn python(&self, script: &str, arguments: &[&str]) -> Result<Value, String> {
         let path = self.layout.checkout.join("tests/python").join(script);
         let done = self.command("python").arg(path).args(arguments).output().unwrap();
@@ -159,11 +165,11 @@ impl Env {
         Ok(serde_json::from_slice(&done.stdout).unwrap_or(Value::Null))
     }
 
-    /// Waits until another task may run.
+    /// Waits until another task may start, and counts it.
     fn take_slot(&self) {
         let running = lock(&self.running);
         let mut running =
-            self.ended.wait_while(running, |n| *n >= TASKS_AT_ONCE).unwrap_or_else(PoisonError::into_inner);
+            self.ended.wait_while(running, |n| *n >= CONCURRENT_TASKS).unwrap_or_else(PoisonError::into_inner);
         *running += 1;
     }
 
@@ -173,24 +179,24 @@ impl Env {
     }
 }
 
-/// A function's name.
+/// Returns the deployed name of a function.
 pub fn function(name: &str) -> String {
     format!("aurora-export-{name}")
 }
 
-/// A lock that a failed test does not keep.
+/// Locks a mutex, also after a failed test has poisoned it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Polls until there is an answer.
-pub fn wait_for<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + patience;
+/// Polls until `poll` returns a value. Panics after `timeout`.
+pub fn wait_for<T>(description: &str, timeout: Duration, mut poll: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + timeout;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {} s", patience.as_secs());
+        assert!(Instant::now() < deadline, "waited {} s for {description}", timeout.as_secs());
         std::thread::sleep(Duration::from_millis(100));
     }
 }

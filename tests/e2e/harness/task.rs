@@ -1,4 +1,4 @@
-//! Export tasks: start, watch, read back.
+//! Export tasks: starting them, waiting for them, reading their exports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use super::aws::{AwsError, list, text};
 use super::cluster::Cluster;
 use super::{Env, wait_for};
 
-/// How long any export of these tests may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The maximum duration of an export in these tests.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A task that was started.
+/// A task. It occupies one of the slots of [`Env`] until this is dropped.
 pub struct Task {
     pub env: &'static Env,
     pub id: String,
@@ -23,16 +23,16 @@ pub struct Task {
     pub path: String,
 }
 
-/// How a task went.
+/// The history of a task that has ended.
 pub struct Watched {
-    /// Every change that was seen: status and `PercentProgress`.
+    /// The distinct observations in order: `Status` and `PercentProgress`.
     pub seen: Vec<(String, i64)>,
-    /// The last answer.
+    /// The last response of `DescribeExportTasks`.
     pub last: Value,
 }
 
 impl Watched {
-    /// The tables that the task says it left out, and why.
+    /// Returns the tables that were left out and the reasons, from `WarningMessage`.
     pub fn skipped(&self) -> BTreeMap<String, String> {
         let warning: Value = serde_json::from_str(text(&self.last, "WarningMessage")).unwrap();
         let skipped = list(&warning, "skippedTables").iter();
@@ -40,18 +40,18 @@ impl Watched {
     }
 }
 
-/// What [`Watched::skipped`] should give.
+/// Returns the expected value of [`Watched::skipped`].
 pub fn reasons(skipped: &[(&str, &str)]) -> BTreeMap<String, String> {
     skipped.iter().map(|(target, reason)| ((*target).to_owned(), (*reason).to_owned())).collect()
 }
 
 impl Task {
-    /// A task that somebody is about to start with `request`, once the account has room for it.
-    pub fn of(env: &'static Env, request: &Value) -> Self {
+    /// Waits for a free slot and returns the task that the caller is about to start with `request`.
+    pub fn from_request(env: &'static Env, request: &Value) -> Self {
         env.take_slot();
         let id = text(request, "ExportTaskIdentifier").to_owned();
         let path = match request["S3Prefix"].as_str() {
-            // A space in a key is an underscore.
+            // Keys have underscores instead of spaces.
             Some(prefix) => format!("{}/{id}/", prefix.replace(' ', "_")),
             None => format!("{id}/"),
         };
@@ -59,41 +59,43 @@ impl Task {
         Self { env, id, cluster_arn: arn, bucket, path }
     }
 
-    /// Starts a task of a cluster. `more` is added to the five members there must be, or replaces them.
+    /// Starts a task through the API. The members of `more` are added to the required members, or
+    /// replace them.
     pub fn start(cluster: &Cluster, id: &str, more: Value) -> Self {
         Self::try_start(cluster, id, more).unwrap_or_else(|error| panic!("{id}: {error}"))
     }
 
-    /// As [`start`](Self::start), for tasks that may be refused.
+    /// Does what [`start`](Self::start) does, and returns the error if the API refuses the request.
     pub fn try_start(cluster: &Cluster, id: &str, more: Value) -> Result<Self, AwsError> {
         let mut request = cluster.request(id);
         request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
-        let task = Self::of(cluster.env, &request);
+        let task = Self::from_request(cluster.env, &request);
         cluster.env.try_aws("rds", "start_export_task", request)?;
         Ok(task)
     }
 
-    /// Starts a task by an execution, which nobody waits for: what is wrong with it is the task's to tell.
+    /// Starts a task by starting an execution. Problems with the request then appear as the task's
+    /// `FailureCause`, because no caller waits for an error.
     pub fn execute(cluster: &Cluster, id: &str, more: Value) -> Self {
         let mut request = cluster.request(id);
         request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
-        let task = Self::of(cluster.env, &request);
+        let task = Self::from_request(cluster.env, &request);
         let machine = cluster.env.var("STATE_MACHINE_ARN");
         let start = json!({"stateMachineArn": machine, "input": request.to_string()});
         cluster.env.aws("stepfunctions", "start_execution", start);
-        wait_for("admission", PATIENCE, || task.record());
+        wait_for("admission", TIMEOUT, || task.record());
         task
     }
 
-    /// What `DescribeExportTasks` says now.
+    /// Returns the task as `DescribeExportTasks` shows it now.
     pub fn describe(&self) -> Value {
         let answer = self.env.aws("rds", "describe_export_tasks", json!({"ExportTaskIdentifier": self.id}));
         list(&answer, "ExportTasks")[0].clone()
     }
 
-    /// Watches until the task has ended.
-    pub fn watch(&self) -> Watched {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits until the task has ended.
+    pub fn wait_until_ended(&self) -> Watched {
+        let deadline = Instant::now() + TIMEOUT;
         let mut seen: Vec<(String, i64)> = Vec::new();
         loop {
             let last = self.describe();
@@ -109,23 +111,23 @@ impl Task {
         }
     }
 
-    /// Watches until the task has ended with every row exported.
-    pub fn complete(&self) -> Watched {
-        let watched = self.watch();
+    /// Waits until the task has ended, and asserts that it is `COMPLETE`.
+    pub fn wait_until_complete(&self) -> Watched {
+        let watched = self.wait_until_ended();
         assert_eq!(text(&watched.last, "Status"), "COMPLETE", "{}", watched.last);
         watched
     }
 
-    /// Watches until the task has failed, and says why it did.
-    pub fn failed(&self) -> String {
-        let last = self.watch().last;
+    /// Waits until the task has ended, and asserts that it is `FAILED`. Returns its `FailureCause`.
+    pub fn wait_until_failed(&self) -> String {
+        let last = self.wait_until_ended().last;
         assert_eq!(text(&last, "Status"), "FAILED", "{last}");
         text(&last, "FailureCause").to_owned()
     }
 
-    /// Waits until a task has begun to extract, with this much done.
-    pub fn extracting(&self, percent: i64) {
-        wait_for("an export under way", PATIENCE, || {
+    /// Waits until the task is `IN_PROGRESS` with at least this `PercentProgress`.
+    pub fn wait_until_extracting(&self, percent: i64) {
+        wait_for("an export under way", TIMEOUT, || {
             let now = self.describe();
             let status = text(&now, "Status");
             assert!(matches!(status, "STARTING" | "IN_PROGRESS"), "{now}");
@@ -133,7 +135,7 @@ impl Task {
         });
     }
 
-    /// The task's record in the task store.
+    /// Returns the task's record in the task store.
     pub fn record(&self) -> Option<Value> {
         let key = json!({"Kind": {"S": "TASK"}, "Id": {"S": self.id}});
         let table = self.env.output("TaskTableName");
@@ -142,7 +144,8 @@ impl Task {
         answer.get("Item").cloned()
     }
 
-    /// Waits for the end of the execution, which comes after the task's, and says what it was.
+    /// Waits for the end of the execution, which is later than the end of the task. Returns the
+    /// execution's status.
     pub fn execution_status(&self) -> String {
         let arn = self.record().unwrap()["ExecutionArn"]["S"].as_str().unwrap().to_owned();
         wait_for("the end of the execution", Duration::from_secs(60), || {
@@ -152,7 +155,7 @@ impl Task {
         })
     }
 
-    /// Copies everything that was exported and returns the directory.
+    /// Downloads the export. Returns the directory.
     pub fn download(&self) -> PathBuf {
         let directory = self.env.scratch(&self.id);
         let request = json!({"bucket": self.bucket, "prefix": self.path, "directory": directory});
@@ -160,21 +163,22 @@ impl Task {
         directory
     }
 
-    /// Every object below the task's prefix.
+    /// Returns the keys of all objects below the task's prefix.
     pub fn objects(&self) -> Vec<String> {
         let answer = self.env.aws("s3", "list_objects_v2", json!({"Bucket": self.bucket, "Prefix": self.path}));
         list(&answer, "Contents").iter().map(|object| text(object, "Key").to_owned()).collect()
     }
 
-    /// A JSON document of the export, by its name below the task's prefix.
+    /// Reads a JSON document of the export. `name` is relative to the task's prefix.
     pub fn document(&self, name: &str) -> Value {
         let key = format!("{}{name}", self.path);
         let answer = self.env.aws("s3", "get_object", json!({"Bucket": self.bucket, "Key": key}));
         serde_json::from_str(text(&answer, "Body")).unwrap()
     }
 
-    /// Reads the export back and compares it with the database: the tables are these, and equal. Returns the number of rows.
-    pub fn equals(&self, cluster: &Cluster, tables: &[[&str; 3]]) -> u64 {
+    /// Downloads the export and compares it with the database. Asserts that it has exactly these
+    /// tables and equal values. Returns the number of rows.
+    pub fn compare_with(&self, cluster: &Cluster, tables: &[[&str; 3]]) -> u64 {
         compare(cluster, &self.download(), tables)
     }
 }
@@ -185,25 +189,27 @@ impl Drop for Task {
     }
 }
 
-/// Compares a copy of an export with the database; the number of rows.
+/// Compares a copy of an export with the database and asserts that they are equal. Returns the
+/// number of rows.
 pub fn compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> u64 {
     try_compare(cluster, directory, tables).unwrap_or_else(|differences| panic!("{differences}"))
 }
 
-/// As [`compare`], or what the differences are.
+/// Compares a copy of an export with the database. Returns the number of rows, or a report of the
+/// differences.
 pub fn try_compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> Result<u64, String> {
     let mut verify = cluster.env.aurora_export();
     verify.arg("verify").arg(directory).args(["--source", &cluster.url(), "--output", "json"]);
     let done = verify.output().unwrap();
-    let said = || format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    let output = || format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     if !done.status.success() {
-        return Err(said());
+        return Err(output());
     }
     let report: Value = serde_json::from_slice(&done.stdout).unwrap();
     let found: BTreeSet<&str> = list(&report, "tables").iter().map(|table| text(table, "target")).collect();
     let wanted: BTreeSet<String> = tables.iter().map(|table| table.join(".")).collect();
     if !wanted.iter().map(String::as_str).eq(found) {
-        return Err(format!("the tables are not {wanted:?}: {}", said()));
+        return Err(format!("the tables are not {wanted:?}: {}", output()));
     }
     Ok(list(&report, "tables").iter().map(|table| table["rows"].as_u64().unwrap()).sum())
 }

@@ -1,4 +1,4 @@
-//! Requests no client would send, over HTTP.
+//! Raw HTTP requests, for tests that no AWS client could express.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::Env;
 
-/// `aurora-export endpoint` for a stack, as people run it. Ends with this.
+/// A running `aurora-export endpoint` for a stack. Dropping this stops it.
 pub struct Endpoint {
     process: Child,
     address: String,
@@ -17,13 +17,13 @@ pub struct Endpoint {
 impl Endpoint {
     pub fn start(env: &Env) -> Self {
         let mut process = env.aurora_export().arg("endpoint").stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let address = said.trim().strip_prefix("export AWS_ENDPOINT_URL_RDS=http://").unwrap().to_owned();
+        let mut printed = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut printed).unwrap();
+        let address = printed.trim().strip_prefix("export AWS_ENDPOINT_URL_RDS=http://").unwrap().to_owned();
         Self { process, address }
     }
 
-    /// Sends a body as it is; the answer's status and document.
+    /// Sends a body unchanged. Returns the HTTP status and the document of the response.
     pub async fn post(&self, body: &[u8]) -> (u16, String) {
         let head = format!(
             "POST / HTTP/1.1\r\nHost: {}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test\r\nConnection: close\r\n\
@@ -33,7 +33,7 @@ impl Endpoint {
         );
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        // What refuses a body may close before it has read all of it.
+        // The server may close the connection before it has read a body that it refuses.
         let _ = stream.write_all(body).await;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
@@ -50,7 +50,8 @@ impl Drop for Endpoint {
     }
 }
 
-/// Tells the local RDS what to pretend.
+/// Posts a document to the control interface of the local RDS control plane, which changes how it
+/// behaves.
 pub fn control(env: &Env, path: &str, document: &serde_json::Value) {
     use std::io::{Read, Write};
     let address = env.var("AWS_ENDPOINT_URL_RDS").strip_prefix("http://").unwrap();
@@ -66,13 +67,13 @@ pub fn control(env: &Env, path: &str, document: &serde_json::Value) {
     assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
 }
 
-/// The text of an element that occurs once.
+/// Returns the text of an XML element that occurs once.
 pub fn element<'a>(document: &'a str, name: &str) -> &'a str {
     let inside = document.split_once(&format!("<{name}>")).and_then(|(_, rest)| rest.split_once(&format!("</{name}>")));
     inside.unwrap_or_else(|| panic!("no {name} in {document}")).0
 }
 
-/// A form body of these parameters, percent-encoded as clients do.
+/// Returns a form body with these parameters, percent-encoded as clients encode them.
 pub fn form<N: AsRef<str>, V: AsRef<str>>(parameters: &[(N, V)]) -> String {
     let encode = |text: &str| -> String {
         text.bytes()

@@ -1,36 +1,36 @@
-//! Gathers binary rows into record batches. Does no input or output: rows go in, batches come out.
+//! Builds record batches from binary rows. Does no input or output.
 
 use arrow_array::RecordBatch;
 use export_task::table::Table;
 
-use super::query::Sent;
+use super::query::ColumnDefinition;
 use super::types::ColumnBuilder;
-use crate::batch::{BatchOptions, Gathering};
+use crate::batch::{BatchBuilder, BatchOptions};
 use crate::error::SourceError;
 
-/// Turns rows of the binary protocol into batches. Does no input or output.
+/// Builds record batches from the rows of the binary protocol. Does no input or output.
 pub struct Batcher {
-    gathering: Gathering,
+    gathering: BatchBuilder,
     columns: Vec<ColumnBuilder>,
 }
 
 impl Batcher {
-    /// For rows of a table's columns.
+    /// Creates a batcher for rows of a table's columns.
     ///
     /// # Errors
-    /// [`SourceError::Plan`] when the plan is of another version of this program.
+    /// [`SourceError::Plan`] if another version of this program made the plan.
     pub fn new(table: &Table, options: BatchOptions) -> Result<Self, SourceError> {
-        let gathering = Gathering::new(table, options);
+        let gathering = BatchBuilder::new(table, options);
         let columns = table.columns.iter().map(|column| ColumnBuilder::new(column, gathering.max_value_bytes()));
         Ok(Self { columns: columns.collect::<Result<_, _>>()?, gathering })
     }
 
-    /// Whether columns that are sent so can be read as planned.
-    pub(super) fn check(&self, sent: &[Sent]) -> Result<(), SourceError> {
-        if sent.len() != self.columns.len() {
-            return Err(SourceError::Protocol("a result with another number of columns"));
+    /// Checks that columns with these definitions can be read as planned.
+    pub(super) fn check(&self, definitions: &[ColumnDefinition]) -> Result<(), SourceError> {
+        if definitions.len() != self.columns.len() {
+            return Err(SourceError::Protocol("unexpected number of columns in result"));
         }
-        match self.columns.iter().zip(sent).find(|(column, sent)| !column.decode().reads(**sent)) {
+        match self.columns.iter().zip(definitions).find(|(column, definition)| !column.decode().reads(**definition)) {
             None => Ok(()),
             Some((column, _)) => {
                 let (name, decode) = (column.name(), column.decode().name());
@@ -39,17 +39,17 @@ impl Batcher {
         }
     }
 
-    /// Adds a row, which is the payload of a packet. True when the batch is full.
+    /// Adds a row, which is the payload of a packet. Returns whether the batch is full.
     ///
     /// # Errors
-    /// [`SourceError`] about the row: malformed, or too large.
+    /// [`SourceError`] if the row is malformed or too large.
     #[inline]
     pub fn append(&mut self, payload: &[u8]) -> Result<bool, SourceError> {
         self.gathering.check_row(payload.len())?;
-        // One bit for each column, after two that are not used.
-        let bitmap = (self.columns.len() + 2).div_ceil(8);
-        let Some((nulls, mut row)) = payload.get(1..).and_then(|rest| rest.split_at_checked(bitmap)) else {
-            return Err(SourceError::Protocol("a row without its end"));
+        // The bitmap has two unused bits, then one for each column.
+        let bitmap_bytes = (self.columns.len() + 2).div_ceil(8);
+        let Some((nulls, mut row)) = payload.get(1..).and_then(|rest| rest.split_at_checked(bitmap_bytes)) else {
+            return Err(SourceError::Protocol("truncated row"));
         };
         let mut bytes = 0;
         for (bit, column) in (2..).zip(&mut self.columns) {
@@ -57,15 +57,15 @@ impl Batcher {
             bytes += if null { column.append_null() } else { column.append(&mut row)? };
         }
         if !row.is_empty() {
-            return Err(SourceError::Protocol("a row that is too long"));
+            return Err(SourceError::Protocol("unexpected bytes at the end of a row"));
         }
         Ok(self.gathering.add(bytes))
     }
 
-    /// The rows added since the last time, `None` when there are none.
+    /// Returns the rows added since the last call, or `None` if there are none.
     ///
     /// # Errors
-    /// [`SourceError::InvalidText`] when a text isn't one.
+    /// [`SourceError::InvalidText`] if a text is not valid UTF-8.
     pub fn take(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         self.gathering.take(&mut self.columns, ColumnBuilder::finish)
     }
@@ -81,6 +81,7 @@ mod tests {
     use super::*;
 
     const DECIMAL: ParquetType = ParquetType::Decimal { precision: 38, scale: 3 };
+    /// Each decoder with each type it can produce.
     const ALL: &[(&str, ParquetType)] = &[
         ("tinyint", ParquetType::Int32),
         ("tinyint unsigned", ParquetType::Int16),
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn text_must_be_text() {
+    fn text_must_be_valid_utf_8() {
         let mut batcher = batcher(&[("text", ParquetType::String)]).unwrap();
         batcher.append(b"\0\0\x02\xff\xfe").unwrap();
         assert!(matches!(batcher.take(), Err(SourceError::InvalidText { .. })));

@@ -1,5 +1,6 @@
-//! One column: how the catalog describes it, how it is read, what it becomes.
+//! One column: its description in the catalog, its decoder, and the type it becomes.
 
+use arrow_schema::DECIMAL128_MAX_PRECISION;
 use export_task::options::Types;
 use export_task::range::KeyKind;
 use export_task::table::{Column, ParquetType};
@@ -8,11 +9,14 @@ use super::fields::TextRow;
 use super::types::Decode;
 use crate::error::SourceError;
 
-/// What the catalog says about a column.
-pub(super) struct Described {
+/// The digits that a 128-bit decimal can have. MySQL's decimals have up to 65.
+const MAX_PRECISION: u64 = DECIMAL128_MAX_PRECISION as u64;
+
+/// A column's description in the catalog.
+pub(super) struct ColumnDescription {
     pub name: String,
     pub nullable: bool,
-    /// The user may read it.
+    /// Whether the user may read the column.
     pub readable: bool,
     /// `information_schema.columns.data_type`, such as `int`.
     data_type: String,
@@ -25,19 +29,19 @@ pub(super) struct Described {
     collation: String,
 }
 
-impl Described {
-    /// What [`Described::of_row`] reads.
+impl ColumnDescription {
+    /// The columns of `information_schema.COLUMNS` that [`Self::from_row`] reads.
     pub const COLUMNS: &str = "COLUMN_NAME, IS_NULLABLE, PRIVILEGES, DATA_TYPE, COLUMN_TYPE, CHARACTER_MAXIMUM_LENGTH, \
          NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, CHARACTER_SET_NAME, COLLATION_NAME";
 
-    /// A row of `information_schema.COLUMNS` whose first column is number `from`.
-    pub fn of_row(row: &TextRow<'_>, from: usize) -> Result<Self, SourceError> {
+    /// Parses a row in which [`Self::COLUMNS`] begin at position `from`.
+    pub fn from_row(row: &TextRow<'_>, from: usize) -> Result<Self, SourceError> {
         Ok(Self {
             name: row.name(from)?.to_owned(),
             nullable: row.name(from + 1)? != "NO",
             readable: row.text(from + 2)?.unwrap_or_default().split(',').any(|p| p.eq_ignore_ascii_case("select")),
             data_type: row.name(from + 3)?.to_ascii_lowercase(),
-            // Behind the name of the type: those of an enumeration's values may hold anything.
+            // The word follows the name of the type. An enumeration's values may contain it too.
             unsigned: row.name(from + 4)?.split_once(' ').is_some_and(|(_, more)| more.starts_with("unsigned")),
             char_max_length: row.number(from + 5)?.unwrap_or_default(),
             precision: row.number(from + 6)?.unwrap_or_default(),
@@ -51,26 +55,26 @@ impl Described {
     pub fn column(&self, types: Types) -> Column {
         let decode = self.decode();
         // A precision is at most 65.
-        let becomes = decode.becomes(self.precision as u8, self.scale as u8);
-        let limited = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
+        let aurora_type = decode.aurora_type(self.precision as u8, self.scale as u8);
+        let saturated = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
         Column {
             name: self.name.clone(),
             original_type: self.data_type.clone(),
-            char_max_length: limited(self.char_max_length),
-            num_precision: limited(self.precision),
-            datetime_precision: limited(self.datetime_precision),
+            char_max_length: saturated(self.char_max_length),
+            num_precision: saturated(self.precision),
+            datetime_precision: saturated(self.datetime_precision),
             decode: decode.name().to_owned(),
             parquet: match types {
-                Types::Aurora => becomes,
-                Types::Native => self.native(decode).unwrap_or(becomes),
+                Types::Aurora => aurora_type,
+                Types::Native => self.native_type(decode).unwrap_or(aurora_type),
             },
             list: false,
         }
     }
 
-    /// Parquet's own type where AWS has another. `TIME` is no time of day but an interval of up to 35 days, with a sign, for
-    /// which Parquet has no type.
-    fn native(&self, decode: Decode) -> Option<ParquetType> {
+    /// Returns the native Parquet type if AWS's exports use another one. `TIME` has none: it is not
+    /// a time of day but an interval of up to 35 days, with a sign.
+    fn native_type(&self, decode: Decode) -> Option<ParquetType> {
         Some(match (decode, self.data_type.as_str()) {
             (Decode::TinyInt, _) => ParquetType::Int8,
             (Decode::TinyIntUnsigned, _) => ParquetType::UInt8,
@@ -80,7 +84,7 @@ impl Described {
             (Decode::BigIntUnsigned, _) => ParquetType::UInt64,
             (Decode::Float, _) => ParquetType::Float,
             (Decode::Date, _) => ParquetType::Date,
-            // A TIMESTAMP is an instant, a DATETIME what a clock somewhere shows.
+            // A TIMESTAMP is an instant. A DATETIME is the reading of a clock in some time zone.
             (Decode::Datetime, "datetime") => ParquetType::LocalTimestampMicros,
             (Decode::Text, "json") => ParquetType::Json,
             (Decode::Text, "uuid") => ParquetType::Uuid,
@@ -97,7 +101,7 @@ impl Described {
             "bigint" => either(Decode::BigInt, Decode::BigIntUnsigned),
             "float" => Decode::Float,
             "double" => Decode::Double,
-            "decimal" if self.precision > 38 => Decode::LongDecimal,
+            "decimal" if self.precision > MAX_PRECISION => Decode::LongDecimal,
             "decimal" => Decode::Decimal,
             "year" => Decode::Year,
             "date" => Decode::Date,
@@ -106,21 +110,22 @@ impl Described {
             "bit" | "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "vector"
             | "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
             | "geomcollection" | "geometrycollection" => Decode::Bytes,
-            // Text, ENUM, SET, JSON, and what other servers send as text: UUID, INET4, INET6.
+            // Text, ENUM, SET, JSON, and types that MariaDB sends as text: UUID, INET4, INET6.
             _ => Decode::Text,
         }
     }
 
-    /// How bounds of an index over the column are written, where it can be cut by them. The server orders a FLOAT, an ENUM or
-    /// a SET by something else than what it prints. MariaDB orders a CHAR by the blanks it is filled up with, but compares it
-    /// without them where its collation is one without padding: a control character is then on another side of a bound.
+    /// Returns the kind of the bounds of an index over the column, or `None` if they can't be
+    /// partition bounds. The server does not order a FLOAT, an ENUM or a SET by what it prints. If
+    /// a collation has no padding, MariaDB orders a CHAR with the blanks that fill it up, but
+    /// compares it without them. A control character is then on the wrong side of a bound.
     pub fn key_kind(&self) -> Option<KeyKind> {
         if self.nullable {
             return None;
         }
         Some(match self.data_type.as_str() {
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" => KeyKind::Integer,
-            "decimal" if self.precision <= 38 => KeyKind::Decimal,
+            "decimal" if self.precision <= MAX_PRECISION => KeyKind::Decimal,
             "date" | "datetime" | "timestamp" => KeyKind::Date,
             "binary" | "varbinary" => KeyKind::Bytes,
             "char" if self.collation.contains("_nopad_") => return None,

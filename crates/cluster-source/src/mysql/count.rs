@@ -1,4 +1,4 @@
-//! How many rows a table has, by a statement that knows nothing of its partitions.
+//! How many rows a table has, counted by a statement that is independent of its partitions.
 
 use std::time::{Duration, Instant};
 
@@ -9,18 +9,19 @@ use super::failure;
 use super::sql::qualified;
 use crate::error::SourceError;
 
-/// Counts a table's rows: by whichever index the server thinks best. `None` when that takes longer than `within`.
+/// Counts a table's rows. The server chooses the index. Returns `None` if that takes longer than
+/// `limit`.
 ///
 /// # Errors
 /// [`SourceError`].
 pub async fn count(
     connection: &mut Connection,
     relation: &Relation,
-    within: Option<Duration>,
+    limit: Option<Duration>,
 ) -> Result<Option<u64>, SourceError> {
     let mut rows = None;
     let began = Instant::now();
-    connection.limit_execution(within).await?;
+    connection.limit_execution(limit).await?;
     let counted = connection
         .query(&format!("SELECT COUNT(*) FROM {}", qualified(relation)), |row| {
             rows = row.number(0)?;
@@ -28,11 +29,11 @@ pub async fn count(
         })
         .await;
     match counted {
-        Err(error) if failure::is_interruption(&error) && within.is_some_and(|within| began.elapsed() >= within) => {
+        Err(error) if failure::is_interruption(&error) && limit.is_some_and(|limit| began.elapsed() >= limit) => {
             rows = None;
         }
         Err(error) => return Err(error),
-        Ok(()) if rows.is_none() => return Err(SourceError::Protocol("a count without a number")),
+        Ok(()) if rows.is_none() => return Err(SourceError::Protocol("no number in the result of a count")),
         Ok(()) => {}
     }
     connection.limit_execution(None).await?;

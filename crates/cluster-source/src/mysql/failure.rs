@@ -1,8 +1,11 @@
-//! What the server's error packets mean.
+//! The server's error packets, as errors of this crate.
 
+use std::error::Error;
+
+use super::codes::*;
 use crate::error::SourceError;
 
-/// A server's error.
+/// An error that the server reported.
 #[derive(Debug, thiserror::Error)]
 #[error("error {code}: {message}")]
 struct ServerError {
@@ -10,144 +13,251 @@ struct ServerError {
     message: String,
 }
 
-/// The disk is full.
-const DISK_FULL: u16 = 1021;
-/// A file can't be opened, found, or read as what it should be.
-const CANT_OPEN_FILE: u16 = 1016;
-const FILE_NOT_FOUND: u16 = 1017;
-const NOT_FORM_FILE: u16 = 1033;
-const OLD_KEY_FILE: u16 = 1035;
-/// A storage engine has an error of its own, whose number the message begins with.
-const STORAGE_ENGINE: u16 = 1030;
-const UNKNOWN_DATABASE: u16 = 1049;
-const UNKNOWN_TABLE: u16 = 1051;
-const UNKNOWN_COLUMN: u16 = 1054;
-/// A temporary table is full.
-const TABLE_FULL: u16 = 1114;
-const NO_SUCH_TABLE: u16 = 1146;
-const NO_SUCH_KEY: u16 = 1176;
-const LOCK_TABLE_FULL: u16 = 1206;
-/// The bytes of a key are no text in its character set.
-const INVALID_CHARACTERS: u16 = 1300;
-/// A table was altered after the transaction began that reads it.
-const DEFINITION_CHANGED: u16 = 1412;
-const TABLESPACE_DISCARDED: u16 = 1814;
+/// The variant of [`SourceError`] that an error code becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Throttled,
+    AccessDenied,
+    Untrusted,
+    Unavailable,
+    Exhausted,
+    Corrupted,
+    Changed,
+    InvalidText,
+    UnreadableValue,
+    Query,
+}
 
-/// Errors whose message quotes no value of a row and no statement (which may hold values of keys).
-const SPEAKING: &[u16] = &[
-    1016, 1017, 1021, 1030, 1033, 1034, 1035, 1037, 1038, 1040, 1041, 1044, 1045, 1049, 1051, 1053, 1114, 1129, 1130,
-    1135, 1142, 1143, 1146, 1153, 1158, 1159, 1160, 1161, 1176, 1184, 1194, 1195, 1203, 1205, 1206, 1213, 1226, 1227,
-    1251, 1317, 1370, 1412, 1449, 1524, 1698, 1712, 1814, 1820, 1862, 1927, 1969, 3024, 3032, 3118, 3159, 4031,
+/// Whether the text of an error may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Message {
+    /// It quotes no value of a row and no statement. A statement may hold the values of keys.
+    Shown,
+    Withheld,
+}
+
+/// What each known error code means. The message of an unknown code is withheld.
+const KNOWN: &[(u16, Class, Message)] = &[
+    (ER_CON_COUNT_ERROR, Class::Throttled, Message::Shown),
+    (ER_TOO_MANY_USER_CONNECTIONS, Class::Throttled, Message::Shown),
+    (ER_USER_LIMIT_REACHED, Class::Throttled, Message::Shown),
+    (ER_DBACCESS_DENIED_ERROR, Class::AccessDenied, Message::Shown),
+    (ER_ACCESS_DENIED_ERROR, Class::AccessDenied, Message::Shown),
+    (ER_HOST_IS_BLOCKED, Class::AccessDenied, Message::Shown),
+    (ER_HOST_NOT_PRIVILEGED, Class::AccessDenied, Message::Shown),
+    (ER_TABLEACCESS_DENIED_ERROR, Class::AccessDenied, Message::Shown),
+    (ER_COLUMNACCESS_DENIED_ERROR, Class::AccessDenied, Message::Shown),
+    (ER_SPECIFIC_ACCESS_DENIED_ERROR, Class::AccessDenied, Message::Shown),
+    (ER_NOT_SUPPORTED_AUTH_MODE, Class::AccessDenied, Message::Shown),
+    (ER_PROCACCESS_DENIED_ERROR, Class::AccessDenied, Message::Shown),
+    (ER_PLUGIN_IS_NOT_LOADED, Class::AccessDenied, Message::Shown),
+    (ER_ACCESS_DENIED_NO_PASSWORD_ERROR, Class::AccessDenied, Message::Shown),
+    (ER_MUST_CHANGE_PASSWORD, Class::AccessDenied, Message::Shown),
+    (ER_MUST_CHANGE_PASSWORD_LOGIN, Class::AccessDenied, Message::Shown),
+    (ER_ACCOUNT_HAS_BEEN_LOCKED, Class::AccessDenied, Message::Shown),
+    (ER_SECURE_TRANSPORT_REQUIRED, Class::Untrusted, Message::Shown),
+    (ER_SERVER_SHUTDOWN, Class::Unavailable, Message::Shown),
+    (ER_NET_READ_ERROR, Class::Unavailable, Message::Shown),
+    (ER_NET_READ_INTERRUPTED, Class::Unavailable, Message::Shown),
+    (ER_NET_ERROR_ON_WRITE, Class::Unavailable, Message::Shown),
+    (ER_NET_WRITE_INTERRUPTED, Class::Unavailable, Message::Shown),
+    (ER_LOCK_WAIT_TIMEOUT, Class::Unavailable, Message::Shown),
+    (ER_LOCK_DEADLOCK, Class::Unavailable, Message::Shown),
+    (ER_QUERY_INTERRUPTED, Class::Unavailable, Message::Shown),
+    (ER_CONNECTION_KILLED, Class::Unavailable, Message::Shown),
+    (ER_STATEMENT_TIMEOUT, Class::Unavailable, Message::Shown),
+    (ER_QUERY_TIMEOUT, Class::Unavailable, Message::Shown),
+    (ER_SERVER_OFFLINE_MODE, Class::Unavailable, Message::Shown),
+    (ER_CLIENT_INTERACTION_TIMEOUT, Class::Unavailable, Message::Shown),
+    (ER_DISK_FULL, Class::Exhausted, Message::Shown),
+    (ER_OUTOFMEMORY, Class::Exhausted, Message::Shown),
+    (ER_OUT_OF_SORTMEMORY, Class::Exhausted, Message::Shown),
+    (ER_OUT_OF_RESOURCES, Class::Exhausted, Message::Shown),
+    (ER_RECORD_FILE_FULL, Class::Exhausted, Message::Shown),
+    (ER_CANT_CREATE_THREAD, Class::Exhausted, Message::Shown),
+    (ER_LOCK_TABLE_FULL, Class::Exhausted, Message::Shown),
+    (ER_CANT_OPEN_FILE, Class::Corrupted, Message::Shown),
+    (ER_FILE_NOT_FOUND, Class::Corrupted, Message::Shown),
+    // See `STORAGE_EXHAUSTED` for the exceptions.
+    (ER_GET_ERRNO, Class::Corrupted, Message::Shown),
+    (ER_NOT_FORM_FILE, Class::Corrupted, Message::Shown),
+    (ER_NOT_KEYFILE, Class::Corrupted, Message::Shown),
+    (ER_OLD_KEYFILE, Class::Corrupted, Message::Shown),
+    (ER_CRASHED_ON_USAGE, Class::Corrupted, Message::Shown),
+    (ER_CRASHED_ON_REPAIR, Class::Corrupted, Message::Shown),
+    (ER_INDEX_CORRUPT, Class::Corrupted, Message::Shown),
+    (ER_TABLESPACE_MISSING, Class::Corrupted, Message::Withheld),
+    (ER_TABLESPACE_DISCARDED, Class::Corrupted, Message::Shown),
+    (ER_TABLE_CORRUPT, Class::Corrupted, Message::Withheld),
+    (ER_NO_SUCH_TABLE_IN_ENGINE, Class::Corrupted, Message::Withheld),
+    (ER_BAD_DB_ERROR, Class::Changed, Message::Shown),
+    (ER_BAD_TABLE_ERROR, Class::Changed, Message::Shown),
+    (ER_BAD_FIELD_ERROR, Class::Changed, Message::Withheld),
+    (ER_NO_SUCH_TABLE, Class::Changed, Message::Shown),
+    (ER_KEY_DOES_NOT_EXISTS, Class::Changed, Message::Shown),
+    (ER_TABLE_DEF_CHANGED, Class::Changed, Message::Shown),
+    (ER_INVALID_CHARACTER_STRING, Class::InvalidText, Message::Withheld),
+    // A generated column is computed when it is read.
+    (ER_DIVISION_BY_ZERO, Class::UnreadableValue, Message::Withheld),
+    (ER_DATA_OUT_OF_RANGE, Class::UnreadableValue, Message::Withheld),
+    (ER_INVALID_JSON_TEXT, Class::UnreadableValue, Message::Withheld),
+    (ER_INVALID_JSON_TEXT_IN_PARAM, Class::UnreadableValue, Message::Withheld),
+    (ER_INVALID_JSON_VALUE_FOR_CAST, Class::UnreadableValue, Message::Withheld),
+    (ER_NET_PACKET_TOO_LARGE, Class::Query, Message::Shown),
+    (ER_NEW_ABORTING_CONNECTION, Class::Query, Message::Shown),
+    (ER_NO_SUCH_USER, Class::Query, Message::Shown),
 ];
 
-/// What `STORAGE_ENGINE` says where there is no memory, and no disk space.
-const NO_RESOURCES: [&str; 2] = ["12", "28"];
+/// The errors of a storage engine that are no damage: it has no memory (ENOMEM, 12), or no disk
+/// space (ENOSPC, 28).
+const STORAGE_EXHAUSTED: [&str; 2] = ["12", "28"];
 
-/// The error in a payload that begins with [`MARK`].
-pub(super) fn of_packet(payload: &[u8]) -> SourceError {
+/// The server ended a statement before the statement had its result.
+const INTERRUPTIONS: [u16; 3] = [ER_STATEMENT_TIMEOUT, ER_QUERY_TIMEOUT, ER_QUERY_INTERRUPTED];
+
+/// Returns the error in the payload of an error packet.
+pub(super) fn from_packet(payload: &[u8]) -> SourceError {
     let Some((code, rest)) = payload.get(1..).and_then(|rest| rest.split_first_chunk()) else {
-        return SourceError::Protocol("an error without a number");
+        return SourceError::Protocol("error packet without a code");
     };
     let code = u16::from_le_bytes(*code);
-    // The state, which the number determines, is left out before the login.
+    // Before the login the server leaves out the SQLSTATE. The code implies it.
     let message = if rest.first() == Some(&b'#') { rest.get(6..).unwrap_or_default() } else { rest };
-    let message = if SPEAKING.contains(&code) {
-        String::from_utf8_lossy(message).into_owned()
-    } else {
-        "message withheld, it may quote data".to_owned()
+    let message = String::from_utf8_lossy(message).into_owned();
+    let (class, visibility) = classify(code, &message);
+    let message = match visibility {
+        Message::Shown => message,
+        Message::Withheld => "message withheld, it may quote data".to_owned(),
     };
-    let number = message.split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty()).unwrap_or_default();
-    let lacks_resources = NO_RESOURCES.contains(&number);
-    let source = Box::new(ServerError { code, message });
-    match code {
-        // Too many connections, of all or of this user.
-        1040 | 1203 | 1226 => SourceError::Throttled { source },
-        // Access denied, host blocked or unknown, unknown plugin, account locked, password expired.
-        1044 | 1045 | 1129 | 1130 | 1142 | 1143 | 1227 | 1251 | 1370 | 1524 | 1698 | 1820 | 1862 | 3118 => {
-            SourceError::AccessDenied { source }
+    class.with_source(Box::new(ServerError { code, message }))
+}
+
+fn classify(code: u16, message: &str) -> (Class, Message) {
+    if code == ER_GET_ERRNO {
+        let mut numbers = message.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+        if numbers.next().is_some_and(|number| STORAGE_EXHAUSTED.contains(&number)) {
+            return (Class::Exhausted, Message::Shown);
         }
-        // The server wants TLS.
-        3159 => SourceError::Untrusted { source },
-        // Shutdown, network, lock timeout and deadlock, interrupted, killed, timed out, offline, disconnected.
-        1053 | 1158..=1161 | 1205 | 1213 | 1317 | 1927 | 1969 | 3024 | 3032 | 4031 => {
-            SourceError::Unavailable { source }
+    }
+    let known = KNOWN.iter().find(|(known, ..)| *known == code);
+    known.map_or((Class::Query, Message::Withheld), |&(_, class, message)| (class, message))
+}
+
+impl Class {
+    fn with_source(self, source: Box<dyn Error + Send + Sync>) -> SourceError {
+        match self {
+            Self::Throttled => SourceError::Throttled { source },
+            Self::AccessDenied => SourceError::AccessDenied { source },
+            Self::Untrusted => SourceError::Untrusted { source },
+            Self::Unavailable => SourceError::Unavailable { source },
+            Self::Exhausted => SourceError::Exhausted { source },
+            Self::Corrupted => SourceError::Corrupted { source },
+            Self::Changed => SourceError::Changed { source },
+            Self::InvalidText => SourceError::InvalidText { column: None },
+            Self::UnreadableValue => SourceError::UnreadableValue { source },
+            Self::Query => SourceError::Query { source },
         }
-        // Memory, threads.
-        1037 | 1038 | 1041 | 1135 | DISK_FULL | TABLE_FULL | LOCK_TABLE_FULL => SourceError::Exhausted { source },
-        STORAGE_ENGINE if lacks_resources => SourceError::Exhausted { source },
-        // Keys or rows that can't be right, tables marked as crashed, broken indexes, files that are not there.
-        1034 | 1194 | 1195 | 1712 | 1812 | 1877 | 1932 => SourceError::Corrupted { source },
-        CANT_OPEN_FILE | FILE_NOT_FOUND | NOT_FORM_FILE | OLD_KEY_FILE | STORAGE_ENGINE | TABLESPACE_DISCARDED => {
-            SourceError::Corrupted { source }
-        }
-        UNKNOWN_DATABASE | UNKNOWN_TABLE | UNKNOWN_COLUMN | NO_SUCH_TABLE | NO_SUCH_KEY | DEFINITION_CHANGED => {
-            SourceError::Changed { source }
-        }
-        INVALID_CHARACTERS => SourceError::InvalidText { column: None },
-        // Division by zero, a number out of range, what is no JSON: in a column that is computed when it is read.
-        1365 | 1690 | 3140 | 3141 | 3156 => SourceError::UnreadableValue { source },
-        _ => SourceError::Query { source },
     }
 }
 
-/// A statement was ended before it had ended: MariaDB's `ER_STATEMENT_TIMEOUT`, MySQL's `ER_QUERY_TIMEOUT`, and
-/// `ER_QUERY_INTERRUPTED`, which MySQL says instead where it is deep in a join.
-const INTERRUPTED: [u16; 3] = [1969, 3024, 1317];
-
-/// Whether a statement was ended before it had ended.
-pub(super) fn is_interruption(error: &SourceError) -> bool {
-    let SourceError::Unavailable { source } = error else { return false };
-    source.downcast_ref::<ServerError>().is_some_and(|error| INTERRUPTED.contains(&error.code))
-}
-
-/// The error in a payload that comes in place of a row: the statement was taken, so what is unknown is about a row.
-pub(super) fn of_row(payload: &[u8]) -> SourceError {
-    match of_packet(payload) {
+/// Returns the error in a payload that comes in place of a row. The server has accepted the
+/// statement by then, so an error of an unknown code is about a row.
+pub(super) fn from_row(payload: &[u8]) -> SourceError {
+    match from_packet(payload) {
         SourceError::Query { source } => SourceError::UnreadableValue { source },
         error => error,
     }
 }
 
-/// The first byte of an error packet.
-pub(super) const MARK: u8 = 0xFF;
+/// Returns whether the server ended a statement early.
+pub(super) fn is_interruption(error: &SourceError) -> bool {
+    let SourceError::Unavailable { source } = error else { return false };
+    source.downcast_ref::<ServerError>().is_some_and(|error| INTERRUPTIONS.contains(&error.code))
+}
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error;
+    use std::collections::HashSet;
 
+    use export_task::warning::SkipReason;
     use proptest::prelude::*;
 
+    use super::super::wire::ERR_HEADER;
     use super::*;
     use crate::error::ErrorKind;
 
+    /// Codes that the table doesn't have.
+    const ER_DUP_ENTRY: u16 = 1062;
+    const ER_PARSE_ERROR: u16 = 1064;
+
+    fn packet(code: u16, message: &str) -> Vec<u8> {
+        [&[ERR_HEADER], &code.to_le_bytes()[..], b"#HY000", message.as_bytes()].concat()
+    }
+
+    fn cause(error: &SourceError) -> String {
+        error.source().unwrap().to_string()
+    }
+
     #[test]
-    fn errors_are_told_apart_and_quote_no_data() {
-        assert_eq!(of_packet(b"\xff\x10\x04Too many connections").kind(), ErrorKind::Throttled);
-        assert_eq!(of_packet(b"\xff\x15\x04#28000Access denied").kind(), ErrorKind::AccessDenied);
-        assert_eq!(of_packet(b"\xff\x1d\x04#08S01Server shutdown").kind(), ErrorKind::Unavailable);
-        let text = |error: &SourceError| error.source().unwrap().to_string();
-        assert_eq!(text(&of_packet(b"\xff\x15\x04#28000Access denied")), "error 1045: Access denied");
-        assert!(!text(&of_packet(b"\xff\x26\x04#23000Duplicate entry 'secret'")).contains("secret"));
-        // 1064 is an error of a statement of ours, whatever the table.
-        assert_eq!(of_packet(b"\xff\x28\x04#42000You have an error").kind(), ErrorKind::Internal);
-        let full = of_packet(b"\xff\xfd\x03#HY000Disk full (/tmp/#sql1); waiting");
-        assert_eq!(
-            (full.kind(), text(&full).as_str()),
-            (ErrorKind::Unavailable, "error 1021: Disk full (/tmp/#sql1); waiting")
-        );
-        for (message, corrupted) in [("28 \"No space left on device\"", false), ("194 \"Tablespace is missing\"", true)]
-        {
-            let message = format!("Got error {message} from storage engine");
-            let error = of_packet(&[b"\xff\x06\x04#HY000", message.as_bytes()].concat());
-            assert_eq!(matches!(error, SourceError::Corrupted { .. }), corrupted, "{message}");
-            assert_eq!(matches!(error, SourceError::Exhausted { .. }), !corrupted, "{message}");
+    fn each_code_has_one_class() {
+        let codes: HashSet<u16> = KNOWN.iter().map(|(code, ..)| *code).collect();
+        assert_eq!(codes.len(), KNOWN.len());
+    }
+
+    #[test]
+    fn codes_become_errors_of_their_class() {
+        for (code, kind) in [
+            (ER_CON_COUNT_ERROR, ErrorKind::Throttled),
+            (ER_ACCESS_DENIED_ERROR, ErrorKind::AccessDenied),
+            (ER_SECURE_TRANSPORT_REQUIRED, ErrorKind::AccessDenied),
+            (ER_LOCK_DEADLOCK, ErrorKind::Unavailable),
+            (ER_DISK_FULL, ErrorKind::Unavailable),
+            (ER_INDEX_CORRUPT, ErrorKind::Skip(SkipReason::DataCorrupted)),
+            (ER_NO_SUCH_TABLE, ErrorKind::Skip(SkipReason::TableChanged)),
+            (ER_INVALID_CHARACTER_STRING, ErrorKind::Skip(SkipReason::InvalidText)),
+            (ER_DIVISION_BY_ZERO, ErrorKind::Skip(SkipReason::UnreadableValue)),
+            (ER_NET_PACKET_TOO_LARGE, ErrorKind::Internal),
+            (ER_PARSE_ERROR, ErrorKind::Internal),
+        ] {
+            assert_eq!(from_packet(&packet(code, "text")).kind(), kind, "{code}");
         }
+    }
+
+    #[test]
+    fn messages_are_shown_unless_they_may_quote_data() {
+        assert_eq!(cause(&from_packet(b"\xff\x10\x04Too many connections")), "error 1040: Too many connections");
+        assert_eq!(cause(&from_packet(b"\xff\x15\x04#28000Access denied")), "error 1045: Access denied");
+        let duplicate = from_packet(&packet(ER_DUP_ENTRY, "Duplicate entry 'secret'"));
+        assert!(!cause(&duplicate).contains("secret"));
+    }
+
+    #[test]
+    fn an_unknown_error_in_place_of_a_row_is_about_the_row() {
+        let error = from_row(&packet(ER_PARSE_ERROR, "text"));
+        assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::UnreadableValue));
+    }
+
+    #[test]
+    fn a_storage_engine_without_resources_is_not_corrupt() {
+        for (message, kind) in [
+            ("28 \"No space left on device\"", ErrorKind::Unavailable),
+            ("194 \"Tablespace is missing\"", ErrorKind::Skip(SkipReason::DataCorrupted)),
+        ] {
+            let error = from_packet(&packet(ER_GET_ERRNO, &format!("Got error {message} from storage engine")));
+            assert_eq!(error.kind(), kind, "{message}");
+        }
+    }
+
+    #[test]
+    fn interruptions_are_recognized() {
+        assert!(is_interruption(&from_packet(&packet(ER_QUERY_TIMEOUT, "text"))));
+        assert!(!is_interruption(&from_packet(&packet(ER_LOCK_DEADLOCK, "text"))));
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..20)) {
-            let _ = of_packet(&bytes);
+            let _ = from_packet(&bytes);
         }
     }
 }

@@ -1,6 +1,10 @@
-//! Numbers and strings with their length in front, as packets hold them.
+//! The fields of packets: fixed bytes, and integers and strings with their length in front.
 
+use super::wire::ERR_HEADER;
 use crate::error::SourceError;
+
+/// The byte that stands for NULL in a text row.
+const NULL: u8 = 0xFB;
 
 /// Takes a length-encoded integer off the front.
 #[inline]
@@ -10,8 +14,8 @@ pub(super) fn integer(rest: &mut &[u8]) -> Option<u64> {
         0xFC => 2,
         0xFD => 3,
         0xFE => 8,
-        // NULL in a text row, and an error: no integers.
-        0xFB | 0xFF => return None,
+        // NULL in a text row, and the start of an error packet.
+        &NULL | &ERR_HEADER => return None,
         _ => {
             *rest = after;
             return Some(u64::from(*first));
@@ -33,7 +37,7 @@ pub(super) fn string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(value)
 }
 
-/// Takes bytes of a fixed number off the front.
+/// Takes a fixed number of bytes off the front.
 #[inline]
 pub(super) fn fixed<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (value, after) = rest.split_first_chunk()?;
@@ -41,50 +45,51 @@ pub(super) fn fixed<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*value)
 }
 
-/// A row of a text result: each value as the server prints it, or NULL.
+/// A row of a text result. Each value is NULL or the text that the server prints.
 pub(super) struct TextRow<'a>(Vec<Option<&'a [u8]>>);
 
 impl<'a> TextRow<'a> {
     pub fn parse(mut payload: &'a [u8], columns: u64) -> Result<Self, SourceError> {
         let mut values = Vec::new();
         for _ in 0..columns {
-            if let Some((0xFB, after)) = payload.split_first() {
+            if let Some((&NULL, after)) = payload.split_first() {
                 values.push(None);
                 payload = after;
             } else {
-                values.push(Some(string(&mut payload).ok_or(SourceError::Protocol("a row without its end"))?));
+                values.push(Some(string(&mut payload).ok_or(SourceError::Protocol("truncated row"))?));
             }
         }
         Ok(Self(values))
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// A text, `None` for NULL.
+    /// Returns a text, or `None` for NULL.
     pub fn text(&self, column: usize) -> Result<Option<&'a str>, SourceError> {
-        let value = self.0.get(column).ok_or(SourceError::Protocol("a row with too few values"))?;
+        let value = self.0.get(column).ok_or(SourceError::Protocol("too few values in result row"))?;
         let text = value.map(std::str::from_utf8).transpose();
-        text.map_err(|_| SourceError::Protocol("a name or number that is no text"))
+        text.map_err(|_| SourceError::Protocol("invalid text in result row"))
     }
 
-    /// A value that is never NULL, with every byte that belongs to no text replaced.
+    /// Returns a value that is never NULL, with each invalid byte replaced by U+FFFD.
     pub fn lossy(&self, column: usize) -> Result<String, SourceError> {
-        let value = self.0.get(column).copied().flatten().ok_or(SourceError::Protocol("NULL where it can't be"))?;
+        let value =
+            self.0.get(column).copied().flatten().ok_or(SourceError::Protocol("unexpected NULL in result row"))?;
         Ok(String::from_utf8_lossy(value).into_owned())
     }
 
-    /// A text that is never NULL.
+    /// Returns a text that is never NULL.
     pub fn name(&self, column: usize) -> Result<&'a str, SourceError> {
-        self.text(column)?.ok_or(SourceError::Protocol("NULL where it can't be"))
+        self.text(column)?.ok_or(SourceError::Protocol("unexpected NULL in result row"))
     }
 
-    /// A number, `None` for NULL.
+    /// Returns a number, or `None` for NULL.
     pub fn number(&self, column: usize) -> Result<Option<u64>, SourceError> {
         let number = self.text(column)?.map(str::parse).transpose();
-        number.map_err(|_| SourceError::Protocol("a number that is none"))
+        number.map_err(|_| SourceError::Protocol("invalid number in result row"))
     }
 }
 

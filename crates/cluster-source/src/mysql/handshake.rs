@@ -1,4 +1,4 @@
-//! Logging in: the server's greeting, TLS, and the exchange that proves the password.
+//! The login: the server's greeting, TLS, and the exchange that proves the password.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,50 +13,59 @@ use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
 use super::failure;
-use super::wire::{Wire, lost};
+use super::wire::{ERR_HEADER, OK_HEADER, Wire, socket_error};
 use crate::endpoint::Endpoint;
 use crate::error::SourceError;
 
-/// What the row path relies on: the end of a result is one packet, and every supported server can do it.
-const NEEDED: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41
+/// What the reader of rows relies on: a result ends with one packet. All supported servers have
+/// these.
+const REQUIRED: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41
     .union(CapabilityFlags::CLIENT_SECURE_CONNECTION)
     .union(CapabilityFlags::CLIENT_PLUGIN_AUTH)
     .union(CapabilityFlags::CLIENT_DEPRECATE_EOF);
 
-/// What is used where it is there. `CLIENT_LOCAL_FILES` is not: no server may ask for a file.
-const WELCOME: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
+/// What the client uses if the server has it. `CLIENT_LOCAL_FILES` is missing, because no server
+/// may ask for a file.
+const OPTIONAL: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
     .union(CapabilityFlags::CLIENT_LONG_FLAG)
     .union(CapabilityFlags::CLIENT_TRANSACTIONS)
     .union(CapabilityFlags::CLIENT_CONNECT_ATTRS)
     .union(CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA);
 
-/// What other clients say is the largest packet they take. The server ignores it.
+/// The largest packet that other clients say they accept. The server ignores it.
 const MAX_PACKET: u32 = 1 << 30;
 
 /// `utf8mb4_general_ci`, which every server knows.
 const COLLATION: u8 = 45;
 
-/// A session that is logged in, and how the server calls its version.
+/// The server asks for another authentication plugin.
+const AUTH_SWITCH: u8 = 0xFE;
+/// The server sends data to the authentication plugin.
+const AUTH_MORE_DATA: u8 = 0x01;
+/// The data with which `caching_sha2_password` asks for the password itself.
+const PERFORM_FULL_AUTHENTICATION: u8 = 0x04;
+
+/// Logs in. Returns the session and the server's version string.
 pub(super) async fn log_in(
     mut wire: Wire,
     endpoint: &Endpoint,
     tls: Option<&Arc<ClientConfig>>,
     database: Option<&str>,
-    local: bool,
+    is_local: bool,
 ) -> Result<(Wire, String), SourceError> {
     let greeting = wire.receive().await?;
-    if greeting.first() == Some(&failure::MARK) {
-        return Err(failure::of_packet(greeting));
+    if greeting.first() == Some(&ERR_HEADER) {
+        return Err(failure::from_packet(greeting));
     }
     let greeting: HandshakePacket<'_> = ParseBuf(greeting).parse(()).map_err(|_| MALFORMED)?;
-    if !greeting.capabilities().contains(NEEDED) {
-        return Err(SourceError::Protocol("a server older than can be read"));
+    if !greeting.capabilities().contains(REQUIRED) {
+        return Err(SourceError::Protocol("the server lacks a required capability, it may be too old"));
     }
-    let mut capabilities = greeting.capabilities() & (NEEDED | WELCOME);
-    // The request for TLS and what follows it must say the same.
+    let mut capabilities = greeting.capabilities() & (REQUIRED | OPTIONAL);
+    // The request for TLS and the login must have the same capabilities.
     capabilities.set(CapabilityFlags::CLIENT_CONNECT_WITH_DB, database.is_some());
     let version = greeting.server_version_str().into_owned();
-    // Any other plugin is asked for by a switch, if it is the user's.
+    // If the user's plugin is another one, the server asks for it with a switch.
     let plugin = match greeting.auth_plugin() {
         Some(AuthPlugin::CachingSha2Password) => AuthPlugin::CachingSha2Password,
         _ => AuthPlugin::MysqlNativePassword,
@@ -65,18 +74,18 @@ pub(super) async fn log_in(
     let offers_tls = greeting.capabilities().contains(CapabilityFlags::CLIENT_SSL);
     if let Some(tls) = tls {
         if !offers_tls {
-            return Err(SourceError::Untrusted { source: "the server speaks no TLS".into() });
+            return Err(SourceError::Untrusted { source: "the server does not support TLS".into() });
         }
         capabilities |= CapabilityFlags::CLIENT_SSL;
         wire = encrypt(wire, capabilities, &endpoint.host, tls).await?;
     }
     let mut exchange = Exchange { password: endpoint.password.as_bytes(), nonce, tls: tls.is_some() };
-    let mut proof = proof_of(&plugin)?;
-    let answer = proof.run(&exchange, &exchange.nonce).map_err(refused)?;
+    let mut proof = password_proof(&plugin)?;
+    let answer = proof.run(&exchange, &exchange.nonce).map_err(access_denied)?;
     let attributes = HashMap::from([("program_name".to_owned(), "aurora-export".to_owned())]);
     let response = HandshakeResponse::new(
         answer.data(),
-        // Decides on nothing but utf8mb4 as the character set.
+        // `mysql_common` uses the version only to choose utf8mb4 as the character set.
         (5, 7, 0),
         Some(endpoint.user.as_bytes()),
         database.map(str::as_bytes),
@@ -89,19 +98,22 @@ pub(super) async fn log_in(
     loop {
         let packet = wire.receive().await?;
         let answer = match packet {
-            [0x00, ..] => return Ok((wire, version)),
-            [failure::MARK, ..] => return Err(failure::of_packet(packet)),
-            [0xFE, _, ..] => {
+            [OK_HEADER, ..] => return Ok((wire, version)),
+            [ERR_HEADER, ..] => return Err(failure::from_packet(packet)),
+            [AUTH_SWITCH, _, ..] => {
                 let switch: AuthSwitchRequest<'_> = ParseBuf(packet).parse(()).map_err(|_| MALFORMED)?;
-                proof = proof_of(&switch.auth_plugin())?;
+                proof = password_proof(&switch.auth_plugin())?;
                 exchange.nonce = switch.plugin_data().to_vec();
-                proof.run(&exchange, &exchange.nonce).map_err(refused)?
+                proof.run(&exchange, &exchange.nonce).map_err(access_denied)?
             }
-            // Without TLS the password would be encrypted for whoever says to be the server.
-            [0x01, 0x04] if tls.is_none() && !local => {
-                return Err(SourceError::Untrusted { source: "the server is remote and TLS is off".into() });
+            // Without TLS the client would encrypt the password for whichever host claims to be the
+            // server.
+            [AUTH_MORE_DATA, PERFORM_FULL_AUTHENTICATION] if tls.is_none() && !is_local => {
+                return Err(SourceError::Untrusted {
+                    source: "the server asks for the password, but it is remote and TLS is off".into(),
+                });
             }
-            [0x01, challenge @ ..] => proof.run(&exchange, challenge).map_err(refused)?,
+            [AUTH_MORE_DATA, challenge @ ..] => proof.run(&exchange, challenge).map_err(access_denied)?,
             _ => return Err(MALFORMED),
         };
         if let Some(data) = answer.data() {
@@ -110,7 +122,7 @@ pub(super) async fn log_in(
     }
 }
 
-const MALFORMED: SourceError = SourceError::Protocol("a malformed packet before the login");
+const MALFORMED: SourceError = SourceError::Protocol("malformed packet during the login");
 
 async fn encrypt(
     mut wire: Wire,
@@ -121,7 +133,7 @@ async fn encrypt(
     wire.send(&serialized(&SslRequest::new(capabilities, MAX_PACKET, COLLATION))).await?;
     let name = ServerName::try_from(host.to_owned()).map_err(|e| SourceError::Untrusted { source: Box::new(e) })?;
     let (socket, sequence) = wire.into_socket()?;
-    let socket = TlsConnector::from(Arc::clone(tls)).connect(name, socket).await.map_err(lost)?;
+    let socket = TlsConnector::from(Arc::clone(tls)).connect(name, socket).await.map_err(socket_error)?;
     Ok(Wire::new(Box::new(socket)).with_sequence(sequence))
 }
 
@@ -131,19 +143,23 @@ fn serialized(packet: &impl MySerialize) -> Vec<u8> {
     bytes
 }
 
-/// The two ways of RDS. Others would show the password to the server, or are not Aurora's.
-fn proof_of(plugin: &AuthPlugin<'_>) -> Result<AuthProc, SourceError> {
+/// Returns the proof of the password for one of the two plugins that RDS has. Others would reveal
+/// the password to the server, or are not Aurora's.
+fn password_proof(plugin: &AuthPlugin<'_>) -> Result<AuthProc, SourceError> {
     match plugin {
-        AuthPlugin::CachingSha2Password | AuthPlugin::MysqlNativePassword => plugin.init().map_err(refused),
-        other => Err(refused(format!("{} is not supported", String::from_utf8_lossy(other.as_bytes())))),
+        AuthPlugin::CachingSha2Password | AuthPlugin::MysqlNativePassword => plugin.init().map_err(access_denied),
+        other => Err(access_denied(format!(
+            "authentication plugin {} is not supported",
+            String::from_utf8_lossy(other.as_bytes())
+        ))),
     }
 }
 
-fn refused(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SourceError {
+fn access_denied(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SourceError {
     SourceError::AccessDenied { source: source.into() }
 }
 
-/// What a proof of the password needs to know.
+/// The inputs of a password's proof.
 struct Exchange<'a> {
     password: &'a [u8],
     nonce: Vec<u8>,

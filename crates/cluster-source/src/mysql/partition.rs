@@ -1,34 +1,46 @@
-//! Ranges small enough to be packed into equal units, that together cover every row of a table once.
+//! Ranges that together cover each row of a table once, and are small enough to fill work units
+//! equally.
 //!
-//! A range of keys is halved at a key near a value between its first and last one, as often as the server's estimate of its
-//! rows (a look at two places of the index) says it is too large. Each half then shrinks to the keys that are in it, which are
-//! found with the cut, so that gaps cost nothing. Where no such value comes to mind, the index is walked for the rows of one
-//! range. Each cut is two statements: one for the keys on both sides, one for the estimates.
+//! The module cuts a range of keys in two while the server estimates (from two places of the index)
+//! that it has too many rows. It cuts at a key near a value between the range's first and last key.
+//! The statement that finds the cut also finds the keys on both sides of it, so each half shrinks
+//! to the keys that it has, and gaps between keys cost nothing. If there is no value between two
+//! keys, the server walks the index over the rows of one partition. A cut takes two statements: one
+//! for the keys on both sides, and one for the estimates.
 //!
-//! A bound is always a key of a row. The server shortens a constant that is longer than the column to look it up in the index,
-//! so what it finds for a value that no row has need not be all rows above it, nor all below.
+//! A bound is always the key of a row. To look up a constant that is longer than the column, the
+//! server shortens it. For a value that no row has it may therefore find not all rows above it, nor
+//! all rows below it.
 
 use export_task::plan::Partition;
 use export_task::range::{KeyColumn, KeyKind, Range};
 
-use super::catalog::{FoundTable, Key};
+use super::catalog::FoundTable;
 use super::connect::Connection;
-use super::key::{between, is_comparable};
-use super::sql::{constants, exact, probe, qualified, quote, within};
+use super::index::Key;
+use super::midpoint::{is_valid_constant, midpoint};
+use super::sql::{IndexHint, bound_expression, constants, index_range, probe, qualified, quote};
 use crate::error::SourceError;
 
-/// A key, or the first values of one, as a plan holds them.
+/// The most cuts that are tried for each wanted partition, and [`MAX_EXTRA_CUTS`] more for a table
+/// of few partitions. Cutting into parts of equal size takes one cut less than there are parts.
+/// More than these limits is only needed where keys are so distributed that no cut is good.
+const MAX_CUTS_PER_PART: u64 = 16;
+const MAX_EXTRA_CUTS: u64 = 100;
+
+/// The values of a key, or of its first columns, in the form that a plan has.
 type Bound = Vec<String>;
 
-/// What a row's key columns hold.
+/// The values of a row's key columns.
 #[derive(Clone)]
-struct Keys {
-    exact: Bound,
-    /// As text shows them.
-    shown: Vec<String>,
+struct RowKey {
+    stored: Bound,
+    /// The values as the server prints them.
+    printed: Vec<String>,
 }
 
-/// Cuts a table into partitions of no more than about `target_bytes`, in the order of index. What has no key is one partition.
+/// Cuts a table into partitions of at most about `target_bytes`, in the order of the index. A table
+/// without a key is one partition.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -45,8 +57,8 @@ pub async fn partitions(
     let partition = |index, range, bytes| Partition {
         table: found.table.id,
         relation: found.relation(),
-        batch: 1,
-        index,
+        batch_index: 1,
+        partition_index: index,
         range,
         bytes,
     };
@@ -57,50 +69,57 @@ pub async fn partitions(
     let partitions = intervals.into_iter().zip(0..).map(|(interval, index)| {
         let Key { index: name, columns } = key.clone();
         let range = Range::Index { index: name, columns, from: interval.start, to: interval.end };
-        // A share of the table's, so no more than those.
+        // A share of the table's bytes fits the type of the whole.
         let bytes = (u128::from(found.bytes) * u128::from(interval.rows) / rows) as u64;
         partition(index, range, bytes)
     });
     Ok(partitions.collect())
 }
 
-/// Keys from `start` to below `end`, of which `low` is the first and `high` the last.
+/// The keys from `start` to below `end`. The first is `low`, and the last is `high`.
 #[derive(Clone)]
 struct Interval {
     start: Option<Bound>,
     end: Option<Bound>,
-    low: Keys,
-    high: Keys,
+    low: RowKey,
+    high: RowKey,
     rows: u64,
 }
 
-/// Asks the server about a table's keys.
+/// The end of a range from which [`Cutter::seek`] counts.
+enum End {
+    First,
+    Last,
+}
+
+/// Cuts the keys of one table into intervals.
 struct Cutter<'a> {
     connection: &'a mut Connection,
     key: &'a Key,
     table: String,
     rows: u64,
-    outgrown: bool,
+    has_stale_statistics: bool,
 }
 
 impl<'a> Cutter<'a> {
     fn new(connection: &'a mut Connection, found: &FoundTable, key: &'a Key) -> Self {
         let table = qualified(&found.relation());
-        Self { connection, key, table, rows: found.rows, outgrown: found.outgrown }
+        Self { connection, key, table, rows: found.rows, has_stale_statistics: found.has_stale_statistics }
     }
 
-    /// Neighbours, each of no more than about one of `parts` parts of the rows.
+    /// Returns adjacent intervals, each with at most about the rows of one of `parts` equal parts.
     async fn cut(mut self, parts: u64) -> Result<Vec<Interval>, SourceError> {
-        let wanted = (self.rows / parts).max(1);
-        let (first, last) = (self.seek(None, None, "", 0)?, self.seek(None, None, " DESC", 0)?);
+        let target_rows = (self.rows / parts).max(1);
+        let (first, last) = (self.seek(None, None, End::First, 0)?, self.seek(None, None, End::Last, 0)?);
         let (Some(low), Some(high)) = self.keys(&first, &last).await? else { return Ok(Vec::new()) };
         let mut open = vec![Interval { start: None, end: None, low, high, rows: self.rows }];
         let mut done = Vec::new();
-        // More than this is only needed where keys are so distributed that no cut is good.
-        let mut tries = parts * 16 + 100;
+        let mut remaining_cuts = parts * MAX_CUTS_PER_PART + MAX_EXTRA_CUTS;
         while let Some(interval) = open.pop() {
-            tries = tries.saturating_sub(1);
-            let halves = if interval.rows > wanted && tries > 0 { self.halve(&interval, wanted).await? } else { None };
+            remaining_cuts = remaining_cuts.saturating_sub(1);
+            let is_too_large = interval.rows > target_rows;
+            let halves =
+                if is_too_large && remaining_cuts > 0 { self.halve(&interval, target_rows).await? } else { None };
             match halves {
                 Some((left, right)) => open.extend([right, left]),
                 None => done.push(interval),
@@ -109,49 +128,56 @@ impl<'a> Cutter<'a> {
         Ok(done)
     }
 
-    async fn halve(&mut self, whole: &Interval, wanted: u64) -> Result<Option<(Interval, Interval)>, SourceError> {
+    /// Cuts an interval in two. Returns `None` if there is no good cut.
+    async fn halve(&mut self, whole: &Interval, target_rows: u64) -> Result<Option<(Interval, Interval)>, SourceError> {
         let columns = &self.key.columns;
         let (low, high) = (&whole.low, &whole.high);
-        if let Some(nth) = low.exact.iter().zip(&high.exact).position(|(low, high)| low != high)
-            && let Some(value) = between(&columns[nth].kind, &low.shown[nth], &high.shown[nth])
-            && self.is_bound(&low.exact[..nth])
+        if let Some(nth) = low.stored.iter().zip(&high.stored).position(|(low, high)| low != high)
+            && let Some(value) = midpoint(&columns[nth].kind, &low.printed[nth], &high.printed[nth])
+            && self.is_valid_bound(&low.stored[..nth])
         {
-            let mut near = constants(columns, &low.exact[..nth])?;
+            let mut near = constants(columns, &low.stored[..nth])?;
             near.push(probe(&columns[nth].kind, &value)?);
-            if let Some(halves) = self.at(whole, &near).await? {
+            if let Some(halves) = self.cut_near(whole, &near).await? {
                 return Ok(Some(halves));
             }
         }
-        // The key that many rows after the first.
+        // Take the key that is `target_rows` rows after the first one.
         let (start, end) = (self.constants(whole.start.as_ref())?, self.constants(whole.end.as_ref())?);
-        let after = self.seek(start.as_deref(), end.as_deref(), "", wanted)?;
+        let after = self.seek(start.as_deref(), end.as_deref(), End::First, target_rows)?;
         match self.key(&after).await? {
-            Some(found) if self.is_bound(&found.exact) => {
-                let cut = constants(&self.key.columns, &found.exact)?;
-                self.at(whole, &cut).await
+            Some(found) if self.is_valid_bound(&found.stored) => {
+                let cut = constants(&self.key.columns, &found.stored)?;
+                self.cut_near(whole, &cut).await
             }
             _ => Ok(None),
         }
     }
 
-    /// Whether the server takes these values of the first columns as constants.
-    fn is_bound(&self, values: &[String]) -> bool {
-        self.key.columns.iter().zip(values).all(|(column, value)| is_comparable(&column.kind, value))
+    /// Returns whether the server accepts these values of the first columns as constants.
+    fn is_valid_bound(&self, values: &[String]) -> bool {
+        self.key.columns.iter().zip(values).all(|(column, value)| is_valid_constant(&column.kind, value))
     }
 
-    /// Both sides of the first key that is not below `near`, when there are keys on both. The key that is found below `near` need
-    /// not be the last one, but it is one of this range, so the cut is within the range.
-    async fn at(&mut self, whole: &Interval, near: &[String]) -> Result<Option<(Interval, Interval)>, SourceError> {
+    /// Cuts an interval at the first key that is not below `near`. Returns `None` if one side would
+    /// have no key. The key that the server finds below `near` may not be the last one, but it is
+    /// in this interval, and so is the cut.
+    async fn cut_near(
+        &mut self,
+        whole: &Interval,
+        near: &[String],
+    ) -> Result<Option<(Interval, Interval)>, SourceError> {
         let (start, end) = (self.constants(whole.start.as_ref())?, self.constants(whole.end.as_ref())?);
-        let before = self.seek(start.as_deref(), Some(near), " DESC", 0)?;
-        let after = self.seek(Some(near), end.as_deref(), "", 0)?;
+        let before = self.seek(start.as_deref(), Some(near), End::Last, 0)?;
+        let after = self.seek(Some(near), end.as_deref(), End::First, 0)?;
         let (Some(left_high), Some(right_low)) = self.keys(&before, &after).await? else { return Ok(None) };
-        let cut = right_low.exact[..near.len()].to_vec();
-        if !self.is_bound(&cut) {
+        let cut = right_low.stored[..near.len()].to_vec();
+        if !self.is_valid_bound(&cut) {
             return Ok(None);
         }
-        let (left_rows, right_rows) = if self.outgrown {
-            // The server's estimate is never above half of the rows it knows of. Keys are spread evenly as often as not.
+        let (left_rows, right_rows) = if self.has_stale_statistics {
+            // The server never estimates more than half of the rows it knows of, which are too few.
+            // Assume instead that the keys are spread evenly.
             (whole.rows / 2, whole.rows / 2)
         } else {
             let cut = constants(&self.key.columns, &cut)?;
@@ -178,49 +204,55 @@ impl<'a> Cutter<'a> {
         bound.map(|bound| constants(&self.key.columns, bound)).transpose()
     }
 
-    /// A statement for the key `offset` rows after the first of a range, or with `order` ` DESC` before the last.
+    /// Returns the rest of a SELECT for the key that is `offset` rows after the first one of a
+    /// range, or before the last one.
     fn seek(
         &self,
         from: Option<&[String]>,
         to: Option<&[String]>,
-        order: &str,
+        end: End,
         offset: u64,
     ) -> Result<String, SourceError> {
         let columns = &self.key.columns;
-        let shown = |column: &KeyColumn| match column.kind {
+        let printed_expression = |column: &KeyColumn| match column.kind {
             KeyKind::Text { .. } => quote(&column.name),
-            _ => exact(column),
+            _ => bound_expression(column),
         };
-        let values: Vec<String> = columns.iter().map(exact).chain(columns.iter().map(shown)).collect();
+        let values: Vec<String> =
+            columns.iter().map(bound_expression).chain(columns.iter().map(printed_expression)).collect();
+        let order = match end {
+            End::First => "",
+            End::Last => " DESC",
+        };
         let orders: Vec<String> = columns.iter().map(|column| format!("{}{order}", quote(&column.name))).collect();
         Ok(format!(
             "{} FROM {}{} ORDER BY {} LIMIT {offset}, 1",
             values.join(", "),
             self.table,
-            within("FORCE", &self.key.index, columns, from, to)?,
+            index_range(IndexHint::Force, &self.key.index, columns, from, to)?,
             orders.join(", ")
         ))
     }
 
-    /// What a statement of [`Self::seek`] finds.
-    async fn key(&mut self, seek: &str) -> Result<Option<Keys>, SourceError> {
+    /// Returns the key that a statement of [`Self::seek`] finds.
+    async fn key(&mut self, seek: &str) -> Result<Option<RowKey>, SourceError> {
         Ok(self.query(&format!("SELECT 0, {seek}")).await?.0)
     }
 
-    /// What two of them find.
-    async fn keys(&mut self, first: &str, second: &str) -> Result<(Option<Keys>, Option<Keys>), SourceError> {
+    /// Returns the keys that two statements of [`Self::seek`] find.
+    async fn keys(&mut self, first: &str, second: &str) -> Result<(Option<RowKey>, Option<RowKey>), SourceError> {
         self.query(&format!("(SELECT 0, {first}) UNION ALL (SELECT 1, {second})")).await
     }
 
-    /// The keys in rows that begin with 0 or 1.
-    async fn query(&mut self, sql: &str) -> Result<(Option<Keys>, Option<Keys>), SourceError> {
+    /// Runs a query whose rows begin with 0 or 1, for the first or the second key.
+    async fn query(&mut self, sql: &str) -> Result<(Option<RowKey>, Option<RowKey>), SourceError> {
         let columns = self.key.columns.len();
         let mut keys = (None, None);
         self.connection
             .query(sql, |row| {
-                // What is shown only says where to look, so it need not be text.
+                // Printed values only show where to look for a cut, so they may be invalid text.
                 let values = |from: usize| (from..from + columns).map(|i| row.lossy(i)).collect::<Result<_, _>>();
-                let key = Keys { exact: values(1)?, shown: values(1 + columns)? };
+                let key = RowKey { stored: values(1)?, printed: values(1 + columns)? };
                 let found = if row.number(0)? == Some(0) { &mut keys.0 } else { &mut keys.1 };
                 *found = Some(key);
                 Ok(())
@@ -229,23 +261,23 @@ impl<'a> Cutter<'a> {
         Ok(keys)
     }
 
-    /// The server's estimates of the rows on both sides of a cut.
+    /// Returns the server's estimates of the rows on both sides of a cut.
     async fn estimates(
         &mut self,
         start: Option<&[String]>,
         cut: &[String],
         end: Option<&[String]>,
     ) -> Result<(u64, u64), SourceError> {
-        // MySQL doesn't look at an index that is forced.
-        let range = |from, to| within("USE", &self.key.index, &self.key.columns, from, to);
+        // If an index is forced, MySQL doesn't look into it for an estimate.
+        let range = |from, to| index_range(IndexHint::Use, &self.key.index, &self.key.columns, from, to);
         let (left, right) = (range(start, Some(cut))?, range(Some(cut), end)?);
-        let (explain, table) = (self.connection.explain(), &self.table);
+        let (explain, table) = (self.connection.product.explain(), &self.table);
         let sql = format!("{explain} SELECT 1 FROM {table}{left} UNION ALL SELECT 1 FROM {table}{right}");
-        let column = self.connection.explained_rows();
+        let column = self.connection.product.explained_rows();
         let mut rows = (0, 0);
         self.connection
             .query(&sql, |row| {
-                // The number of the SELECT.
+                // The first column is the number of the SELECT.
                 let side = if row.number(0)? == Some(1) { &mut rows.0 } else { &mut rows.1 };
                 *side += row.number(column)?.unwrap_or_default();
                 Ok(())

@@ -1,12 +1,13 @@
-//! Tables as the catalog lists them, and what the server says of their values. Nothing here is shared with `catalog`,
-//! `columns` and `types`, whose work it is there to check.
+//! Tables as the catalog lists them, and measures of their values that the server computes. This
+//! module checks the work of `catalog`, `columns` and `types`, so it shares nothing with them.
 
 use super::connect::Connection;
 use super::sql::{literal, quote};
 use crate::error::SourceError;
 use crate::profile::{Answer, Asked, COLUMNS, Form, ListedColumn, ListedTable, Measures, Profile};
 
-/// The tables of a database. A view, a sequence and the history of a system-versioned table are none.
+/// Returns the tables of a database. This excludes views, sequences and the history of
+/// system-versioned tables.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -48,7 +49,8 @@ pub async fn listed(connection: &mut Connection, database: &str) -> Result<Vec<L
     Ok(tables)
 }
 
-/// How a column that has a form in the files is looked at, `None` where its type can't have become that.
+/// Returns how to compare a column that has this form in the files, or `None` if the column's type
+/// can't have become that.
 pub fn form(column: &ListedColumn, form: Form, list: bool) -> Option<Form> {
     let base = column.base.as_str();
     let fits = match form {
@@ -84,7 +86,7 @@ fn is_geometry(base: &str) -> bool {
     )
 }
 
-/// What the server says of a table.
+/// Asks the server for the measures of a table.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -104,9 +106,9 @@ pub async fn profile(
                 Ok(())
             })
             .await?;
-        let answered = answered.ok_or(SourceError::Protocol("no answer to a count"))?;
+        let answered = answered.ok_or(SourceError::Protocol("no result of a table's measures"))?;
         let mut answer = Answer(answered.into_iter());
-        let malformed = || SourceError::Protocol("a count that is no number");
+        let malformed = || SourceError::Protocol("invalid number in a table's measures");
         profile.rows = answer.count().ok_or_else(malformed)?;
         let measures: Option<Vec<Measures>> = columns.iter().map(|asked| answer.measures(asked)).collect();
         profile.columns.extend(measures.ok_or_else(malformed)?);
@@ -137,10 +139,11 @@ fn statement(table: &ListedTable, asked: &[Asked<'_>]) -> String {
     format!("SELECT {} FROM {}.{}", outer.join(", "), quote(&table.schema), quote(&table.name))
 }
 
-/// A value in its canonical form, as bytes: text is ordered by its collation, and blanks at its end need not count.
+/// Returns the expression of a value's canonical form, as bytes. As text it would follow a
+/// collation, which may ignore trailing blanks.
 fn bytes(asked: &Asked<'_>, column: &str) -> String {
     match asked.form {
-        // A bit string would be a number.
+        // Without this a bit string would be treated as a number.
         Form::Bytes if asked.column.base == "bit" => {
             let digits = (asked.column.num_precision + 7) / 8 * 2;
             format!("UNHEX(LPAD(HEX({column}), {digits}, '0'))")
@@ -160,7 +163,7 @@ fn bytes(asked: &Asked<'_>, column: &str) -> String {
     }
 }
 
-/// A value as a number without what its column says about printing it.
+/// Returns the expression of a value as a number, without the column's own rules for printing it.
 fn number(form: Form, column: &str) -> String {
     match form {
         // A product keeps the sign of zero.

@@ -1,26 +1,26 @@
-//! Statements: those whose result is text and small, and the one whose binary result is a table's rows.
+//! Statements: those with a small result in text form, and the one whose binary result is a table's
+//! rows.
+
+use std::collections::HashSet;
+
+use mysql_common::constants::{ColumnFlags, ColumnType, Command};
 
 use super::connect::Connection;
 use super::failure;
 use super::fields::{self, TextRow};
-use super::wire::Wire;
+use super::wire::{EOF_HEADER, ERR_HEADER, OK_HEADER, Wire};
 use crate::error::SourceError;
 
-const COM_QUERY: u8 = 0x03;
-const COM_STMT_PREPARE: u8 = 0x16;
-const COM_STMT_EXECUTE: u8 = 0x17;
-const COM_STMT_CLOSE: u8 = 0x19;
+/// The largest payload of a packet that ends a result. A text row that begins with [`EOF_HEADER`]
+/// is larger.
+const MAX_EOF_PAYLOAD: usize = 0xFF_FFFE;
+/// The first byte of a request for a local file.
+const LOCAL_INFILE_HEADER: u8 = 0xFB;
 
-/// First byte of a result's end. A row of text may begin so too, but is larger then.
-pub(super) const END: u8 = 0xFE;
-/// The largest payload of an end.
-const MOST_END: usize = 0xFF_FFFE;
-
-/// How a column of a result is sent.
+/// The server's definition of a column of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sent {
-    /// `MYSQL_TYPE_…`, by number.
-    pub kind: u8,
+pub(super) struct ColumnDefinition {
+    pub column_type: ColumnType,
     pub unsigned: bool,
 }
 
@@ -30,15 +30,15 @@ impl Connection {
         self.query(sql, |_| Ok(())).await
     }
 
-    /// Runs a statement and hands each row of its result to `each`. An error of `each` leaves the connection of no further
-    /// use.
+    /// Runs a statement and calls `each` with each row of its result. After an error of `each` the
+    /// connection can't be used.
     pub(super) async fn query(
         &mut self,
         sql: &str,
         mut each: impl FnMut(TextRow<'_>) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
-        self.wire.command(&[&[COM_QUERY], sql.as_bytes()].concat()).await?;
-        let Some(columns) = head(&mut self.wire).await? else {
+        self.wire.command(&[&[Command::COM_QUERY as u8], sql.as_bytes()].concat()).await?;
+        let Some(columns) = result_header(&mut self.wire).await? else {
             return Ok(());
         };
         for _ in 0..columns {
@@ -47,40 +47,55 @@ impl Connection {
         loop {
             let packet = self.wire.receive().await?;
             match packet.first() {
-                Some(&failure::MARK) => return Err(failure::of_packet(packet)),
-                Some(&END) if packet.len() <= MOST_END => return Ok(()),
+                Some(&ERR_HEADER) => return Err(failure::from_packet(packet)),
+                Some(&EOF_HEADER) if packet.len() <= MAX_EOF_PAYLOAD => return Ok(()),
                 _ => each(TextRow::parse(packet, columns)?)?,
             }
         }
     }
 
-    /// Starts a statement without parameters whose rows come in binary form: its number, and how each column is sent.
-    pub(super) async fn start(&mut self, sql: &str) -> Result<(u32, Vec<Sent>), SourceError> {
-        self.wire.command(&[&[COM_STMT_PREPARE], sql.as_bytes()].concat()).await?;
+    /// Runs a query and returns the names in the first column of its result.
+    pub(super) async fn first_column(&mut self, sql: &str) -> Result<HashSet<String>, SourceError> {
+        let mut names = HashSet::new();
+        self.query(sql, |row| {
+            names.insert(row.name(0)?.to_owned());
+            Ok(())
+        })
+        .await?;
+        Ok(names)
+    }
+
+    /// Starts a prepared statement without parameters, whose rows come in binary form. Returns the
+    /// statement's id and the definitions of its columns.
+    pub(super) async fn start(&mut self, sql: &str) -> Result<(u32, Vec<ColumnDefinition>), SourceError> {
+        self.wire.command(&[&[Command::COM_STMT_PREPARE as u8], sql.as_bytes()].concat()).await?;
         let packet = self.wire.receive().await?;
         let (id, columns) = match packet {
-            [0x00, a, b, c, d, e, f, 0, 0, ..] => (u32::from_le_bytes([*a, *b, *c, *d]), u16::from_le_bytes([*e, *f])),
-            [failure::MARK, ..] => return Err(failure::of_packet(packet)),
-            _ => return Err(SourceError::Protocol("a malformed answer to a statement")),
+            [OK_HEADER, a, b, c, d, e, f, 0, 0, ..] => {
+                (u32::from_le_bytes([*a, *b, *c, *d]), u16::from_le_bytes([*e, *f]))
+            }
+            [ERR_HEADER, ..] => return Err(failure::from_packet(packet)),
+            _ => return Err(SourceError::Protocol("malformed response to a prepared statement")),
         };
         for _ in 0..columns {
             self.wire.receive().await?;
         }
-        // No cursor, executed once.
+        // The flags ask for no cursor, and the iteration count is always one.
         let [a, b, c, d] = id.to_le_bytes();
-        self.wire.command(&[COM_STMT_EXECUTE, a, b, c, d, 0, 1, 0, 0, 0]).await?;
-        let columns = head(&mut self.wire).await?.ok_or(SourceError::Protocol("a result without columns"))?;
-        let mut sent = Vec::new();
+        self.wire.command(&[Command::COM_STMT_EXECUTE as u8, a, b, c, d, 0, 1, 0, 0, 0]).await?;
+        let columns = result_header(&mut self.wire).await?.ok_or(SourceError::Protocol("result without columns"))?;
+        let mut definitions = Vec::new();
         for _ in 0..columns {
-            sent.push(definition(self.wire.receive().await?).ok_or(SourceError::Protocol("a malformed column"))?);
+            let definition = column_definition(self.wire.receive().await?);
+            definitions.push(definition.ok_or(SourceError::Protocol("malformed column definition"))?);
         }
-        Ok((id, sent))
+        Ok((id, definitions))
     }
 
-    /// Reads what is left of a statement's rows.
-    pub(super) async fn pass_over(&mut self) -> Result<(), SourceError> {
+    /// Reads and discards the remaining rows of the running statement.
+    pub(super) async fn drain(&mut self) -> Result<(), SourceError> {
         while self.running.is_some() {
-            if let Some(&(END | failure::MARK)) = self.wire.receive().await?.first() {
+            if let Some(&(EOF_HEADER | ERR_HEADER)) = self.wire.receive().await?.first() {
                 self.finished = self.running.take();
             }
         }
@@ -90,29 +105,35 @@ impl Connection {
     /// Frees a statement. The server doesn't answer.
     pub(super) async fn close(&mut self, id: u32) -> Result<(), SourceError> {
         let [a, b, c, d] = id.to_le_bytes();
-        self.wire.command(&[COM_STMT_CLOSE, a, b, c, d]).await
+        self.wire.command(&[Command::COM_STMT_CLOSE as u8, a, b, c, d]).await
     }
 }
 
-/// The number of columns of a result, `None` for a statement without one.
-async fn head(wire: &mut Wire) -> Result<Option<u64>, SourceError> {
+/// Returns the number of a result's columns, or `None` if the statement has no result.
+async fn result_header(wire: &mut Wire) -> Result<Option<u64>, SourceError> {
     let packet = wire.receive().await?;
     match packet {
-        [0x00, ..] => Ok(None),
-        [failure::MARK, ..] => Err(failure::of_packet(packet)),
-        [0xFB, ..] => Err(SourceError::Protocol("the server asks for a file")),
-        mut packet => fields::integer(&mut packet).map(Some).ok_or(SourceError::Protocol("a malformed result")),
+        [OK_HEADER, ..] => Ok(None),
+        [ERR_HEADER, ..] => Err(failure::from_packet(packet)),
+        [LOCAL_INFILE_HEADER, ..] => Err(SourceError::Protocol("the server asks for a local file")),
+        mut packet => {
+            fields::integer(&mut packet).map(Some).ok_or(SourceError::Protocol("malformed header of a result"))
+        }
     }
 }
 
-/// What a column definition says.
-fn definition(mut packet: &[u8]) -> Option<Sent> {
-    // Catalog, database, table, original table, name, original name, and the length of what follows.
+/// Parses a column definition.
+fn column_definition(mut packet: &[u8]) -> Option<ColumnDefinition> {
+    // Catalog, schema, table, original table, name, original name.
     for _ in 0..6 {
         fields::string(&mut packet)?;
     }
-    let &[_, _, _, _, _, _, _, kind, flags, ..] = packet else { return None };
-    Some(Sent { kind, unsigned: flags & 0x20 != 0 })
+    // The length of the fixed fields, the character set (two bytes), the column's length (four).
+    let &[_, _, _, _, _, _, _, column_type, low_flags, high_flags, ..] = packet else { return None };
+    // An unknown type is no error here: the reader of the column refuses it.
+    let column_type = ColumnType::try_from(column_type).unwrap_or(ColumnType::MYSQL_TYPE_UNKNOWN);
+    let flags = ColumnFlags::from_bits_truncate(u16::from_le_bytes([low_flags, high_flags]));
+    Some(ColumnDefinition { column_type, unsigned: flags.contains(ColumnFlags::UNSIGNED_FLAG) })
 }
 
 #[cfg(test)]
@@ -122,15 +143,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_column_says_how_it_is_sent() {
+    fn column_definitions_are_parsed() {
         let packet = b"\x03def\x01d\x01t\x01t\x01c\x01c\x0c\x3f\0\x0b\0\0\0\x03\x23\x50\0\0\0";
-        assert_eq!(definition(packet), Some(Sent { kind: 3, unsigned: true }));
+        let expected = ColumnDefinition { column_type: ColumnType::MYSQL_TYPE_LONG, unsigned: true };
+        assert_eq!(column_definition(packet), Some(expected));
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-            let _ = definition(&bytes);
+            let _ = column_definition(&bytes);
         }
     }
 }

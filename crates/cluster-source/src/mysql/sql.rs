@@ -6,17 +6,18 @@ use export_task::table::Table;
 
 use crate::error::SourceError;
 
-/// A quoted identifier. The server never accepts one with a NUL, so doubling quotes is all there is to it.
+/// Returns a quoted identifier. The server accepts no identifier with a NUL, so it is enough to
+/// double the quotes.
 pub(super) fn quote(identifier: &str) -> String {
     format!("`{}`", identifier.replace('`', "``"))
 }
 
-/// A quoted, qualified table name.
+/// Returns a quoted, qualified table name.
 pub(super) fn qualified(relation: &Relation) -> String {
     format!("{}.{}", quote(&relation.schema), quote(&relation.name))
 }
 
-/// A text, in a form that no character can end.
+/// Returns a text as a literal. Its hexadecimal form needs no escapes.
 pub(super) fn literal(text: &str) -> String {
     format!("_utf8mb4 X'{}'", hexadecimal(text.as_bytes()))
 }
@@ -25,7 +26,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// The statement whose result is a partition's rows.
+/// Returns the statement that reads a partition's rows.
 pub(super) fn select(table: &Table, partition: &Partition) -> Result<String, SourceError> {
     let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
     let mut sql = format!("SELECT {} FROM {}", columns.join(", "), qualified(&partition.relation));
@@ -34,20 +35,29 @@ pub(super) fn select(table: &Table, partition: &Partition) -> Result<String, Sou
         Range::Index { index, columns, from, to } => {
             let constants = |bound: &Option<Vec<String>>| bound.as_ref().map(|b| constants(columns, b)).transpose();
             let (from, to) = (constants(from)?, constants(to)?);
-            // The server would rather read a whole table than a large part of it.
-            sql.push_str(&within("FORCE", index, columns, from.as_deref(), to.as_deref())?);
+            // Without the hint the server prefers to read the whole table over a large part of it.
+            sql.push_str(&index_range(IndexHint::Force, index, columns, from.as_deref(), to.as_deref())?);
         }
         Range::Unplanned | Range::Blocks { .. } | Range::Key { .. } => {
-            return Err(SourceError::Plan("a range of another engine".to_owned()));
+            return Err(SourceError::Plan("partition range of another engine".to_owned()));
         }
     }
     Ok(sql)
 }
 
-/// What follows a table's name to have only the rows whose key is `from` or above and below `to`, which are constants for the
-/// first columns. `hint` is how much the server is told to read by the index.
-pub(super) fn within(
-    hint: &str,
+/// How a statement asks the server to use an index.
+#[derive(Clone, Copy)]
+pub(super) enum IndexHint {
+    /// The server reads by the index, however large the part of the table is.
+    Force,
+    /// The server considers no other index.
+    Use,
+}
+
+/// Returns the hint and the condition that follow a table's name, to select the rows whose key is
+/// at least `from` and below `to`. Both are constants for the first columns.
+pub(super) fn index_range(
+    hint: IndexHint,
     index: &str,
     columns: &[KeyColumn],
     from: Option<&[String]>,
@@ -55,11 +65,15 @@ pub(super) fn within(
 ) -> Result<String, SourceError> {
     let mut conditions = Vec::new();
     if let Some(from) = from {
-        conditions.push(beyond(columns, from, ">", ">=")?);
+        conditions.push(row_comparison(columns, from, ">", ">=")?);
     }
     if let Some(to) = to {
-        conditions.push(beyond(columns, to, "<", "<")?);
+        conditions.push(row_comparison(columns, to, "<", "<")?);
     }
+    let hint = match hint {
+        IndexHint::Force => "FORCE",
+        IndexHint::Use => "USE",
+    };
     let mut sql = format!(" {hint} INDEX ({})", quote(index));
     if !conditions.is_empty() {
         sql.push_str(" WHERE ");
@@ -68,23 +82,30 @@ pub(super) fn within(
     Ok(sql)
 }
 
-/// `(a, b, c) > constants`, written so that the server finds a range of the index in it: `a >= 1 AND (a > 1 OR (a = 1 AND …))`.
-fn beyond(columns: &[KeyColumn], constants: &[String], more: &str, last: &str) -> Result<String, SourceError> {
+/// Returns the comparison of several columns with constants, in a form in which the server
+/// recognizes a range of the index: `a >= 1 AND (a > 1 OR (a = 1 AND …))`. `strict` is the operator
+/// for the columns before the last one, and `last` for the last one.
+fn row_comparison(
+    columns: &[KeyColumn],
+    constants: &[String],
+    strict: &str,
+    last: &str,
+) -> Result<String, SourceError> {
     let ([column, columns @ ..], [value, values @ ..]) = (columns, constants) else {
-        return Err(SourceError::Plan("a bound without a column".to_owned()));
+        return Err(SourceError::Plan("partition bound without a column".to_owned()));
     };
     let name = quote(&column.name);
     if values.is_empty() {
         return Ok(format!("{name} {last} {value}"));
     }
-    let rest = beyond(columns, values, more, last)?;
-    Ok(format!("{name} {more}= {value} AND ({name} {more} {value} OR ({name} = {value} AND {rest}))"))
+    let rest = row_comparison(columns, values, strict, last)?;
+    Ok(format!("{name} {strict}= {value} AND ({name} {strict} {value} OR ({name} = {value} AND {rest}))"))
 }
 
-/// What a column's value is asked for as, to be a bound. Text comes as the bytes it is stored in: what went through a conversion
-/// need not be equal to what is in the index. A date comes as text: MariaDB makes zeros of one that is not in the calendar when
-/// it puts the results of two statements together.
-pub(super) fn exact(column: &KeyColumn) -> String {
+/// Returns the expression that reads a column's value as a bound. It reads text as the stored
+/// bytes, because converted text may differ from the text in the index. It reads a date as text,
+/// because MariaDB's UNION turns a date that is not in the calendar into zeros.
+pub(super) fn bound_expression(column: &KeyColumn) -> String {
     let name = quote(&column.name);
     match column.kind {
         KeyKind::Bytes | KeyKind::Text { .. } => format!("HEX({name})"),
@@ -93,10 +114,11 @@ pub(super) fn exact(column: &KeyColumn) -> String {
     }
 }
 
-/// A bound as constants the server compares with the columns themselves, each in its column's own type and collation.
+/// Returns a bound as constants. Each has the type and collation of its column, so that the server
+/// compares it with the column itself.
 pub(super) fn constants(columns: &[KeyColumn], bound: &[String]) -> Result<Vec<String>, SourceError> {
     if bound.len() > columns.len() {
-        return Err(SourceError::Plan("a bound without a column".to_owned()));
+        return Err(SourceError::Plan("partition bound without a column".to_owned()));
     }
     columns.iter().zip(bound).map(|(column, value)| constant(&column.kind, value)).collect()
 }
@@ -104,11 +126,11 @@ pub(super) fn constants(columns: &[KeyColumn], bound: &[String]) -> Result<Vec<S
 fn constant(kind: &KeyKind, value: &str) -> Result<String, SourceError> {
     let allowed = |characters: &str| {
         let fits = value.chars().all(|c| c.is_ascii_digit() || characters.contains(c));
-        if fits { Ok(()) } else { Err(SourceError::Plan("a bound that is none".to_owned())) }
+        if fits { Ok(()) } else { Err(invalid_bound()) }
     };
     Ok(match kind {
         KeyKind::Integer | KeyKind::Decimal if value.is_empty() => {
-            return Err(SourceError::Plan("a bound that is none".to_owned()));
+            return Err(invalid_bound());
         }
         KeyKind::Integer | KeyKind::Decimal => {
             allowed("-.")?;
@@ -124,25 +146,34 @@ fn constant(kind: &KeyKind, value: &str) -> Result<String, SourceError> {
         }
         KeyKind::Text { charset, collation } => {
             allowed("ABCDEFabcdef")?;
-            format!("_{} X'{value}' COLLATE {}", plain(charset)?, plain(collation)?)
+            format!("_{} X'{value}' COLLATE {}", checked_name(charset)?, checked_name(collation)?)
         }
     })
 }
 
-/// A value that no row need have, to look for one that is near. Characters the column can't hold become others.
+fn invalid_bound() -> SourceError {
+    SourceError::Plan("invalid partition bound".to_owned())
+}
+
+/// Returns a constant near which to look for a key. No row needs to have it. The server replaces
+/// characters that the column can't hold.
 pub(super) fn probe(kind: &KeyKind, value: &str) -> Result<String, SourceError> {
     match kind {
-        KeyKind::Text { charset, collation } => {
-            Ok(format!("CONVERT({} USING {}) COLLATE {}", literal(value), plain(charset)?, plain(collation)?))
-        }
+        KeyKind::Text { charset, collation } => Ok(format!(
+            "CONVERT({} USING {}) COLLATE {}",
+            literal(value),
+            checked_name(charset)?,
+            checked_name(collation)?
+        )),
         _ => constant(kind, value),
     }
 }
 
-/// The name of a character set or a collation, which can't be quoted everywhere.
-fn plain(name: &str) -> Result<&str, SourceError> {
+/// Checks the name of a character set or a collation, because such names can't be quoted
+/// everywhere.
+fn checked_name(name: &str) -> Result<&str, SourceError> {
     let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    fits.then_some(name).ok_or_else(|| SourceError::Plan("a collation that is none".to_owned()))
+    fits.then_some(name).ok_or_else(|| SourceError::Plan("invalid name of a character set or collation".to_owned()))
 }
 
 #[cfg(test)]
@@ -152,7 +183,8 @@ mod tests {
     fn condition(columns: &[KeyColumn], from: Option<&[&str]>, to: Option<&[&str]>) -> String {
         let owned = |bound: &[&str]| bound.iter().map(|&value| value.to_owned()).collect::<Vec<_>>();
         let constants = |bound: &[&str]| constants(columns, &owned(bound)).unwrap();
-        within("FORCE", "i`", columns, from.map(constants).as_deref(), to.map(constants).as_deref()).unwrap()
+        index_range(IndexHint::Force, "i`", columns, from.map(constants).as_deref(), to.map(constants).as_deref())
+            .unwrap()
     }
 
     #[test]
@@ -179,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_can_not_leave_its_literal() {
+    fn a_bound_cannot_escape_its_literal() {
         for (kind, value) in [
             (KeyKind::Integer, "1 OR 1"),
             (KeyKind::Integer, ""),

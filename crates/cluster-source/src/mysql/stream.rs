@@ -10,14 +10,17 @@ use futures_util::Stream;
 
 use super::batch::Batcher;
 use super::connect::Connection;
-use super::{failure, query, sql};
+use super::wire::{EOF_HEADER, ERR_HEADER, OK_HEADER};
+use super::{failure, sql};
 use crate::batch::BatchOptions;
 use crate::error::SourceError;
 
-/// Starts reading the rows of a partition. What is left of a stream that was dropped before its end is passed over first.
+/// Starts to read the rows of a partition. First discards the remaining rows of a stream that was
+/// dropped before its end.
 ///
 /// # Errors
-/// [`SourceError`], from here or from the stream. A stream that ends without an error has given every row.
+/// [`SourceError`], from this function or from the stream. A stream that ends without an error has
+/// returned each row.
 pub async fn read<'a>(
     connection: &'a mut Connection,
     table: &Table,
@@ -25,52 +28,52 @@ pub async fn read<'a>(
     options: BatchOptions,
 ) -> Result<Batches<'a>, SourceError> {
     let batcher = Batcher::new(table, options)?;
-    connection.pass_over().await?;
+    connection.drain().await?;
     if let Some(statement) = connection.finished.take() {
         connection.close(statement).await?;
     }
-    let (statement, sent) = connection.start(&sql::select(table, partition)?).await?;
+    let (statement, definitions) = connection.start(&sql::select(table, partition)?).await?;
     connection.running = Some(statement);
-    batcher.check(&sent)?;
-    let taken = connection.wire.taken();
-    Ok(Batches { connection, batcher, taken, ended: false })
+    batcher.check(&definitions)?;
+    let taken_before = connection.wire.bytes_taken();
+    Ok(Batches { connection, batcher, taken_before, ended: false })
 }
 
 /// A stream of record batches, none of them empty.
 pub struct Batches<'a> {
     connection: &'a mut Connection,
     batcher: Batcher,
-    /// Bytes taken from the connection before.
-    taken: u64,
+    /// The bytes taken from the connection before the first row.
+    taken_before: u64,
     ended: bool,
 }
 
 impl Batches<'_> {
-    /// Bytes of row data read so far.
+    /// Returns the bytes of row data read so far.
     pub fn bytes_read(&self) -> u64 {
-        self.connection.wire.taken() - self.taken
+        self.connection.wire.bytes_taken() - self.taken_before
     }
 
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>, SourceError>> {
         loop {
             while let Some(packet) = self.connection.wire.take()? {
                 match packet.first() {
-                    Some(0x00) => {
+                    Some(&OK_HEADER) => {
                         if self.batcher.append(packet)? {
                             return Poll::Ready(self.batcher.take());
                         }
                     }
-                    Some(&query::END) => {
+                    Some(&EOF_HEADER) => {
                         self.ended = true;
                         self.connection.finished = self.connection.running.take();
                         return Poll::Ready(self.batcher.take());
                     }
-                    Some(&failure::MARK) => {
-                        let error = failure::of_row(packet);
+                    Some(&ERR_HEADER) => {
+                        let error = failure::from_row(packet);
                         self.connection.finished = self.connection.running.take();
                         return Poll::Ready(Err(error));
                     }
-                    _ => return Poll::Ready(Err(SourceError::Protocol("a malformed row"))),
+                    _ => return Poll::Ready(Err(SourceError::Protocol("malformed row"))),
                 }
             }
             ready!(self.connection.wire.poll_fill(cx))?;

@@ -1,5 +1,5 @@
-//! Packets over a socket (MySQL internals manual, "MySQL Packets"): three bytes of length, a sequence number, the payload. A
-//! payload that fills a packet goes on in the next one.
+//! Packets over a socket (MySQL internals manual, "MySQL Packets"): three bytes of length, a
+//! sequence number, the payload. A payload that fills a packet continues in the next one.
 
 use std::io;
 use std::pin::Pin;
@@ -9,13 +9,20 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::error::SourceError;
 
-/// The largest payload of one packet.
-const MOST_PAYLOAD: usize = 0xFF_FFFF;
+/// The first byte of a packet that reports success, and of a row in binary form.
+pub(super) const OK_HEADER: u8 = 0x00;
+/// The first byte of a packet that reports an error.
+pub(super) const ERR_HEADER: u8 = 0xFF;
+/// The first byte of the packet that ends a result.
+pub(super) const EOF_HEADER: u8 = 0xFE;
 
-/// What is read from the socket at once, unless a packet is larger.
+/// The largest payload of one packet.
+const MAX_PAYLOAD: usize = 0xFF_FFFF;
+
+/// The size of the receive buffer, unless a packet is larger.
 const READ_BYTES: usize = 128 * 1024;
 
-/// What a connection runs over.
+/// A byte stream, with or without TLS.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
@@ -24,11 +31,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
 pub(super) struct Wire {
     socket: Box<dyn Socket>,
     sequence: u8,
-    /// What was received and not yet taken is `buffer[start..end]`.
+    /// `buffer[start..end]` holds the bytes that were received but not yet taken.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// The payload of packets that belong together.
+    /// The payload of several packets, joined.
     joined: Vec<u8>,
     joining: bool,
     received: u64,
@@ -48,50 +55,50 @@ impl Wire {
         }
     }
 
-    /// The socket alone, to go on in another way, with the sequence number that is next. The server must not have sent more
-    /// than was taken.
+    /// Returns the socket and the next sequence number, for the change to TLS. The server must not
+    /// have sent more than was taken.
     pub fn into_socket(self) -> Result<(Box<dyn Socket>, u8), SourceError> {
         if self.start < self.end {
-            return Err(SourceError::Protocol("data before the start of TLS"));
+            return Err(SourceError::Protocol("unexpected data before the start of TLS"));
         }
         Ok((self.socket, self.sequence))
     }
 
-    /// Goes on with another sequence number.
+    /// Sets the next sequence number.
     pub fn with_sequence(mut self, sequence: u8) -> Self {
         self.sequence = sequence;
         self
     }
 
-    /// Bytes of the packets taken so far.
-    pub fn taken(&self) -> u64 {
+    /// Returns the bytes of the packets taken so far.
+    pub fn bytes_taken(&self) -> u64 {
         self.received - (self.end - self.start) as u64
     }
 
-    /// Sends a payload that belongs to what was said before.
+    /// Sends a payload that continues an exchange.
     pub async fn send(&mut self, payload: &[u8]) -> Result<(), SourceError> {
         let mut rest = payload;
         loop {
-            let (part, after) = rest.split_at(rest.len().min(MOST_PAYLOAD));
-            // Below 2^24 by the line above.
+            let (part, after) = rest.split_at(rest.len().min(MAX_PAYLOAD));
+            // `MAX_PAYLOAD` fits three bytes.
             let [a, b, c, _] = (part.len() as u32).to_le_bytes();
-            self.socket.write_all(&[a, b, c, self.sequence]).await.map_err(lost)?;
-            self.socket.write_all(part).await.map_err(lost)?;
+            self.socket.write_all(&[a, b, c, self.sequence]).await.map_err(socket_error)?;
+            self.socket.write_all(part).await.map_err(socket_error)?;
             self.sequence = self.sequence.wrapping_add(1);
             rest = after;
-            if part.len() < MOST_PAYLOAD {
-                return self.socket.flush().await.map_err(lost);
+            if part.len() < MAX_PAYLOAD {
+                return self.socket.flush().await.map_err(socket_error);
             }
         }
     }
 
-    /// Sends the first payload of a command.
+    /// Sends a command, which begins an exchange.
     pub async fn command(&mut self, payload: &[u8]) -> Result<(), SourceError> {
         self.sequence = 0;
         self.send(payload).await
     }
 
-    /// The next payload.
+    /// Waits for the next payload.
     pub async fn receive(&mut self) -> Result<&[u8], SourceError> {
         let payload = loop {
             if let Some(payload) = self.next()? {
@@ -102,7 +109,7 @@ impl Wire {
         Ok(self.payload(payload))
     }
 
-    /// The next payload, when all of it is there.
+    /// Returns the next payload, or `None` if it has not been received completely.
     #[inline]
     pub fn take(&mut self) -> Result<Option<&[u8]>, SourceError> {
         Ok(match self.next()? {
@@ -132,37 +139,38 @@ impl Wire {
                 return Ok(None);
             }
             if head[3] != self.sequence {
-                return Err(SourceError::Protocol("a packet out of sequence"));
+                return Err(SourceError::Protocol("packet out of sequence"));
             }
             self.sequence = self.sequence.wrapping_add(1);
             let from = self.start + head.len();
             self.start = from + length;
-            if length < MOST_PAYLOAD && !self.joining {
+            if length < MAX_PAYLOAD && !self.joining {
                 return Ok(Some(Payload::At(from, self.start)));
             }
             self.joined.extend_from_slice(&self.buffer[from..self.start]);
-            self.joining = length == MOST_PAYLOAD;
+            self.joining = length == MAX_PAYLOAD;
             if !self.joining {
                 return Ok(Some(Payload::Joined));
             }
         }
     }
 
-    /// Receives more. Room is made for the whole packet that has begun.
+    /// Receives more bytes. Makes room for the whole of the packet that has begun.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SourceError>> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
         let begun = self.buffer[..self.end].first_chunk().map_or(0, |head| 4 + length(*head));
         if begun > self.buffer.len() {
-            // Twice what is needed, so that the next packet of this size is not moved around in a full buffer.
+            // Up to twice what is needed, so that the next packet of this size also fits and is
+            // moved less often.
             self.buffer.resize(begun + begun.min(READ_BYTES), 0);
         }
         let mut room = ReadBuf::new(&mut self.buffer[self.end..]);
-        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room)).map_err(lost)?;
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room)).map_err(socket_error)?;
         let more = room.filled().len();
         if more == 0 {
-            return Poll::Ready(Err(lost(io::Error::from(io::ErrorKind::UnexpectedEof))));
+            return Poll::Ready(Err(socket_error(io::Error::from(io::ErrorKind::UnexpectedEof))));
         }
         self.end += more;
         self.received += more as u64;
@@ -170,7 +178,7 @@ impl Wire {
     }
 }
 
-/// Where a payload is.
+/// The place of a payload in the buffers.
 enum Payload {
     At(usize, usize),
     Joined,
@@ -180,8 +188,8 @@ fn length([a, b, c, _]: [u8; 4]) -> usize {
     u32::from_le_bytes([a, b, c, 0]) as usize
 }
 
-/// An error of the socket.
-pub(super) fn lost(error: io::Error) -> SourceError {
+/// Returns the error of a socket.
+pub(super) fn socket_error(error: io::Error) -> SourceError {
     if error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()) {
         SourceError::Untrusted { source: Box::new(error) }
     } else {
@@ -202,7 +210,7 @@ mod tests {
 
     #[test]
     fn large_payloads_are_split_and_joined() {
-        let lengths = [0, 1, MOST_PAYLOAD - 1, MOST_PAYLOAD, MOST_PAYLOAD + 1, 2 * MOST_PAYLOAD, 5];
+        let lengths = [0, 1, MAX_PAYLOAD - 1, MAX_PAYLOAD, MAX_PAYLOAD + 1, 2 * MAX_PAYLOAD, 5];
         runtime().block_on(async {
             let (near, far) = duplex(1 << 20);
             let (mut near, mut far) = (Wire::new(Box::new(near)), Wire::new(Box::new(far)));

@@ -1,4 +1,5 @@
-//! Gathers the tuples of a COPY into record batches. Does no input or output: bytes go in, batches come out.
+//! Decodes the output of a COPY into record batches. Does no input or output: bytes go in, record
+//! batches come out.
 
 use arrow_array::RecordBatch;
 use bytes::{Bytes, BytesMut};
@@ -6,53 +7,55 @@ use export_task::table::Table;
 
 use super::copy_binary::{self, Fields, Item};
 use super::types::ColumnBuilder;
-use crate::batch::{BatchOptions, Gathering};
+use crate::batch::{BatchBuilder, BatchOptions};
 use crate::error::SourceError;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expect {
     Header,
     Tuple,
-    Nothing,
+    End,
 }
 
-/// Turns the chunks of one COPY into batches. Does no input or output.
+/// Decodes the chunks of one COPY into record batches. Does no input or output.
 pub struct Batcher {
-    gathering: Gathering,
+    builder: BatchBuilder,
     columns: Vec<ColumnBuilder>,
     expect: Expect,
-    /// Bytes not decoded yet: the start of a tuple whose end has not come, or what follows a full batch.
+    /// Bytes that are not decoded yet: the start of an incomplete tuple, or the bytes after a full
+    /// batch.
     pending: Bytes,
 }
 
 impl Batcher {
-    /// For a COPY of a table's columns, as [`read`](super::read) asks a server of a version (such as `150004`) for it.
+    /// Returns a batcher for the COPY of `table` that [`read`](super::read) runs. `server_version`
+    /// is like `150004`.
     ///
     /// # Errors
-    /// [`SourceError::Plan`] when the plan is of another version of this program.
+    /// [`SourceError::Plan`] if another version of this program wrote the plan.
     pub fn new(table: &Table, server_version: i32, options: BatchOptions) -> Result<Self, SourceError> {
         let columns =
             table.columns.iter().map(|column| ColumnBuilder::new(column, server_version)).collect::<Result<_, _>>()?;
-        let gathering = Gathering::new(table, options);
-        Ok(Self { gathering, columns, expect: Expect::Header, pending: Bytes::new() })
+        let builder = BatchBuilder::new(table, options);
+        Ok(Self { builder, columns, expect: Expect::Header, pending: Bytes::new() })
     }
 
-    /// Adds what the server sent next.
+    /// Adds the next bytes that the server sent.
     pub fn push(&mut self, chunk: Bytes) {
         if self.pending.is_empty() {
             self.pending = chunk;
         } else {
-            // After the first time this extends the same buffer, it does not copy it again.
+            // Only the first call copies the pending bytes. Later calls extend the same buffer.
             let mut joined = BytesMut::from(std::mem::take(&mut self.pending));
             joined.extend_from_slice(&chunk);
             self.pending = joined.freeze();
         }
     }
 
-    /// A full batch, or `None` when more must be pushed first.
+    /// Returns a full record batch, or `None` if it needs more bytes.
     ///
     /// # Errors
-    /// [`SourceError`] about what was pushed: malformed, or too large.
+    /// [`SourceError`] if the pushed bytes are malformed, or a value or row is too large.
     pub fn next_full(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         let pending = std::mem::take(&mut self.pending);
         let mut at = 0;
@@ -62,7 +65,7 @@ impl Batcher {
             let item = match self.expect {
                 Expect::Header => copy_binary::header(rest)?,
                 Expect::Tuple => copy_binary::tuple(rest, self.columns.len())?,
-                Expect::Nothing => return Err(SourceError::Protocol("data after the end of a COPY")),
+                Expect::End => return Err(SourceError::Protocol("data after the end of COPY")),
             };
             at += match item {
                 Item::Incomplete => break,
@@ -75,31 +78,32 @@ impl Batcher {
                     length
                 }
                 Item::Trailer => {
-                    self.expect = Expect::Nothing;
+                    self.expect = Expect::End;
                     size_of::<i16>()
                 }
             };
         }
-        // What is decoded must not stay in memory for as long as the batch does: nothing may refer to it.
+        // Keeping a reference to decoded bytes would keep them in memory as long as the batch.
         self.pending = if at < pending.len() { pending.slice(at..) } else { Bytes::new() };
         if full { self.take() } else { Ok(None) }
     }
 
-    /// The rows that filled no batch. The COPY must be complete: rows are never silently missing.
+    /// Returns the remaining rows. Checks that the COPY is complete, so that rows are never
+    /// silently missing.
     ///
     /// # Errors
-    /// [`SourceError::Protocol`] when it isn't.
+    /// [`SourceError::Protocol`] if the COPY is incomplete.
     pub fn finish(&mut self) -> Result<Option<RecordBatch>, SourceError> {
-        if self.expect != Expect::Nothing {
-            return Err(SourceError::Protocol("a COPY without its end"));
+        if self.expect != Expect::End {
+            return Err(SourceError::Protocol("COPY ended without a trailer"));
         }
         self.take()
     }
 
-    /// Adds a row. True when the batch is full.
+    /// Adds a row. Returns whether the record batch is full.
     fn append(&mut self, fields: Fields<'_>, length: usize) -> Result<bool, SourceError> {
-        self.gathering.check_row(length)?;
-        let max_value_bytes = self.gathering.max_value_bytes();
+        self.builder.check_row(length)?;
+        let max_value_bytes = self.builder.max_value_bytes();
         let mut bytes = 0;
         for (column, field) in self.columns.iter_mut().zip(fields) {
             match field {
@@ -110,11 +114,11 @@ impl Batcher {
                 None => bytes += column.append_null(),
             }
         }
-        Ok(self.gathering.add(bytes))
+        Ok(self.builder.add(bytes))
     }
 
     fn take(&mut self) -> Result<Option<RecordBatch>, SourceError> {
-        self.gathering.take(&mut self.columns, ColumnBuilder::finish)
+        self.builder.take(&mut self.columns, ColumnBuilder::finish)
     }
 }
 

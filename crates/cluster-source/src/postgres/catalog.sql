@@ -1,6 +1,9 @@
--- One row per table with its columns and the relations that hold its rows, as parallel arrays. A natively partitioned
--- table is one row; its leaves are its relations. Sizes are those of the files, so they are never stale. What a relation
--- of a live database would be asked after it was dropped is NULL, hence each coalesce.
+-- Returns one row per table with its columns and the relations that hold its rows, as JSON. A
+-- natively partitioned table is one row, and its leaves are its relations. Sizes are those of the
+-- files, so they are never stale. Privilege and size functions return NULL for a relation of a live
+-- database that was dropped meanwhile, hence each coalesce.
+--
+-- Object ids and counts are cast to types that JSON prints as numbers, without loss.
 WITH RECURSIVE
 namespaces AS (
   SELECT oid, nspname::text AS name
@@ -22,7 +25,7 @@ members (root, oid) AS (
   UNION ALL
   SELECT t.root, t.oid FROM tree t JOIN pg_class c ON c.oid = t.oid WHERE c.relkind <> 'p'
 ),
--- A partitioned table without leaves stands for itself: reading it gives no rows.
+-- A partitioned table without leaves is its own relation: reading it returns no rows.
 all_members (root, oid) AS (
   SELECT root, oid FROM members
   UNION ALL
@@ -40,19 +43,19 @@ relations AS (
           AND NOT has_column_privilege(c.oid, p.attnum, 'SELECT'))
     ), false) AS readable,
     coalesce(row_security_active(c.oid), false) AS row_security,
-    -- Version 11 has no such column.
+    -- Version 11 has no column attgenerated.
     EXISTS (
       SELECT FROM pg_attribute g
       WHERE g.attrelid = c.oid AND g.atthasdef AND to_jsonb(g) ->> 'attgenerated' <> '') AS generated,
     coalesce(pg_relation_size(c.oid), 0) AS heap_bytes,
     CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE coalesce(pg_relation_size(c.reltoastrelid), 0) END AS toast_bytes,
-    c.relpages AS analyzed_blocks, c.reltuples AS analyzed_rows, key.name AS key, key.type AS key_type,
-    key.unique_integer
+    c.relpages AS analyzed_blocks, c.reltuples::float8 AS analyzed_rows, row_to_json(key) AS key
   FROM all_members m JOIN pg_class c ON c.oid = m.oid
     JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
     LEFT JOIN LATERAL (
-     -- The first column of an index that the server uses for `>=` and `<` of the column's own type and collation.
-     SELECT k.attname::text AS name, t.typname::text AS type,
+     -- The first column of an index that the server can use for `>=` and `<` in the column's own
+     -- type and collation.
+     SELECT k.attname::text AS "column", t.typname::text AS type_name,
        x.indisunique AND x.indnkeyatts = 1 AND t.typname IN ('int2', 'int4', 'int8') AS unique_integer
      FROM pg_index x JOIN pg_attribute k ON k.attrelid = x.indrelid AND k.attnum = x.indkey[0]
        JOIN pg_type t ON t.oid = k.atttypid AND t.typnamespace = 'pg_catalog'::regnamespace
@@ -60,9 +63,9 @@ relations AS (
        JOIN pg_am b ON b.oid = o.opcmethod AND b.amname = 'btree'
      WHERE x.indrelid = c.oid AND x.indisvalid AND x.indpred IS NULL AND k.attnotnull
        AND x.indcollation[0] = k.attcollation
-       -- No aggregate of older versions gives arrays, of which bounds would be made.
+       -- Bounds of an array key would be arrays, which no aggregate of older versions returns.
        AND t.typcategory <> 'A'
-       -- Since version 18 NOT NULL may say nothing about the rows there are.
+       -- Since version 18 a NOT NULL constraint may be unchecked for the existing rows.
        AND NOT EXISTS (
          SELECT FROM pg_constraint o
          WHERE o.conrelid = k.attrelid AND o.contype = 'n' AND NOT o.convalidated AND k.attnum = ANY (o.conkey))
@@ -71,27 +74,12 @@ relations AS (
     ) key ON true
 ),
 relation_lists AS (
-  SELECT root,
-    array_agg(oid ORDER BY name, schema_name) AS oids,
-    array_agg(schema_name ORDER BY name, schema_name) AS relation_schemas,
-    array_agg(name ORDER BY name, schema_name) AS relation_names,
-    array_agg(kind ORDER BY name, schema_name) AS kinds,
-    array_agg(persistence ORDER BY name, schema_name) AS persistences,
-    array_agg(ctid ORDER BY name, schema_name) AS ctids,
-    array_agg(readable ORDER BY name, schema_name) AS readables,
-    array_agg(row_security ORDER BY name, schema_name) AS row_securities,
-    array_agg(generated ORDER BY name, schema_name) AS generated,
-    array_agg(heap_bytes ORDER BY name, schema_name) AS heap_bytes,
-    array_agg(toast_bytes ORDER BY name, schema_name) AS toast_bytes,
-    array_agg(analyzed_blocks ORDER BY name, schema_name) AS analyzed_blocks,
-    array_agg(analyzed_rows ORDER BY name, schema_name) AS analyzed_rows,
-    array_agg(key ORDER BY name, schema_name) AS keys,
-    array_agg(key_type ORDER BY name, schema_name) AS key_types,
-    array_agg(coalesce(unique_integer, false) ORDER BY name, schema_name) AS unique_integers
+  SELECT root, json_agg(relations ORDER BY name, schema_name) AS relations
   FROM relations
   GROUP BY root
 ),
--- A domain may be over a domain: the last base is what its values are sent as, with the modifier declared there.
+-- A domain may be over a domain. Values are sent as the last base type, with the modifier declared
+-- there.
 bases (domain, base, typmod) AS (
   SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'
   UNION ALL
@@ -100,11 +88,12 @@ bases (domain, base, typmod) AS (
 columns AS (
   SELECT a.attrelid, a.attnum, a.attname::text AS name,
     t.typtype = 'd' AS is_domain,
-    -- An array's elements say how it is sent.
+    -- For an array, the next columns describe the element type.
     e.oid IS NOT NULL AS is_array,
     coalesce(es.oid, e.oid, s.oid, t.oid)::int8 AS sent_as,
     coalesce(es.typtype, e.typtype, s.typtype, t.typtype) = 'e' AS is_enum,
-    -- The next three are information_schema.columns.data_type, and what its length and precision are computed from.
+    -- The next three are information_schema.columns.data_type, and the type and modifier that
+    -- determine its length and precision.
     CASE
       WHEN d.typelem <> 0 AND d.typlen = -1 THEN 'ARRAY'
       WHEN d.typnamespace = 'pg_catalog'::regnamespace THEN format_type(d.oid, NULL)
@@ -118,26 +107,18 @@ columns AS (
     JOIN pg_type t ON t.oid = a.atttypid
     JOIN pg_type d ON d.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
     LEFT JOIN (bases b JOIN pg_type s ON s.oid = b.base AND s.typtype <> 'd') ON b.domain = t.oid
-    -- Other types with elements, such as int2vector, are no arrays of theirs.
+    -- Other types with elements, such as int2vector, are not array types.
     LEFT JOIN pg_type e ON e.oid = coalesce(s.typelem, t.typelem) AND e.typarray = coalesce(s.oid, t.oid)
     LEFT JOIN (bases eb JOIN pg_type es ON es.oid = eb.base AND es.typtype <> 'd') ON eb.domain = e.oid
   WHERE a.attnum > 0 AND NOT a.attisdropped
 ),
 column_lists AS (
-  SELECT attrelid,
-    array_agg(name ORDER BY attnum) AS names,
-    array_agg(is_domain ORDER BY attnum) AS domains,
-    array_agg(is_array ORDER BY attnum) AS arrays,
-    array_agg(sent_as ORDER BY attnum) AS sent_as,
-    array_agg(is_enum ORDER BY attnum) AS enums,
-    array_agg(original_type ORDER BY attnum) AS original_types,
-    array_agg(type_oid ORDER BY attnum) AS type_oids,
-    array_agg(typmod ORDER BY attnum) AS typmods,
-    array_agg(sent_typmod ORDER BY attnum) AS sent_typmods
+  SELECT attrelid, json_agg(columns ORDER BY attnum) AS columns
   FROM columns
   GROUP BY attrelid
 )
-SELECT r.schema_name, r.table_name, r.relkind = 'p' AS partitioned, c.*, l.*
+SELECT r.schema_name, r.table_name, coalesce(c.columns, '[]')::text AS columns,
+  coalesce(l.relations, '[]')::text AS relations
 FROM roots r
   LEFT JOIN column_lists c ON c.attrelid = r.oid
   LEFT JOIN relation_lists l ON l.root = r.oid

@@ -1,5 +1,6 @@
-//! Coalesces the messages of a COPY: the server sends one for each row, and the client library takes each through its channels.
-//! Sits between the socket (or TLS) and the library, so that the library gets few large messages with the same bytes.
+//! Coalesces the messages of a COPY. The server sends one message per row, and the client library
+//! passes each through its channels, which is expensive. This stream is between the socket (or TLS)
+//! and the library, so the library gets few large messages with the same bytes.
 
 use std::io;
 use std::ops::Range;
@@ -9,39 +10,43 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-/// Bytes that are looked at together, and so the most a coalesced message has: hundreds of usual rows.
+/// Size of the buffer, and thus the maximum size of a coalesced message. It holds hundreds of usual
+/// rows.
 const BUFFER: usize = 64 << 10;
 
-/// Type and length (which counts itself) of a message.
+/// Size of a message's type and length. The length counts itself.
 const HEADER: usize = 5;
 
-/// A stream whose adjacent `CopyData` messages arrive as one. What is written to it is passed on as it is.
+/// A stream whose adjacent `CopyData` messages arrive as one. Written bytes are passed on
+/// unchanged.
 pub(super) struct Coalesced<S> {
     inner: S,
     buffer: Box<[u8]>,
-    /// What the reader gets next.
+    /// The part of the buffer that the reader gets next.
     ready: Range<usize>,
-    /// The start of a message whose end has not come.
+    /// The part of the buffer that holds the start of an incomplete message.
     rest: Range<usize>,
-    /// Bytes to come of a message that is larger than the buffer: they go to the reader as they are.
+    /// Number of missing bytes of a message that is larger than the buffer. The reader gets them
+    /// unchanged.
     passing: usize,
 }
 
 impl<S> Coalesced<S> {
-    /// A stream of messages, from its first byte on.
+    /// Wraps a stream. Its next byte must be the first byte of a message.
     pub(super) fn new(inner: S) -> Self {
         Self { inner, buffer: vec![0; BUFFER].into(), ready: 0..0, rest: 0..0, passing: 0 }
     }
 
-    /// Makes what was received (`rest`) ready: whole messages, and the start of one that is larger than the buffer.
+    /// Moves received messages from `rest` to `ready`: complete messages, and the start of one that
+    /// is larger than the buffer.
     fn coalesce(&mut self) {
         let Range { start, end } = self.rest;
         let (mut read, mut written) = (start, start);
-        // Where the header of the messages that are being joined is.
+        // The position of the header of the message that others are joined to.
         let mut joined: Option<usize> = None;
         while let Some((kind, length)) = header(&self.buffer[read..end]) {
             if length > BUFFER {
-                // Not a message's length, if it says less than it counts: the library will say so.
+                // This includes an invalid length, which the library will report.
                 self.passing = length - (end - read);
                 self.buffer.copy_within(read..end, written);
                 written += end - read;
@@ -57,7 +62,7 @@ impl<S> Coalesced<S> {
             written += length - skipped;
             read += length;
             if let Some(header) = joined {
-                // At most the buffer's size.
+                // The length is at most the buffer's size, so the cast keeps its value.
                 let length = (written - header - 1) as u32;
                 self.buffer[header + 1..header + HEADER].copy_from_slice(&length.to_be_bytes());
             }
@@ -67,11 +72,12 @@ impl<S> Coalesced<S> {
     }
 }
 
-/// Type and size of the message that starts here, its header included.
+/// Returns type and size of the message at the start of `bytes`. The size includes the header.
 fn header(bytes: &[u8]) -> Option<(u8, usize)> {
     let (header, _) = bytes.split_first_chunk::<HEADER>()?;
     let [kind, length @ ..] = *header;
-    // Shorter than its own length is no message: whatever follows is passed on, and refused by the library.
+    // A length below 4 is invalid, because it counts itself. All further bytes are passed on, and
+    // the library rejects them.
     let length = match u32::from_be_bytes(length) {
         length @ 4.. => length as usize + 1,
         _ => usize::MAX,
@@ -100,7 +106,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Coalesced<S> {
             ready!(Pin::new(&mut this.inner).poll_read(cx, &mut more))?;
             let read = more.filled().len();
             if read == 0 {
-                // The connection ended within a message, which the library is to see.
+                // The connection ended within a message. The library gets the incomplete message
+                // and reports it.
                 this.ready = std::mem::take(&mut this.rest);
                 break;
             }
@@ -135,7 +142,7 @@ impl<S: TlsStream + Unpin> TlsStream for Coalesced<S> {
     }
 }
 
-/// TLS whose plain text is coalesced.
+/// TLS whose decrypted stream is coalesced.
 pub(super) struct CoalescedTls<T>(pub T);
 
 impl<S, T> TlsConnect<S> for CoalescedTls<T>
@@ -162,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives its chunks one by one.
+    /// Returns its chunks one by one.
     struct Chunks(VecDeque<Vec<u8>>);
 
     impl AsyncRead for Chunks {
@@ -182,7 +189,7 @@ mod tests {
         [&[kind][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
     }
 
-    /// What arrives, read `most` bytes at a time.
+    /// Returns the bytes that arrive. Each read takes at most `most` bytes.
     fn through(bytes: &[u8], chunk: usize, most: usize) -> Vec<u8> {
         let mut stream = Coalesced::new(Chunks(bytes.chunks(chunk).map(<[u8]>::to_vec).collect()));
         let mut all = Vec::new();
@@ -194,7 +201,7 @@ mod tests {
         all
     }
 
-    /// The messages of a stream, adjacent ones of a COPY as one.
+    /// Returns the messages of a stream. Adjacent `CopyData` messages are joined.
     fn joined(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
         let mut messages: Vec<(u8, Vec<u8>)> = Vec::new();
         while let Some((kind, length)) = header(bytes) {
@@ -217,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_or_ends_early_arrives_as_it_is() {
+    fn invalid_and_incomplete_messages_arrive_unchanged() {
         for bytes in [&b"d\0\0\0\x03abc"[..], b"d\0\0\0\0", b"d\0\0", b"d\0\0\0\x09abc", b"Z\xff\xff\xff\xffI"] {
             for chunk in [1, 1000] {
                 assert_eq!(through(bytes, chunk, 1000), bytes);

@@ -1,41 +1,42 @@
-//! One column: how the catalog describes it, how it is read, what it becomes.
+//! One column: how the catalog describes it, how it is read, and which Parquet type it gets.
 
 use export_task::options::Types;
 use export_task::table::{Column, ParquetType};
+use serde::Deserialize;
 
 use super::types::Decode;
 
 /// `pg_type` object ids of built-in types. They are part of the wire protocol and never change.
 mod oid {
-    pub const BIT: i64 = 1560;
-    pub const VARBIT: i64 = 1562;
-    pub const BPCHAR: i64 = 1042;
-    pub const VARCHAR: i64 = 1043;
-    pub const JSON: i64 = 114;
+    pub const BIT: u32 = 1560;
+    pub const VARBIT: u32 = 1562;
+    pub const BPCHAR: u32 = 1042;
+    pub const VARCHAR: u32 = 1043;
+    pub const JSON: u32 = 114;
 }
 
 /// What the catalog says about a column.
-pub(super) struct Described {
-    pub name: String,
-    /// The column's type is a domain.
-    pub is_domain: bool,
-    /// Its values are arrays.
-    pub is_array: bool,
-    /// Type the server sends values as, or an array's elements: that below a domain.
-    pub sent_as: i64,
-    /// The modifier of that type, -1 for none.
-    pub sent_typmod: i32,
-    /// That is an enumeration.
-    pub is_enum: bool,
+#[derive(Deserialize)]
+pub(super) struct DescribedColumn {
+    name: String,
+    is_domain: bool,
+    is_array: bool,
+    /// The type that the server sends values as: the base type of a domain. For an array, the type
+    /// of its elements.
+    sent_as: u32,
+    /// The modifier of `sent_as`, -1 for none.
+    sent_typmod: i32,
+    /// Whether `sent_as` is an enumeration.
+    is_enum: bool,
     /// `information_schema.columns.data_type`.
-    pub original_type: String,
-    /// The type, one level below a domain, that length and precision are of.
-    pub type_oid: i64,
-    /// Its modifier, -1 for none.
-    pub typmod: i32,
+    original_type: String,
+    /// The type, one level below a domain, that determines length and precision.
+    type_oid: u32,
+    /// The modifier of `type_oid`, -1 for none.
+    typmod: i32,
 }
 
-impl Described {
+impl DescribedColumn {
     pub fn column(self, types: Types) -> Column {
         let (decode, parquet) = match types {
             Types::Aurora => {
@@ -59,19 +60,21 @@ impl Described {
     }
 
     fn sent(&self) -> Decode {
-        // An enumeration's label is text.
-        if self.is_enum { Decode::Text } else { Decode::of_type(self.sent_as) }
+        // The server sends an enumeration's label as text.
+        if self.is_enum { Decode::Text } else { Decode::from_type(self.sent_as) }
     }
 
     fn decode(&self) -> Decode {
         let decode = self.sent();
-        // AWS: a domain becomes a string, whatever its base type becomes; so does an array.
+        // As in AWS's exports, a domain becomes a string whatever its base type is. So does an
+        // array.
         let cast = self.is_array || self.is_domain && decode.parquet() != ParquetType::String;
         if cast { Decode::Cast } else { decode }
     }
 
-    /// Parquet's own type where it has one that keeps every value, or nearly: the few it can't express (infinities, NaN,
-    /// 24:00) are found by the reader. Of an array, the elements' type.
+    /// Returns Parquet's own type where it can express all values, or all but a few. The reader
+    /// reports the exceptions (infinities, NaN, 24:00). For an array, returns the type of its
+    /// elements.
     fn native(&self) -> (Decode, ParquetType) {
         let decode = self.sent();
         let parquet = match decode {
@@ -88,21 +91,23 @@ impl Described {
         (decode, parquet)
     }
 
-    /// The decimal type a `numeric` of declared precision and scale fits.
+    /// Returns the decimal type for a `numeric` of declared precision and scale.
     fn decimal(&self) -> Option<ParquetType> {
         let declared = self.sent_typmod.checked_sub(4).filter(|declared| *declared >= 0)?;
         let precision = u8::try_from(declared >> 16).ok().filter(|precision| (1..=38).contains(precision))?;
-        // Eleven bits with a sign. Parquet knows neither negative scales nor such above the precision.
+        // The scale has eleven bits with a sign. Parquet has no negative scales and no scales above
+        // the precision.
         let scale = ((declared & 0x7FF) ^ 0x400) - 0x400;
         let scale = u8::try_from(scale).ok().filter(|scale| *scale <= precision)?;
         Some(ParquetType::Decimal { precision, scale })
     }
 
-    /// Character length, numeric precision and fractional-second precision, by the rules of `information_schema` (its
-    /// functions `_pg_char_max_length`, `_pg_numeric_precision` and `_pg_datetime_precision`), 0 where those say NULL.
+    /// Returns character length, numeric precision and fractional-second precision, by the rules of
+    /// `information_schema` (its functions `_pg_char_max_length`, `_pg_numeric_precision` and
+    /// `_pg_datetime_precision`). 0 stands for their NULL.
     fn lengths(&self) -> (i32, i32, i32) {
         let declared = self.typmod >= 0;
-        match (self.type_oid, Decode::of_type(self.type_oid)) {
+        match (self.type_oid, Decode::from_type(self.type_oid)) {
             (oid::BPCHAR | oid::VARCHAR, _) if declared => (self.typmod.saturating_sub(4), 0, 0),
             (oid::BIT | oid::VARBIT, _) if declared => (self.typmod, 0, 0),
             (_, Decode::Int2) => (0, 16, 0),

@@ -1,4 +1,4 @@
-//! Endpoints, verified TLS, and connections whose session settings never depend on the server's configuration.
+//! Connections, whose session settings never depend on the server's configuration.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,14 +13,18 @@ use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::coalesce::{Coalesced, CoalescedTls};
-use crate::endpoint::{Endpoint, LOGIN};
+use crate::endpoint::{Endpoint, LOGIN_TIMEOUT};
 use crate::error::SourceError;
 
-/// Start-up options win over `ALTER ROLE … SET` and `ALTER DATABASE … SET`, so that the same value always prints the same.
-/// An empty search path makes names of types and relations print qualified. `row_security=off` turns a policy that would
-/// hide rows into an error. Messages of less than errors go to nobody. With the usual memory for a sort, the catalog of a
-/// small database needs no temporary files, which may be limited. Serial, unsynchronised scans make a retry read rows in
-/// the same order. Without constraint exclusion the planner looks at no CHECK constraint, which may call a user's function.
+/// Start-up options override `ALTER ROLE … SET` and `ALTER DATABASE … SET`, so the same value is
+/// always printed the same way.
+///
+/// An empty search path makes the server print qualified names of types and relations.
+/// `row_security=off` turns a policy that would hide rows into an error. Nobody reads messages
+/// below errors. With the default `work_mem`, the catalog of a small database needs no temporary
+/// files, which may be limited. Serial, unsynchronised scans make a retry read rows in the same
+/// order. Without constraint exclusion the planner ignores CHECK constraints, which may call a
+/// user's function.
 const SESSION: &[(&str, &str)] = &[
     ("DateStyle", "ISO,MDY"),
     ("IntervalStyle", "postgres"),
@@ -48,16 +52,18 @@ const SESSION: &[(&str, &str)] = &[
     ("jit", "off"),
 ];
 
-/// Databases that nearly every server has: any database lists the others.
+/// Databases that nearly every server has. Any database lists the others.
 const FIRST_DATABASES: [&str; 2] = ["postgres", "template1"];
 
-/// All but those that hold no data of a user: `rdsadmin` is AWS's own. Whether they take connections is seen by connecting;
-/// what a `DROP DATABASE` has begun to remove is none any more.
+/// Lists all databases except those without user data: `rdsadmin` belongs to AWS. Databases that
+/// allow no connections are included, because connecting shows that. A database that `DROP
+/// DATABASE` has begun to remove (`datconnlimit` -2) is not.
 const DATABASES: &str = "SELECT datname FROM pg_catalog.pg_database \
      WHERE NOT (datistemplate AND datname ~ '^template') AND datconnlimit <> -2 \
      AND datname NOT IN ('template0', 'template1', 'rdsadmin') ORDER BY datname";
 
-/// What is needed to know of a server; and the end of timeouts that not every version has, which a start-up option would need.
+/// Returns the server's version and block size. Also turns off timeouts that not every version has:
+/// a start-up option with an unknown name would fail.
 const GREETING: &str = "SELECT current_setting('server_version_num')::int4, current_setting('block_size')::int4, \
      (SELECT count(set_config(name, '0', false)) FROM pg_catalog.pg_settings \
       WHERE name IN ('idle_session_timeout', 'transaction_timeout'))";
@@ -71,38 +77,39 @@ const POWERFUL: &str = "SELECT rolname::text FROM pg_catalog.pg_roles \
 pub struct Source {
     endpoint: Endpoint,
     tls: Option<MakeRustlsConnect>,
-    /// Snapshots that connections join, by database.
+    /// The snapshot that connections to a database join, by database.
     snapshots: Arc<BTreeMap<String, String>>,
     /// Databases that the server is known to have.
     known: Vec<String>,
 }
 
 impl Source {
-    /// A source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is encrypted and the server's certificate
-    /// and host name are verified. Without one nothing is encrypted: for servers on the same machine only.
+    /// Returns a source at `endpoint`. With a TLS client (see [`crate::tls`]) every connection is
+    /// encrypted, and the server's certificate and host name are verified. Without one nothing is
+    /// encrypted: use that only for servers on the same machine.
     pub fn new(endpoint: Endpoint, tls: Option<ClientConfig>) -> Self {
         Self { endpoint, tls: tls.map(MakeRustlsConnect::new), snapshots: Arc::default(), known: Vec::new() }
     }
 
-    /// The same, but every connection to a database in `snapshots` joins that snapshot; the connections that exported them
-    /// must stay.
+    /// Makes every connection to a database in `snapshots` join that snapshot. The connections that
+    /// exported the snapshots must stay open.
     #[must_use]
-    pub fn at(self, snapshots: BTreeMap<String, String>) -> Self {
+    pub fn with_snapshots(self, snapshots: BTreeMap<String, String>) -> Self {
         Self { snapshots: Arc::new(snapshots), ..self }
     }
 
-    /// The same, which tries these databases too when any will do.
+    /// Adds databases that [`Source::connect_first`] tries.
     #[must_use]
     pub fn knowing(mut self, databases: Vec<String>) -> Self {
         self.known.extend(databases);
         self
     }
 
-    /// Connects to the first database that lets the user in: one of those the server is known to have, or of those that
-    /// nearly every server has.
+    /// Connects to the first database that accepts the user: one that the server is known to have,
+    /// or one that nearly every server has.
     ///
     /// # Errors
-    /// [`SourceError`]: of kind unavailable, throttled, or access denied.
+    /// [`SourceError`] of kind unavailable, throttled, or access denied.
     pub async fn connect_first(&self) -> Result<Connection, SourceError> {
         let candidates: Vec<&str> = self.known.iter().map(String::as_str).chain(FIRST_DATABASES).collect();
         let mut refusal = None;
@@ -121,10 +128,10 @@ impl Source {
     /// Connects to a database.
     ///
     /// # Errors
-    /// [`SourceError`]: of kind unavailable, throttled, or access denied.
+    /// [`SourceError`] of kind unavailable, throttled, or access denied.
     pub async fn connect(&self, database: &str) -> Result<Connection, SourceError> {
         let log_in = self.log_in(database);
-        let (client, driver) = timeout(LOGIN, log_in).await.map_err(unavailable)??;
+        let (client, driver) = timeout(LOGIN_TIMEOUT, log_in).await.map_err(unavailable)??;
         let mut connection = Connection { client, driver, server_version: 0, block_size: 0, joined: false };
         let row = connection.client.query_one(GREETING, &[]).await?;
         connection.server_version = row.try_get(0)?;
@@ -139,7 +146,7 @@ impl Source {
     async fn log_in(&self, database: &str) -> Result<(Client, JoinHandle<()>), SourceError> {
         let options: Vec<String> = SESSION
             .iter()
-            // A blank would begin another option.
+            // An unescaped space would begin another option.
             .map(|(name, value)| format!("-c {name}={}", value.replace(' ', "\\ ")))
             .collect();
         let mut config = Config::new();
@@ -171,23 +178,24 @@ fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> SourceE
 
 async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
     if let Err(error) = connection.await {
-        // Whoever waits for an answer gets the error too; an idle connection has nobody else to tell.
-        tracing::debug!(error = %SourceError::from(error), "database connection ended");
+        // A pending query returns the error too. On an idle connection this is the only report.
+        tracing::debug!(error = %SourceError::from(error), "database connection closed with an error");
     }
 }
 
-/// A connection to one database. Dropping it closes the socket, which ends whatever the server is doing for it.
+/// A connection to one database. Dropping it closes the socket, which ends the server's work for
+/// it.
 pub struct Connection {
     client: Client,
     driver: JoinHandle<()>,
     server_version: i32,
     block_size: u64,
-    /// It is in a transaction that has joined a snapshot.
+    /// Whether the connection is in a transaction that has joined a snapshot.
     joined: bool,
 }
 
 impl Connection {
-    /// `server_version_num`, such as 150004.
+    /// Returns `server_version_num`, such as 150004.
     pub fn server_version(&self) -> i32 {
         self.server_version
     }
@@ -200,7 +208,8 @@ impl Connection {
         &self.client
     }
 
-    /// Does what may fail and leave the connection as it was: the failure of a statement ends a transaction.
+    /// Runs statements that may fail, and keeps the connection usable. Without a savepoint, a
+    /// failed statement would abort the transaction.
     pub(super) async fn attempt<T>(
         &self,
         statements: impl Future<Output = Result<T, tokio_postgres::Error>>,
@@ -209,17 +218,18 @@ impl Connection {
             return statements.await;
         }
         self.client.batch_execute("SAVEPOINT attempt").await?;
-        let done = statements.await;
+        let result = statements.await;
         self.client.batch_execute("ROLLBACK TO attempt; RELEASE attempt").await?;
-        done
+        result
     }
 
-    /// When the open transaction began, as the server prints it.
+    /// Returns when the open transaction began, as the server prints it.
     pub(super) async fn transaction_start(&self) -> Result<String, SourceError> {
         Ok(self.client.query_one("SELECT pg_catalog.now()::pg_catalog.text", &[]).await?.try_get(0)?)
     }
 
-    /// Starts a transaction that sees what the connection which exported `snapshot` (of the same database) saw then.
+    /// Starts a transaction that joins `snapshot`, which another connection to the same database
+    /// exported.
     async fn use_snapshot(&self, snapshot: &str) -> Result<(), SourceError> {
         let literal = snapshot.replace('\'', "''");
         let start = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{literal}'");
@@ -229,13 +239,13 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Left alone, the driver would first read an unfinished COPY to its end.
+        // Without this the driver would read an unfinished COPY to its end first.
         self.driver.abort();
     }
 }
 
-/// Whatever else a server says to a new connection, it refuses: the database allows none, is gone, or has an encoding that
-/// can't be converted.
+/// Returns an error of logging in. Any other server error during the login is a refusal: the
+/// database allows no connections, is gone, or has an encoding that can't be converted.
 fn refused(error: tokio_postgres::Error) -> SourceError {
     match SourceError::from(error) {
         SourceError::Query { source } => SourceError::AccessDenied { source },
@@ -243,8 +253,8 @@ fn refused(error: tokio_postgres::Error) -> SourceError {
     }
 }
 
-/// A role whose powers the connection's user has and no export needs: a superuser, or one that may read or write the
-/// server's files or run programs there.
+/// Returns a role whose powers the connection's user has and no export needs: a superuser, or a
+/// role that may read or write the server's files or run programs there.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -253,7 +263,8 @@ pub async fn powerful_role(connection: &Connection) -> Result<Option<String>, So
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// The databases that may hold a user's data, by name, also those that allow no connection.
+/// Returns the databases that may hold a user's data, ordered by name. Databases that allow no
+/// connection are included.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -262,7 +273,7 @@ pub async fn databases(connection: &Connection) -> Result<Vec<String>, SourceErr
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// Connections the server allows (`max_connections`).
+/// Returns the number of connections that the server allows (`max_connections`).
 ///
 /// # Errors
 /// [`SourceError`].

@@ -1,4 +1,4 @@
-//! How many rows a relation has, by a statement that knows nothing of its partitions.
+//! Counts the rows of a relation with a statement that does not use its partitions.
 
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use super::connect::Connection;
 use super::sql::qualified;
 use crate::error::SourceError;
 
-/// The server may use up to four more processes for a large relation, whose count must fit into an invocation. A small one
-/// is counted by one process, so that the readers keep the others.
+/// Allows up to four more server processes for a large relation, because its count must fit into
+/// one invocation. A small relation is counted by one process, so that the readers keep the others.
 const PARALLEL: &str = "SET max_parallel_workers_per_gather = 4; SET min_parallel_table_scan_size = '8GB'; \
      SET min_parallel_index_scan_size = '1GB'";
 const SERIAL: &str = "SET max_parallel_workers_per_gather = 0";
 
-/// Counts a relation's rows: by its blocks or by an index, as the server thinks best. `None` when that takes longer than
-/// `within`; then the connection must not be in a transaction.
+/// Counts a relation's rows. The server chooses whether it reads the heap or an index. Returns
+/// `None` if that takes longer than `within`. If `within` is given, the connection must not be in a
+/// transaction.
 ///
 /// # Errors
 /// [`SourceError`].

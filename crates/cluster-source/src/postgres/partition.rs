@@ -1,36 +1,40 @@
-//! Ranges of about equal size that together cover every row of a relation once.
+//! Divides a relation into ranges of about equal size. Together they cover every row exactly once.
 
 use export_task::plan::Partition;
 use export_task::range::Range;
+use tokio_postgres::error::SqlState;
 
 use super::catalog::{FoundRelation, FoundTable, Key};
 use super::connect::Connection;
 use super::sql::{qualified, quote};
 use crate::error::SourceError;
 
-/// Blocks of a heap looked at for each partition that its key is cut into.
-const BLOCKS_SAMPLED: f64 = 16.0;
+/// Number of heap blocks to sample per partition, if a sampled key divides the relation.
+const SAMPLED_BLOCKS: f64 = 16.0;
 
-/// What ranges are made of where there is a choice.
+/// What divides a relation where there is a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slicing {
-    /// Heap blocks; keys for what is no heap. The server must know TID range scans (version 14), else every range would
-    /// read the whole table.
+    /// Heap blocks, or a key if the table is not a heap. The server must support TID range scans
+    /// (version 14). Otherwise every range would read the whole table.
     Blocks,
-    /// Values of a key.
+    /// The values of a key.
     Keys,
 }
 
 impl Slicing {
-    /// The best a server can do, by `server_version_num`.
-    pub fn of_server(version: i32) -> Self {
+    /// Returns the best choice for a server, by `server_version_num`.
+    pub fn from_server_version(version: i32) -> Self {
         if version >= 140_000 { Self::Blocks } else { Self::Keys }
     }
 }
 
-/// Cuts a table into partitions of about `target_bytes`, in the order of batch and index. What nothing can cut is one
-/// partition, and so is what no query may be planned of. Unique integers ask the server for their bounds and histogram, other keys for a sample of the table;
-/// nothing else asks.
+/// Divides a table into partitions of about `target_bytes`, ordered by batch_index and
+/// partition_index.
+///
+/// A relation that can't be divided is one partition. So is a relation that may not be planned, see
+/// [`FoundRelation::trusted`]. Only keys need queries: one for the bounds and the histogram of a
+/// unique integer key, or one for a sample of another key.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -43,7 +47,7 @@ pub async fn partitions(
     let mut partitions = Vec::new();
     for relation in &found.relations {
         let parts = relation.bytes.div_ceil(target_bytes.max(1));
-        // Less than a block each would be ranges without rows.
+        // A range of less than a block would have no rows.
         let parts = u32::try_from(parts).unwrap_or(u32::MAX).min(relation.blocks);
         let whole = vec![if relation.plain { Range::Unplanned } else { Range::All }];
         let ranges = match (slicing, relation.ctid, &relation.key) {
@@ -51,7 +55,7 @@ pub async fn partitions(
             (Slicing::Blocks, true, _) => block_ranges(relation.blocks, parts),
             (_, _, Some(key)) => match connection.attempt(key_cuts(connection, relation, key, parts)).await {
                 Ok(cuts) => key_ranges(key, cuts),
-                Err(error) if is_about_the_statement(&error) => whole,
+                Err(error) if is_query_unsupported(&error) => whole,
                 Err(error) => return Err(error.into()),
             },
             _ => whole,
@@ -60,8 +64,8 @@ pub async fn partitions(
         partitions.extend(ranges.into_iter().zip(0..).map(|(range, index)| Partition {
             table: found.table.id,
             relation: relation.relation.clone(),
-            batch: relation.batch,
-            index,
+            batch_index: relation.batch_index,
+            partition_index: index,
             range,
             bytes,
         }));
@@ -69,22 +73,27 @@ pub async fn partitions(
     Ok(partitions)
 }
 
-/// Whether nothing but asking for cuts is impossible: what the statement calls is not there, or for such values; sorting
-/// would take more temporary space than the server allows.
-fn is_about_the_statement(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|state| ["0A", "22", "42", "53400"].iter().any(|class| state.code().starts_with(class)))
+/// Returns whether only the query for cuts is impossible, so that the relation can still be read as
+/// a whole: a function of the query does not exist, or not for such values, or the sort needs more
+/// temporary space than the server allows.
+fn is_query_unsupported(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|state| {
+        // Unsupported feature, data exception, syntax error.
+        *state == SqlState::CONFIGURATION_LIMIT_EXCEEDED || matches!(state.code().get(..2), Some("0A" | "22" | "42"))
+    })
 }
 
-/// `parts` ranges of blocks, no more than there are blocks. The last is open-ended.
+/// Returns `parts` ranges of blocks. `parts` is at most `blocks`. The last range has no upper
+/// bound.
 fn block_ranges(blocks: u32, parts: u32) -> Vec<Range> {
-    // Below u32::MAX because part <= parts.
+    // At most `blocks`, because part <= parts.
     let start = |part: u32| (u64::from(blocks) * u64::from(part) / u64::from(parts)) as u32;
     (0..parts)
         .map(|part| Range::Blocks { from: start(part), to: (part + 1 < parts).then(|| start(part + 1)) })
         .collect()
 }
 
-/// Ranges between ascending keys.
+/// Returns the ranges between ascending keys.
 fn key_ranges(key: &Key, cuts: Vec<String>) -> Vec<Range> {
     let mut bounds = vec![None];
     bounds.extend(cuts.into_iter().map(Some));
@@ -98,7 +107,8 @@ fn key_ranges(key: &Key, cuts: Vec<String>) -> Vec<Range> {
     bounds.windows(2).map(range).collect()
 }
 
-/// Fewer than `parts` ascending keys between which about as many rows lie.
+/// Returns fewer than `parts` ascending keys. About the same number of rows is between each two of
+/// them.
 async fn key_cuts(
     connection: &Connection,
     relation: &FoundRelation,
@@ -132,14 +142,16 @@ async fn integer_cuts(
         return Ok(Vec::new());
     };
     let histogram: Vec<i64> = row.try_get::<_, Option<_>>(2)?.unwrap_or_default();
-    // As the server's planner does: rows grow with blocks.
+    // Like the server's planner, this assumes that the number of rows grows with the number of
+    // blocks.
     let grown = f64::from(relation.blocks) / f64::from(relation.analyzed_blocks.max(1));
     let rows_outside = relation.analyzed_rows.max(1.0) * (grown - 1.0).max(0.0);
     let knots = knots(min, max, &histogram, relation.analyzed_rows.max(1.0), rows_outside);
     Ok(cuts(&knots, parts))
 }
 
-/// Keys of a sample of the table's blocks. The server sorts them as the column is sorted.
+/// Returns keys from a sample of the table's blocks. The server sorts them in the order of the
+/// column.
 async fn sampled_cuts(
     connection: &Connection,
     relation: &FoundRelation,
@@ -147,8 +159,8 @@ async fn sampled_cuts(
     parts: u32,
 ) -> Result<Vec<String>, tokio_postgres::Error> {
     let fractions: Vec<f64> = (1..parts).map(|part| f64::from(part) / f64::from(parts)).collect();
-    let percent = f64::from(parts) * BLOCKS_SAMPLED * 100.0 / f64::from(relation.blocks.max(1));
-    // What is no heap may know no samples.
+    let percent = f64::from(parts) * SAMPLED_BLOCKS * 100.0 / f64::from(relation.blocks.max(1));
+    // Other access methods than heap may not support sampling.
     let sample = if relation.ctid && percent < 100.0 {
         format!(" TABLESAMPLE SYSTEM ({percent}) REPEATABLE (0)")
     } else {
@@ -160,14 +172,17 @@ async fn sampled_cuts(
         qualified(&relation.relation),
     );
     let row = connection.client().query_one(&sql, &[&fractions]).await?;
-    // No rows; or keys that are no valid text, which nothing can be compared with.
+    // There are no cuts if there are no rows, or if keys are not valid text: then no literal can be
+    // written for them.
     let mut cuts = row.try_get::<_, Option<Vec<String>>>(0).ok().flatten().unwrap_or_default();
     cuts.dedup();
     Ok(cuts)
 }
 
-/// The estimated number of rows below ascending keys, from `min` to `max`. Between the bounds of the histogram lie
-/// `rows_inside` rows, equally many in each bucket; rows added since it was made lie outside of it, evenly.
+/// Returns ascending keys from `min` to `max`, each with the estimated number of rows below it.
+///
+/// The histogram covers `rows_inside` rows, the same number in each bucket. Rows added after it was
+/// made are assumed to be distributed evenly outside of it.
 fn knots(min: i64, max: i64, histogram: &[i64], rows_inside: f64, rows_outside: f64) -> Vec<(i64, f64)> {
     let [first, .., last] = histogram else {
         return vec![(min, 0.0), (max, rows_inside)];
@@ -179,7 +194,7 @@ fn knots(min: i64, max: i64, histogram: &[i64], rows_inside: f64, rows_outside: 
     let mut knots = vec![(min, 0.0)];
     let mut rows = below * outside;
     for bound in histogram {
-        // Statistics may be older than the deletion of the lowest or highest keys.
+        // The lowest or highest keys may have been deleted since the statistics were made.
         if (min..=max).contains(bound) {
             knots.push((*bound, rows));
             rows += bucket;
@@ -190,7 +205,7 @@ fn knots(min: i64, max: i64, histogram: &[i64], rows_inside: f64, rows_outside: 
     knots
 }
 
-/// At most `parts - 1` strictly ascending keys that cut the rows into equal parts.
+/// Returns at most `parts - 1` strictly ascending keys that divide the rows into equal parts.
 fn cuts(knots: &[(i64, f64)], parts: u32) -> Vec<i64> {
     let total = knots.last().map_or(0.0, |knot| knot.1);
     let mut cuts: Vec<i64> = Vec::new();
@@ -221,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_grown_table_is_cut_where_its_rows_are() {
-        // Analyzed with keys 0..=100; then a hundred times as many rows were appended.
+        // The table had keys 0..=100 at its analysis. Then a hundred times as many rows were
+        // appended.
         let histogram: Vec<i64> = (0..=100).collect();
         let cuts = cuts(&knots(0, 10_000, &histogram, 100.0, 9_900.0), 10);
         assert_eq!(cuts, [1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000]);

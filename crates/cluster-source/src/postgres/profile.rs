@@ -1,5 +1,5 @@
-//! Tables as the catalog lists them, and what the server says of their values. Nothing here is shared with `catalog`,
-//! `columns` and `types`, whose work it is there to check.
+//! Lists tables, and profiles their values on the server. It shares no code with `catalog`,
+//! `columns` and `types`, because it serves to check them.
 
 use tokio_postgres::SimpleQueryMessage;
 
@@ -8,8 +8,9 @@ use super::sql::quote;
 use crate::error::SourceError;
 use crate::profile::{Answer, Asked, COLUMNS, Form, ListedColumn, ListedTable, Measures, Profile};
 
-/// Ordinary tables and the roots of partitioned ones, with their columns. A column's type is followed through domains,
-/// and an array's to its elements. Only types of the server's own have a name here.
+/// Lists ordinary tables and the roots of partitioned ones, with their columns. The last columns
+/// are the base type of a domain, or of an array's elements, and whether the column is an array.
+/// The name of the base type is empty unless it is a built-in type.
 const LISTED: &str = "
     WITH RECURSIVE bases (type, base) AS (
       SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
@@ -30,7 +31,7 @@ const LISTED: &str = "
     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     ORDER BY n.nspname, c.relname, a.attnum";
 
-/// The tables of the connection's database.
+/// Lists the tables of the connection's database.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -44,7 +45,7 @@ pub async fn listed(connection: &Connection) -> Result<Vec<ListedTable>, SourceE
         let (Some(table), Some(name)) = (tables.last_mut(), row.try_get(3)?) else { continue };
         table.columns.push(ListedColumn {
             name,
-            // The view hides a column that the user has no right on.
+            // The view hides columns on which the user has no privilege.
             original_type: row.try_get::<_, Option<String>>(4)?.unwrap_or_default(),
             char_max_length: row.try_get(5)?,
             num_precision: row.try_get(6)?,
@@ -56,7 +57,8 @@ pub async fn listed(connection: &Connection) -> Result<Vec<ListedTable>, SourceE
     Ok(tables)
 }
 
-/// How a column that has a form in the files is looked at, `None` where its type can't have become that.
+/// Returns how a column is compared whose values have the form `form` in the files, or `None` if
+/// the column's type can't have that form.
 pub fn form(column: &ListedColumn, form: Form, list: bool) -> Option<Form> {
     let base = column.base.as_str();
     let fits = match form {
@@ -73,14 +75,14 @@ pub fn form(column: &ListedColumn, form: Form, list: bool) -> Option<Form> {
         Form::Uuid => base == "uuid",
     };
     match form {
-        // What becomes text may be an array.
+        // A text column of the files may come from an array.
         Form::Text if list || column.is_array => (column.is_array || !list).then_some(Form::Text),
         Form::Text if base == "numeric" => Some(Form::ExactText),
         _ => (fits && list == column.is_array).then_some(form),
     }
 }
 
-/// What the server says of a table.
+/// Returns the profile of a table.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -90,16 +92,16 @@ pub async fn profile(
     asked: &[Asked<'_>],
 ) -> Result<Profile, SourceError> {
     let mut profile = Profile::default();
-    // Of no columns the rows are counted all the same.
+    // Without columns the rows are counted as well.
     for columns in asked.chunks(COLUMNS).chain(asked.is_empty().then_some(asked)) {
         let answers = connection.client().simple_query(&statement(table, columns)).await?;
         let row = answers.iter().find_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
-        let row = row.ok_or(SourceError::Protocol("no answer to a count"))?;
+        let row = row.ok_or(SourceError::Protocol("no result row for a profile"))?;
         let mut answer = Answer((0..row.len()).map(|at| row.get(at).map(str::to_owned)));
-        let malformed = || SourceError::Protocol("a count that is no number");
+        let malformed = || SourceError::Protocol("invalid number in a profile");
         profile.rows = answer.count().ok_or_else(malformed)?;
         let measures: Option<Vec<Measures>> = columns.iter().map(|asked| answer.measures(asked)).collect();
         profile.columns.extend(measures.ok_or_else(malformed)?);
@@ -112,7 +114,7 @@ fn statement(table: &ListedTable, asked: &[Asked<'_>]) -> String {
     for (at, asked) in asked.iter().enumerate() {
         let column = quote(&asked.column.name);
         let bytes = if asked.list { list(asked, &column) } else { bytes(asked, &column) };
-        // `IS NULL` of a composite value looks at its fields.
+        // `IS NULL` is not used, because it tests the fields of a composite value.
         inner.push(format!("CASE WHEN num_nulls({column}) = 0 THEN {bytes} END AS x{at}"));
         let digits = format!("left({}, 15)", sha256(&format!("x{at}")));
         outer.push(format!("count(x{at}), sum(('x' || {digits})::bit(60)::int8)"));
@@ -123,7 +125,8 @@ fn statement(table: &ListedTable, asked: &[Asked<'_>]) -> String {
             continue;
         }
         if asked.form.is_bytes() {
-            // No server before version 18 has the least of bytes, and text has them in an order of UTF-8 only there.
+            // Servers before version 18 have no min of bytea. So bytes are compared as hexadecimal
+            // text in the C collation, which keeps their order.
             let bound = |which: &str| sha256(&format!("decode({which}(encode(x{at}, 'hex') COLLATE \"C\"), 'hex')"));
             outer.extend([bound("min"), bound("max")]);
             continue;
@@ -137,23 +140,24 @@ fn statement(table: &ListedTable, asked: &[Asked<'_>]) -> String {
     }
     let only = if table.partitioned { "" } else { "ONLY " };
     let name = format!("{}.{}", quote(&table.schema), quote(&table.name));
-    // With OFFSET each value is computed once, and not where it is used.
+    // OFFSET prevents the server from merging the queries, so each value is computed only once.
     format!("SELECT {} FROM (SELECT {} FROM {only}{name} OFFSET 0) p", outer.join(", "), inner.join(", "))
 }
 
-/// The digits of a hash.
+/// Returns an expression for the hexadecimal digits of a hash.
 fn sha256(bytes: &str) -> String {
     format!("encode(sha256({bytes}), 'hex')")
 }
 
-/// A value in its canonical form. The output function of its type prints it: a cast may be a user's own.
+/// Returns an expression for the canonical form of a value. The output function of the value's type
+/// prints it, because a cast may call a user's function.
 fn bytes(asked: &Asked<'_>, value: &str) -> String {
     let text = match asked.form {
         Form::Bytes => return value.to_owned(),
         Form::Single => return format!("float4send({value})"),
         Form::Double => return format!("float8send({value})"),
         Form::Boolean => format!("CASE WHEN {value} THEN 't' ELSE 'f' END"),
-        // A client shows no mask of a single host's; files always have it.
+        // The output function omits the mask of a single host, but the files always contain it.
         Form::Text if asked.column.base == "inet" && asked.list == asked.column.is_array => {
             format!("pg_catalog.text({value})")
         }
@@ -163,14 +167,16 @@ fn bytes(asked: &Asked<'_>, value: &str) -> String {
     format!("convert_to({text}, 'UTF8')")
 }
 
-/// A list in its canonical form. In the list of columns, `unnest` leaves a composite whole.
+/// Returns an expression for the canonical form of a list. `unnest` is in the select list, because
+/// in FROM it would expand a composite value to its fields.
 fn list(asked: &Asked<'_>, value: &str) -> String {
     let element = format!("CASE WHEN num_nulls(e) = 0 THEN {} ELSE '-' END", sha256(&bytes(asked, "e")));
     let elements = format!("(SELECT string_agg({element}, ',') FROM (SELECT unnest({value}) AS e) u)");
     format!("convert_to(coalesce({elements}, ''), 'UTF8')")
 }
 
-/// A value as a number, for bounds and sums. What is sent of dates and times counts from 2000.
+/// Returns an expression for a value as a number, for bounds and sums. The server sends dates and
+/// timestamps counted from 2000-01-01.
 fn ordered(asked: &Asked<'_>, value: &str) -> String {
     let sent = |function: &str, bits: &str| format!("('x' || encode({function}({value}), 'hex'))::bit({bits})");
     match asked.form {

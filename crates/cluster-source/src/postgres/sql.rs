@@ -1,4 +1,4 @@
-//! Quoting, and the one statement that reads rows.
+//! Quoting, and the only statement that reads rows.
 
 use std::fmt::Write;
 
@@ -9,26 +9,33 @@ use export_task::table::Table;
 use super::types::Decode;
 use crate::error::SourceError;
 
-/// A quoted identifier. The server never accepts one with a NUL, so doubling quotes is all there is to it.
+/// Returns a quoted identifier. Doubling quotes is enough, because an identifier never contains
+/// NUL.
 pub(super) fn quote(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-/// A quoted, qualified relation name.
+/// Returns the quoted, qualified name of a relation.
 pub(super) fn qualified(relation: &Relation) -> String {
     format!("{}.{}", quote(&relation.schema), quote(&relation.name))
 }
 
-/// The statement whose output is a partition's rows: a COPY of the relation, which plans nothing, or of a query. `ONLY` leaves
-/// out the tables that inherit from an ordinary table (each is exported by itself), and makes a partitioned table without
-/// leaves the empty table it is.
+/// Returns the statement that reads a partition's rows: a COPY of the relation, which the server
+/// does not plan, or a COPY of a query. `ONLY` excludes the tables that inherit from an ordinary
+/// table, because each is exported by itself. It also reads a partitioned table without leaves as
+/// an empty table.
 pub(super) fn copy(table: &Table, partition: &Partition) -> Result<String, SourceError> {
     let plain = partition.range == Range::Unplanned;
     let mut columns = Vec::with_capacity(table.columns.len());
     for column in &table.columns {
         let name = quote(&column.name);
-        columns.push(match Decode::of_column(column)? {
-            Decode::Cast if plain => return Err(SourceError::Plan(format!("column {} is computed", column.name))),
+        columns.push(match Decode::from_column(column)? {
+            Decode::Cast if plain => {
+                return Err(SourceError::Plan(format!(
+                    "column {} must be computed, which the partition does not allow",
+                    column.name
+                )));
+            }
             Decode::Cast if column.list => printed_elements(&name),
             Decode::Cast => printed(&name),
             _ => name,
@@ -45,13 +52,15 @@ pub(super) fn copy(table: &Table, partition: &Partition) -> Result<String, Sourc
     Ok(sql)
 }
 
-/// What the output function of its type makes of a value. A cast to text could be a function of a user's own. IS NULL would
-/// look at the fields of a composite.
+/// Returns an expression for the text that the output function of a value's type prints. A cast to
+/// `text` is not used, because it could call a user's function. `IS NULL` is not used, because it
+/// tests the fields of a composite value.
 fn printed(value: &str) -> String {
     format!("CASE WHEN pg_catalog.num_nulls({value}) = 0 THEN pg_catalog.format('%s', {value}) END")
 }
 
-/// The same of each element. An array that is no list becomes another that is none, for the reader to find.
+/// Returns an expression for an array of the texts of the elements. An array that a list can't
+/// express becomes another such array, which the reader reports.
 fn printed_elements(array: &str) -> String {
     let element = printed("u.e");
     format!(
@@ -75,7 +84,7 @@ fn push_range(sql: &mut String, range: &Range) -> Result<(), SourceError> {
         }
         Range::Key { column, type_name, from, to } => {
             let (column, type_name) = (quote(column), quote(type_name));
-            // In quotes, `bpchar` and `bit` are of any length.
+            // The quotes matter: `"bpchar"` and `"bit"` have any length.
             let literal = |bound: &str| format!("'{}'::pg_catalog.{type_name}", bound.replace('\'', "''"));
             if let Some(from) = from {
                 conditions.push(format!("{column} >= {}", literal(from)));
@@ -84,10 +93,10 @@ fn push_range(sql: &mut String, range: &Range) -> Result<(), SourceError> {
                 conditions.push(format!("{column} < {}", literal(to)));
             }
         }
-        Range::Index { .. } => return Err(SourceError::Plan("a range of another engine".to_owned())),
+        Range::Index { .. } => return Err(SourceError::Plan("the range belongs to another engine".to_owned())),
     }
     if !conditions.is_empty() {
-        // Writing to a String cannot fail.
+        // Writing to a String can't fail.
         let _ = write!(sql, " WHERE {}", conditions.join(" AND "));
     }
     Ok(())
@@ -100,10 +109,13 @@ mod tests {
     use super::*;
 
     fn sql(range: Range) -> Result<String, SourceError> {
-        sql_of(&[("id", "text", false), ("a\"; DROP", "cast", false), ("l", "cast", true), ("m", "text", true)], range)
+        sql_with_columns(
+            &[("id", "text", false), ("a\"; DROP", "cast", false), ("l", "cast", true), ("m", "text", true)],
+            range,
+        )
     }
 
-    fn sql_of(columns: &[(&str, &str, bool)], range: Range) -> Result<String, SourceError> {
+    fn sql_with_columns(columns: &[(&str, &str, bool)], range: Range) -> Result<String, SourceError> {
         let column = |(name, decode, list): &(&str, &str, bool)| Column {
             name: (*name).to_owned(),
             original_type: String::new(),
@@ -123,7 +135,7 @@ mod tests {
             columns: columns.iter().map(column).collect(),
         };
         let relation = Relation { schema: "s\"".to_owned(), name: "leaf".to_owned() };
-        copy(&table, &Partition { table: 0, relation, batch: 1, index: 0, range, bytes: 0 })
+        copy(&table, &Partition { table: 0, relation, batch_index: 1, partition_index: 0, range, bytes: 0 })
     }
 
     #[test]
@@ -151,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_planned_computes_nothing() {
-        let statement = sql_of(&[("id", "text", false), ("m", "text", true)], Range::Unplanned).unwrap();
+    fn an_unplanned_partition_computes_nothing() {
+        let statement = sql_with_columns(&[("id", "text", false), ("m", "text", true)], Range::Unplanned).unwrap();
         assert_eq!(statement, "COPY \"s\"\"\".\"leaf\" (\"id\", \"m\") TO STDOUT (FORMAT BINARY)");
         assert!(matches!(sql(Range::Unplanned), Err(SourceError::Plan(_))));
     }

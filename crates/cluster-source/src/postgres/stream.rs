@@ -11,17 +11,18 @@ use tokio_postgres::CopyOutStream;
 
 use super::batch::Batcher;
 use super::connect::Connection;
-use super::sql;
+use super::{failure, sql};
 use crate::batch::BatchOptions;
 use crate::error::SourceError;
 
 /// Starts reading the rows of a partition.
 ///
-/// The connection must stay until the stream has ended, and is of no further use when the stream is dropped before: drop
-/// both.
+/// The connection must live until the stream ends. If the stream is dropped earlier, the connection
+/// can't be used any more: drop both.
 ///
 /// # Errors
-/// [`SourceError`], from here or from the stream. A stream that ends without an error has given every row.
+/// [`SourceError`], from this call or from the stream. A stream that ends without an error has
+/// returned every row.
 pub async fn read(
     connection: &Connection,
     table: &Table,
@@ -30,7 +31,7 @@ pub async fn read(
 ) -> Result<Batches, SourceError> {
     let batcher = Batcher::new(table, connection.server_version(), options)?;
     let statement = sql::copy(table, partition)?;
-    let copy = connection.client().copy_out(&statement).await.map_err(SourceError::of_reading)?;
+    let copy = connection.client().copy_out(&statement).await.map_err(failure::from_copy)?;
     Ok(Batches { copy: Box::pin(copy), batcher, bytes_read: 0, ended: false })
 }
 
@@ -43,7 +44,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Bytes of row data received so far.
+    /// Returns the number of bytes of row data received so far.
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read
     }
@@ -55,7 +56,7 @@ impl Batches {
             }
             match ready!(self.copy.as_mut().poll_next(cx)) {
                 Some(chunk) => {
-                    let chunk = chunk.map_err(SourceError::of_reading)?;
+                    let chunk = chunk.map_err(failure::from_copy)?;
                     self.bytes_read += chunk.len() as u64;
                     self.batcher.push(chunk);
                 }

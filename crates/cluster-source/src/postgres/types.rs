@@ -1,69 +1,60 @@
-//! Column builders. Each value is decoded from the server's binary form straight into the buffers of an Arrow array, with no
-//! allocation of its own.
+//! Column builders. Each value is decoded from the server's binary form straight into the buffers
+//! of an Arrow array, without an allocation per value.
 //!
-//! One module per natively decoded type, named as PostgreSQL names it. Those of fixed size have `read`, which gives the
-//! value; those that become text have `write`, which appends what the server's `::text` would give. Malformed bytes give
-//! `None`, never a panic. `native` reads values as types of Parquet's own, `array` what becomes a list; `scalars` has the
-//! buffers of both.
+//! There is one module per family of natively decoded types. A function with the name of a type
+//! (`int4`, `date`) returns the value of Parquet's own type. A function `write_…` appends what the
+//! server's `::text` would give. Malformed bytes give `None` or [`DecodeError::Malformed`], never a
+//! panic. `array` builds lists; `scalar` builds everything else; `print` has the digits.
 //!
-//! Types that are not listed are cast by the server. `char(n)` is not cast: `::text` would strip the trailing blanks that the
-//! server sends, prints and hands to every client. Nor is `oid` or `xml` native: few columns
-//! are, and their binary form differs from their text.
+//! To add a type: add a line to `decodes!` below, its function to the module of its family, and the
+//! call to [`ScalarBuilder::append`].
+//!
+//! Types that are not listed are converted to text by the server. `char(n)` is not: `::text` would
+//! strip the trailing blanks that the server sends, prints and gives to every client. `oid` and
+//! `xml` are not decoded natively: few columns have these types, and their binary form differs from
+//! their text.
 
 mod array;
-mod bit;
-mod bool;
-mod date;
-mod float4;
-mod float8;
-mod inet;
-mod int2;
-mod int4;
-mod int8;
+mod bits;
+mod datetime;
 mod interval;
-mod jsonb;
-mod macaddr;
-mod native;
+mod network;
+mod number;
 mod numeric;
 mod print;
-mod scalars;
-mod time;
-mod timestamp;
-mod timestamptz;
-mod timetz;
-mod uuid;
+mod scalar;
 
 use arrow_array::ArrayRef;
 use export_task::table::{Column, ParquetType};
 
 use crate::error::SourceError;
 use crate::values::InvalidText;
-use array::List;
-use native::Unread;
-use scalars::Scalars;
+use array::ListBuilder;
+use scalar::ScalarBuilder;
 
 macro_rules! decodes {
     ($($variant:ident $name:literal $parquet:ident $($oid:literal)*;)*) => {
-        /// How a column is read: [`Column::decode`].
+        /// How a column is read. [`Column::decode`] holds the name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Decode { $($variant),* }
 
         impl Decode {
-            /// The name in a plan.
+            /// Returns the name in a plan.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            fn of_name(name: &str) -> Option<Self> {
+            fn from_name(name: &str) -> Option<Self> {
                 match name { $($name => Some(Self::$variant),)* _ => None }
             }
 
-            /// By `pg_type` object id, which is fixed for built-in types.
-            pub fn of_type(oid: i64) -> Self {
+            /// Returns how values of a type are read. The `pg_type` object id is fixed for built-in
+            /// types.
+            pub fn from_type(oid: u32) -> Self {
                 match oid { $($($oid => Self::$variant,)*)* _ => Self::Cast }
             }
 
-            /// What the column becomes.
+            /// Returns the Parquet type that AWS's exports use.
             pub fn parquet(self) -> ParquetType {
                 match self { $(Self::$variant => ParquetType::$parquet),* }
             }
@@ -79,7 +70,7 @@ decodes! {
     Float4 "float4" Float 700;
     Float8 "float8" Double 701;
     Bytea "bytea" Binary 17;
-    // text, varchar, char(n), name, json: what is sent is the text.
+    // text, varchar, char(n), name, json: the server sends the text.
     Text "text" String 25 1043 1042 19 114;
     Numeric "numeric" String 1700;
     Date "date" String 1082;
@@ -90,16 +81,16 @@ decodes! {
     Interval "interval" String 1186;
     Uuid "uuid" String 2950;
     Jsonb "jsonb" String 3802;
-    // Types that come in two lengths are sent and printed alike.
+    // A type and its variant (`cidr`, `macaddr8`, `varbit`) are sent and printed in the same way.
     Inet "inet" String 869 650;
     Macaddr "macaddr" String 829 774;
     Bit "bit" String 1560 1562;
-    // Everything else: the server casts it to text.
+    // Everything else: the server converts it to text.
     Cast "cast" String;
 }
 
 impl Decode {
-    /// Whether it can be read as one of Parquet's own types.
+    /// Returns whether values can be read as this Parquet type.
     fn may_become(self, native: ParquetType) -> bool {
         matches!(
             (self, native),
@@ -113,26 +104,39 @@ impl Decode {
         )
     }
 
-    pub fn of_column(column: &Column) -> Result<Self, SourceError> {
-        Self::of_name(&column.decode)
+    pub fn from_column(column: &Column) -> Result<Self, SourceError> {
+        Self::from_name(&column.decode)
             .filter(|decode| decode.parquet() == column.parquet || decode.may_become(column.parquet))
-            .ok_or_else(|| SourceError::Plan(format!("column {} is read as {}", column.name, column.decode)))
+            .ok_or_else(|| {
+                SourceError::Plan(format!("column {} has an unknown decoder, {}", column.name, column.decode))
+            })
     }
 }
 
-/// Gathers the values of one column.
+/// Why a value was not decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DecodeError {
+    /// Its bytes are not what its type allows.
+    Malformed,
+    /// The Parquet type has no such value. The table is then left out and reported.
+    Unrepresentable,
+    /// The batch has no room for it.
+    TooLarge,
+}
+
+/// Builds the array of one column.
 pub(super) struct ColumnBuilder {
     column: Column,
     /// The column's values, or the elements of its lists.
-    scalars: Scalars,
-    list: Option<List>,
+    scalars: ScalarBuilder,
+    list: Option<ListBuilder>,
 }
 
 impl ColumnBuilder {
     pub fn new(column: &Column, server_version: i32) -> Result<Self, SourceError> {
         Ok(Self {
-            scalars: Scalars::new(Decode::of_column(column)?, column.parquet, server_version),
-            list: column.list.then(|| List::new(column.parquet)),
+            scalars: ScalarBuilder::new(Decode::from_column(column)?, column.parquet, server_version),
+            list: column.list.then(|| ListBuilder::new(column.parquet)),
             column: column.clone(),
         })
     }
@@ -141,22 +145,23 @@ impl ColumnBuilder {
         &self.column.name
     }
 
-    /// How large a value is, for its limit: as it is sent, or as it is printed where that is much larger.
+    /// Returns the size of a value that counts against the size limit: the sent size, or the
+    /// printed size where that is much larger.
     pub fn size(&self, raw: &[u8]) -> usize {
         if self.list.is_some() { raw.len() } else { self.scalars.size(raw) }
     }
 
-    /// Appends a value and returns how many bytes it takes.
+    /// Appends a value and returns the number of bytes it takes.
     #[inline]
     pub fn append(&mut self, raw: &[u8]) -> Result<usize, SourceError> {
         let size = match &mut self.list {
             None => self.scalars.append(raw),
             Some(list) => list.append(raw, &mut self.scalars),
         };
-        size.map_err(|why| self.error(why))
+        size.map_err(|error| self.error(error))
     }
 
-    /// Appends NULL and returns how many bytes it takes.
+    /// Appends NULL and returns the number of bytes it takes.
     #[inline]
     pub fn append_null(&mut self) -> usize {
         match &mut self.list {
@@ -165,8 +170,8 @@ impl ColumnBuilder {
         }
     }
 
-    /// The array of everything appended since the last time. Buffers for the next one are allocated as large as this one's,
-    /// up to `keep` bytes.
+    /// Returns the array of all values since the last call. Allocates buffers of the same size for
+    /// the next array, up to `keep` bytes.
     pub fn finish(&mut self, keep: usize) -> Result<ArrayRef, SourceError> {
         let invalid = |InvalidText| SourceError::InvalidText { column: Some(self.column.name.clone()) };
         let scalars = self.scalars.finish(keep).map_err(invalid)?;
@@ -177,12 +182,14 @@ impl ColumnBuilder {
     }
 
     #[cold]
-    fn error(&self, why: Unread) -> SourceError {
+    fn error(&self, error: DecodeError) -> SourceError {
         let column = self.column.name.clone();
-        match why {
-            Unread::Malformed => SourceError::Malformed { column, decode: self.scalars.decode().name() },
-            Unread::Unrepresentable => SourceError::Unrepresentable { column, parquet: self.column.exported_name() },
-            Unread::TooLarge => SourceError::ValueTooLarge { column: Some(column) },
+        match error {
+            DecodeError::Malformed => SourceError::Malformed { column, decode: self.scalars.decode().name() },
+            DecodeError::Unrepresentable => {
+                SourceError::Unrepresentable { column, parquet: self.column.exported_name() }
+            }
+            DecodeError::TooLarge => SourceError::ValueTooLarge { column: Some(column) },
         }
     }
 }

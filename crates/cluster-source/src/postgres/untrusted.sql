@@ -1,7 +1,8 @@
--- The relations of which a query can't be planned, or their computed columns read, without calling a function that an
--- ordinary user wrote, each with one such function and its owner. The server folds the constant calls in the expressions
--- of indexes and extended statistics whenever it plans a query of the table, as the user who asks. What only newer
--- versions have is read through JSON.
+-- Returns the relations for which planning a query, or reading computed columns, calls a function
+-- that an ordinary user wrote, each with one such function and its owner. Whenever the server plans
+-- a query of a table, it evaluates the constant calls in the expressions of its indexes and
+-- extended statistics, with the rights of the user who sent the query. Columns that only newer
+-- versions have are read through JSON.
 WITH RECURSIVE
 roots (relation, classid, objid, expression) AS (
   SELECT indrelid, 'pg_class'::regclass, indexrelid, concat(indexprs::text, indpred::text)
@@ -15,7 +16,8 @@ roots (relation, classid, objid, expression) AS (
   FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
   WHERE to_jsonb(a) ->> 'attgenerated' = 'v'
 ),
--- Everything they depend on, at any remove. A domain's constraints depend on the domain, not the other way.
+-- Everything that the roots depend on, directly or indirectly. A domain's constraints depend on the
+-- domain, and the domain does not depend on them, so they are added here.
 code (relation, classid, objid) AS (
   SELECT relation, classid::oid, objid FROM roots
   UNION
@@ -35,15 +37,15 @@ calls (relation, function) AS (
   FROM code c JOIN pg_proc p ON c.classid = 'pg_proc'::regclass AND p.oid = c.objid
     JOIN pg_language l ON l.oid = p.prolang
     JOIN pg_roles r ON r.oid = p.proowner
-  -- Only superusers can make functions in C or of the server itself.
+  -- Only superusers can create functions in the languages C and internal.
   WHERE l.lanname NOT IN ('internal', 'c') AND NOT r.rolsuper AND r.rolname <> current_user
   UNION ALL
-  -- It is immutable, and folds the expressions in the key of the table whose number it is given. Nothing depends on a
-  -- number.
+  -- satisfies_hash_partition is immutable, and evaluates the expressions in the key of the table
+  -- whose object id is its argument. A constant object id creates no entry in pg_depend.
   SELECT r.relation, p.oid
   FROM roots r JOIN pg_proc p ON p.oid = 'pg_catalog.satisfies_hash_partition'::regproc
   WHERE r.expression LIKE '%:funcid ' || p.oid || ' %'
 )
-SELECT DISTINCT ON (c.relation) c.relation::int8, c.function::regprocedure::text, r.rolname::text
+SELECT DISTINCT ON (c.relation) c.relation, c.function::regprocedure::text, r.rolname::text
 FROM calls c JOIN pg_proc p ON p.oid = c.function JOIN pg_roles r ON r.oid = p.proowner
 ORDER BY c.relation, c.function

@@ -1,4 +1,4 @@
-//! The tests of MySQL on a MariaDB server.
+//! Runs the tests of MySQL on a MariaDB server.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

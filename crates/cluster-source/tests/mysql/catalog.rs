@@ -1,4 +1,4 @@
-//! What is found in a database, what is left out, and why.
+//! Which tables of a database are exported, which are skipped, and why.
 
 use arrow_array::RecordBatch;
 use cluster_source::Endpoint;
@@ -8,11 +8,11 @@ use export_task::warning::SkipReason;
 
 use crate::server::{Database, endpoint, is_mysql, read, source};
 
-/// The tables of a database, then the skipped ones with their reason.
+/// Returns the tables of a database, and the skipped tables with their reasons.
 async fn listed(database: &Database) -> (Vec<String>, Vec<(String, SkipReason)>) {
     let catalog = database.catalog().await;
     let tables = catalog.tables.iter().map(|found| found.table.name.clone()).collect();
-    (tables, catalog.skipped.into_iter().map(|skipped| (skipped.target, skipped.reason)).collect())
+    (tables, catalog.skipped.into_iter().map(|skipped| (skipped.table.to_string(), skipped.reason)).collect())
 }
 
 async fn rows(database: &Database, table: &str) -> usize {
@@ -51,7 +51,7 @@ async fn tables_of_every_engine_and_no_views() {
         assert_eq!(rows(&database, table).await, 2, "{table}");
     }
 
-    // A server that is no clone has the rows that are only in memory.
+    // Unlike a clone, a live server has the rows of MEMORY tables.
     let mut live = source().live().connect(Some(&database.name)).await.unwrap();
     let catalog = mysql::catalog(&mut live, &database.name, Types::Aurora, |_, table| table == "memory").await.unwrap();
     assert_eq!((catalog.tables.len(), catalog.skipped.len()), (1, 0));
@@ -87,7 +87,7 @@ async fn names_with_every_legal_character() {
 }
 
 #[tokio::test]
-async fn names_that_can_not_be_exported_are_reported() {
+async fn names_that_cannot_be_exported_are_reported() {
     let database = Database::create();
     database.execute("CREATE TABLE `a/b` (c INT); CREATE TABLE spaced (`c d` INT); CREATE TABLE equal (`c=d` INT)");
     let (tables, skipped) = listed(&database).await;
@@ -104,7 +104,7 @@ async fn names_that_can_not_be_exported_are_reported() {
 }
 
 #[tokio::test]
-async fn what_the_user_may_not_read_is_reported_where_it_is_known() {
+async fn tables_the_user_may_not_read_are_reported_if_the_catalog_lists_them() {
     let database = Database::create();
     let name = &database.name;
     database.execute(&format!(
@@ -118,7 +118,8 @@ async fn what_the_user_may_not_read_is_reported_where_it_is_known() {
     let mut connection = Source::new(there, None).connect(Some(name)).await.unwrap();
     let catalog = mysql::catalog(&mut connection, name, Types::Aurora, |_, _| true).await.unwrap();
     assert_eq!(catalog.tables.iter().map(|found| &found.table.name).collect::<Vec<_>>(), ["readable"]);
-    let skipped: Vec<_> = catalog.skipped.into_iter().map(|skipped| (skipped.target, skipped.reason)).collect();
+    let skipped: Vec<_> =
+        catalog.skipped.into_iter().map(|skipped| (skipped.table.to_string(), skipped.reason)).collect();
     let denied = SkipReason::PermissionsDoNotExist;
     assert_eq!(skipped, [(format!("{name}.{name}.partly"), denied), (format!("{name}.{name}.written"), denied)]);
 }
@@ -139,17 +140,17 @@ async fn columns_are_described_as_the_catalog_does() {
             (c.original_type.as_str(), c.parquet.exported_name().into_owned(), lengths)
         })
         .collect();
-    let of = |original, exported: &str, lengths| (original, exported.to_owned(), lengths);
+    let described_as = |original, exported: &str, lengths| (original, exported.to_owned(), lengths);
     assert_eq!(
         described,
         [
-            of("int", "int64", (0, 10, 0)),
-            of("varchar", "binary (UTF8)", (30, 0, 0)),
-            of("decimal", "int64 (DECIMAL(12,2))", (0, 12, 0)),
-            of("datetime", "int64 (TIMESTAMP_MICRO)", (0, 0, 3)),
-            of("longtext", "binary (UTF8)", (i32::MAX, 0, 0)),
-            of("enum", "binary (UTF8)", (1, 0, 0)),
-            of("tinyint", "int32", (0, 3, 0)),
+            described_as("int", "int64", (0, 10, 0)),
+            described_as("varchar", "binary (UTF8)", (30, 0, 0)),
+            described_as("decimal", "int64 (DECIMAL(12,2))", (0, 12, 0)),
+            described_as("datetime", "int64 (TIMESTAMP_MICRO)", (0, 0, 3)),
+            described_as("longtext", "binary (UTF8)", (i32::MAX, 0, 0)),
+            described_as("enum", "binary (UTF8)", (1, 0, 0)),
+            described_as("tinyint", "int32", (0, 3, 0)),
         ]
     );
 }

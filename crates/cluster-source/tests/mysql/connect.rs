@@ -1,4 +1,4 @@
-//! Logging in: TLS, the ways to prove a password, and what is refused how.
+//! The login: TLS, the proofs of a password, and the kinds of refusals.
 
 use cluster_source::error::ErrorKind;
 use cluster_source::mysql::{self, Source};
@@ -25,7 +25,7 @@ async fn tls_is_verified() {
 }
 
 #[tokio::test]
-async fn every_way_to_prove_a_password() {
+async fn passwords_are_proved_with_and_without_tls_and_cache() {
     let database = Database::create();
     let plugins: &[&str] = if is_mysql() { &["caching_sha2_password"] } else { &["mysql_native_password"] };
     for plugin in plugins {
@@ -37,31 +37,32 @@ async fn every_way_to_prove_a_password() {
                 format!("IDENTIFIED VIA {plugin} USING PASSWORD('{}')", password.replace('\'', "''"))
             };
             database.execute(&format!("CREATE USER {user} {by}"));
-            let there = Endpoint { user: user.clone(), password: password.to_owned(), ..endpoint() };
-            // The first login has nothing in the server's cache, the second has.
+            let login = Endpoint { user: user.clone(), password: password.to_owned(), ..endpoint() };
+            // The server's cache has no entry at the first login, and has one at the second.
             for _ in 0..2 {
-                Source::new(there.clone(), None).connect(None).await.unwrap();
+                Source::new(login.clone(), None).connect(None).await.unwrap();
             }
             database.execute(&format!("ALTER USER {user} {by}"));
             let trusted = tls(server::ca_pem().as_bytes()).unwrap();
             for _ in 0..2 {
-                Source::new(there.clone(), Some(trusted.clone())).connect(None).await.unwrap();
+                Source::new(login.clone(), Some(trusted.clone())).connect(None).await.unwrap();
             }
-            let wrong = Endpoint { password: "wrong".to_owned(), ..there };
+            let wrong = Endpoint { password: "wrong".to_owned(), ..login };
             assert_eq!(refusal(&Source::new(wrong, None), None).await.kind(), ErrorKind::AccessDenied);
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_refused_is_told_apart() {
+async fn refusals_have_different_kinds() {
     let database = Database::create();
     database
         .execute("CREATE USER nobody IDENTIFIED BY 'p'; CREATE USER one IDENTIFIED BY 'p' WITH MAX_USER_CONNECTIONS 1");
-    let of = |user: &str| Source::new(Endpoint { user: user.to_owned(), password: "p".to_owned(), ..endpoint() }, None);
-    assert_eq!(refusal(&of("nobody"), Some(&database.name)).await.kind(), ErrorKind::AccessDenied);
-    let _first = of("one").connect(None).await.unwrap();
-    assert_eq!(refusal(&of("one"), None).await.kind(), ErrorKind::Throttled);
+    let source_as =
+        |user: &str| Source::new(Endpoint { user: user.to_owned(), password: "p".to_owned(), ..endpoint() }, None);
+    assert_eq!(refusal(&source_as("nobody"), Some(&database.name)).await.kind(), ErrorKind::AccessDenied);
+    let _first = source_as("one").connect(None).await.unwrap();
+    assert_eq!(refusal(&source_as("one"), None).await.kind(), ErrorKind::Throttled);
     let closed = Source::new(Endpoint { port: 1, ..endpoint() }, None);
     assert_eq!(refusal(&closed, None).await.kind(), ErrorKind::Unavailable);
 }

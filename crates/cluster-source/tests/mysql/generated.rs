@@ -1,4 +1,4 @@
-//! Tables of MySQL and MariaDB that nobody thought of.
+//! Generated tables of MySQL and MariaDB.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -38,7 +38,7 @@ const COLLATIONS: &[&str] = &[
     "utf8mb3_general_ci",
 ];
 
-const OF_MYSQL: &[&str] = &[
+const MYSQL_COLLATIONS: &[&str] = &[
     "utf8mb4_0900_ai_ci",
     "utf8mb4_0900_as_ci",
     "utf8mb4_0900_as_cs",
@@ -53,7 +53,7 @@ const OF_MYSQL: &[&str] = &[
     "gb18030_unicode_520_ci",
 ];
 
-const OF_MARIADB: &[&str] = &[
+const MARIADB_COLLATIONS: &[&str] = &[
     "utf8mb4_nopad_bin",
     "utf8mb4_general_nopad_ci",
     "utf8mb4_unicode_nopad_ci",
@@ -65,12 +65,12 @@ const OF_MARIADB: &[&str] = &[
     "uca1400_danish_nopad_as_cs",
 ];
 
-/// A column of a key.
+/// A column of a generated key.
 struct KeyColumn {
     definition: String,
     is_text: bool,
     is_integer: bool,
-    /// What it holds: one of these in each row.
+    /// Each row has one of these values.
     values: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ fn column(random: &mut Random, rows: u64) -> KeyColumn {
     let pool = if random.chance(30) { random.within(1, 9) } else { rows };
     let unsigned = random.chance(30);
     let bits = [7, 15, 23, 31, 63][random.within(0, 5) as usize];
-    let collations = [COLLATIONS, if is_mysql() { OF_MYSQL } else { OF_MARIADB }].concat();
+    let collations = [COLLATIONS, if is_mysql() { MYSQL_COLLATIONS } else { MARIADB_COLLATIONS }].concat();
     let fixed = random.chance(40);
     let definition = match kind {
         0..=2 => {
@@ -143,8 +143,9 @@ fn column(random: &mut Random, rows: u64) -> KeyColumn {
     KeyColumn { is_text: kind > 7, is_integer: kind < 3, definition, values }
 }
 
-/// A table, and what is done to it before and after the server counts its rows.
-struct Made {
+/// A generated table, with the statements that fill it before the server counts its rows and change
+/// it later.
+struct GeneratedTable {
     seed: u64,
     random: Random,
     create: String,
@@ -167,7 +168,7 @@ fn inserts(random: &mut Random, name: &str, columns: &[KeyColumn], ids: std::ops
     sql
 }
 
-fn make(seed: u64) -> Made {
+fn make(seed: u64) -> GeneratedTable {
     let mut random = Random::new(seed);
     let name = format!("t{seed}");
     let rows = random.within(50, 401);
@@ -187,7 +188,7 @@ fn make(seed: u64) -> Made {
     }
     let mut create = format!("CREATE TABLE {name} (");
     for (nth, column) in columns.iter().enumerate() {
-        // A column may be NULL where only one that isn't stands before it.
+        // Only the first column must be NOT NULL.
         let nullable = nth > 0 && random.chance(10);
         let _ = write!(create, "k{nth} {}{}, ", column.definition, if nullable { "" } else { " NOT NULL" });
     }
@@ -206,7 +207,7 @@ fn make(seed: u64) -> Made {
         _ => {}
     }
     create.push(')');
-    // Every unique key must hold the column the table is partitioned by.
+    // Each unique key must include the column that the table is partitioned by.
     if kind < 75 && random.chance(25) && !parts.contains('(') {
         create += match random.within(0, 4) {
             0 if columns[0].is_integer => " PARTITION BY HASH (k0) PARTITIONS 3",
@@ -232,10 +233,10 @@ fn make(seed: u64) -> Made {
         }
         _ => "DO 0".to_owned(),
     };
-    Made { seed, random, create, fill, later }
+    GeneratedTable { seed, random, create, fill, later }
 }
 
-/// The numbers of the rows of partitions.
+/// Reads partitions and returns the ids of their rows.
 async fn ids(connection: &mut Connection, found: &FoundTable, partitions: &[Partition]) -> Result<Vec<i64>, String> {
     let mut ids = Vec::new();
     for partition in partitions {
@@ -252,9 +253,9 @@ async fn generated_tables() {
     let mut connection = database.connect().await;
     let mut report = Report::default();
     for seeds in seeds().chunks(TOGETHER as usize) {
-        let made: Vec<Made> = seeds.iter().map(|seed| make(*seed)).collect();
+        let made: Vec<GeneratedTable> = seeds.iter().map(|seed| make(*seed)).collect();
         let mut sql = "SET sql_mode = 'ALLOW_INVALID_DATES';\n".to_owned();
-        for Made { seed, create, fill, .. } in &made {
+        for GeneratedTable { seed, create, fill, .. } in &made {
             let _ = write!(sql, "{create};\nBEGIN;\n{fill};\nCOMMIT;\nANALYZE TABLE t{seed};\n");
         }
         database.execute(&sql);
@@ -263,33 +264,34 @@ async fn generated_tables() {
             catalog.tables.into_iter().map(|found| (found.table.name.clone(), found)).collect();
         let mut cut = Vec::new();
         let mut sql = "SET sql_mode = 'ALLOW_INVALID_DATES';\n".to_owned();
-        for Made { seed, mut random, create, later, .. } in made {
+        for GeneratedTable { seed, mut random, create, later, .. } in made {
             let mut found = found.remove(&format!("t{seed}")).unwrap();
-            // Dates and times may be none.
+            // Dates and times may be outside the calendar, so read the ids and the text columns
+            // only.
             found.table.columns.retain(|column| column.name == "row_id" || column.decode == "text");
-            found.outgrown = random.chance(10);
+            found.has_stale_statistics = random.chance(10);
             let parts = random.within(2, 40);
             let pieces = mysql::partitions(&mut connection, &found, found.bytes.div_ceil(parts).max(1)).await;
             let pieces = pieces.map(|pieces| random.packed(pieces)).map_err(|error| format!("{error:?}"));
             let _ = write!(sql, "{later};\nSELECT {seed}, row_id FROM t{seed};\n");
             cut.push((seed, create, found, pieces));
         }
-        let mut there: HashMap<u64, Vec<i64>> = HashMap::new();
+        let mut present: HashMap<u64, Vec<i64>> = HashMap::new();
         for row in database.execute(&sql) {
             if let [seed, id] = &row[..] {
-                there.entry(seed.parse().unwrap()).or_default().push(id.parse().unwrap());
+                present.entry(seed.parse().unwrap()).or_default().push(id.parse().unwrap());
             }
         }
         let mut drop = String::new();
         for (seed, create, found, pieces) in cut {
             let cuttable = found.key.is_some() && found.rows > 1;
-            let there = there.remove(&seed).unwrap_or_default();
+            let present = present.remove(&seed).unwrap_or_default();
             let count = pieces.as_ref().map_or(0, Vec::len);
             let read = match &pieces {
                 Ok(pieces) => ids(&mut connection, &found, pieces).await,
                 Err(error) => Err(error.clone()),
             };
-            report.add(seed, &create, cuttable, count, read, &there);
+            report.add(seed, &create, cuttable, count, read, &present);
             let _ = writeln!(drop, "DROP TABLE t{seed};");
         }
         database.execute(&drop);

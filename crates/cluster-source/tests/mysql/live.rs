@@ -1,12 +1,13 @@
-//! A server that others write to: several connections read one moment, or it is said what they don't.
+//! A server that other clients write to: several connections read one moment, or notes say which
+//! data they don't.
 
 use std::process::Child;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use cluster_source::live::Live;
-use cluster_source::survey::Survey;
 use cluster_source::{BatchOptions, Connection, Source, SourceError, mysql};
+use export_planner::Survey;
 use export_task::export_only::ExportOnly;
 use export_task::options::Options;
 use export_task::plan::Partition;
@@ -18,7 +19,8 @@ use crate::server::{Server, is_mysql};
 
 const READERS: u32 = 4;
 
-/// What somebody else does all the time: moves value and rows from table to table and from range to range, so that sums stay.
+/// The constant work of another client. It moves values and rows between tables and ranges, and
+/// keeps the sums.
 const TRANSFER: &str = "START TRANSACTION; \
     UPDATE bank.a SET v = v - 1 WHERE id = 7; UPDATE shop.b SET v = v + 1 WHERE id = 7; \
     UPDATE bank.a SET id = id + 100000 WHERE id = 20; UPDATE bank.a SET id = id - 100000 WHERE id = 100010; \
@@ -31,7 +33,7 @@ const TRANSFER: &str = "START TRANSACTION; \
     DELETE FROM bank.a WHERE id = 100032; INSERT IGNORE INTO shop.b VALUES (32, 100, 'x'); COMMIT;\n";
 
 fn filled() -> Server {
-    let server = Server::of_its_own("live", &[]);
+    let server = Server::start("live", &[]);
     let rows: Vec<String> = (0..1000).map(|n| format!("({n}, 100, REPEAT('x', 300))")).collect();
     server.execute("CREATE DATABASE bank; CREATE DATABASE shop; CREATE USER clerk IDENTIFIED BY 'p'");
     server.execute("GRANT SELECT, PROCESS ON *.* TO clerk; CREATE USER keeper IDENTIFIED BY 'p'");
@@ -47,7 +49,7 @@ fn filled() -> Server {
     server
 }
 
-/// A client that goes on until it is killed.
+/// A client that runs until it is killed.
 struct Writer(Child);
 
 impl Writer {
@@ -67,7 +69,7 @@ fn source(server: &Server, user: &str) -> Source {
     Source::Mysql(mysql::Source::new(server.endpoint(user, "p"), None))
 }
 
-/// The sum of one column, and the number of rows, of a partition.
+/// Reads a partition. Returns the sum of its column `v` and the number of its rows.
 async fn sum(connection: &mut Connection, table: &Table, partition: &Partition) -> Result<(i64, usize), SourceError> {
     let batches = connection.read(table, partition, BatchOptions::default()).await?.try_collect::<Vec<_>>().await?;
     let mut read = (0, 0);
@@ -80,7 +82,7 @@ async fn sum(connection: &mut Connection, table: &Table, partition: &Partition) 
     Ok(read)
 }
 
-/// Reads everything in small ranges, each by the next of the connections, slowly.
+/// Reads all tables slowly in small ranges, and uses the connections in turn.
 async fn read_all(live: &Live) -> (i64, usize) {
     let only = ExportOnly::default();
     let survey = Survey::take(live.source(), &only, &Options::default(), 400_000, 2).await.unwrap();
@@ -97,7 +99,7 @@ async fn read_all(live: &Live) -> (i64, usize) {
         read = (read.0 + value, read.1 + rows);
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    // None is opened anew when one is lost.
+    // All connections are in use, and no new one is opened.
     let error = live.source().reader("bank").await.err().unwrap();
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("as it was when"), "{error:?}");
     read
@@ -108,32 +110,33 @@ async fn several_connections_read_one_moment() {
     let server = filled();
     let writer = Writer::start(&server);
     for _ in 0..5 {
-        let live = Live::hold(source(&server, "keeper"), &ExportOnly::default(), READERS).await.unwrap();
+        let live = Live::pin(source(&server, "keeper"), &ExportOnly::default(), READERS).await.unwrap();
         assert_eq!(live.notes().len(), 1, "{:?}", live.notes());
         assert!(live.notes()[0].ends_with("bank.old"), "{:?}", live.notes());
         assert_eq!(read_all(&live).await, (200_000, 2000));
     }
     drop(writer);
-    who_may_not_stop_writers_is_told(&server).await;
-    what_is_altered_meanwhile(&server).await;
+    a_user_who_may_not_stop_writers_gets_a_note(&server).await;
+    tables_altered_after_the_moment_are_left_out(&server).await;
     server.execute("DROP TABLE bank.old");
-    a_long_statement_of_others_stops_nobody(&server).await;
+    a_long_statement_does_not_block_writers(&server).await;
 }
 
-async fn who_may_not_stop_writers_is_told(server: &Server) {
-    let live = Live::hold(source(server, "clerk"), &ExportOnly::default(), READERS).await.unwrap();
+async fn a_user_who_may_not_stop_writers_gets_a_note(server: &Server) {
+    let live = Live::pin(source(server, "clerk"), &ExportOnly::default(), READERS).await.unwrap();
     let [lock, engine] = live.notes() else { panic!("{:?}", live.notes()) };
     assert!(lock.contains("RELOAD") && lock.contains("some milliseconds apart"), "{lock}");
     assert!(engine.ends_with("bank.old"), "{engine}");
-    // Nobody writes now.
+    // No client writes now.
     assert_eq!(read_all(&live).await, (200_000, 2000));
-    // One connection reads one moment, whatever others do.
-    let live = Live::hold(source(server, "clerk"), &ExportOnly::default(), 1).await.unwrap();
+    // One connection always reads one moment.
+    let live = Live::pin(source(server, "clerk"), &ExportOnly::default(), 1).await.unwrap();
     assert_eq!(live.notes().len(), 1, "{:?}", live.notes());
 }
 
-/// A table that is altered or emptied after the moment is left out, not misread; and the connection reads on.
-async fn what_is_altered_meanwhile(server: &Server) {
+/// A table that is altered or emptied after the moment is left out, not misread. The connection can
+/// read other tables afterwards.
+async fn tables_altered_after_the_moment_are_left_out(server: &Server) {
     server.execute("CREATE TABLE bank.c (n INT PRIMARY KEY); INSERT INTO bank.c VALUES (1), (2)");
     let only = ExportOnly::parse(&["bank.c".to_owned(), "bank.a".to_owned()]).unwrap();
     for (change, undone) in [
@@ -141,7 +144,7 @@ async fn what_is_altered_meanwhile(server: &Server) {
         ("TRUNCATE bank.c", "INSERT INTO bank.c VALUES (1), (2)"),
         ("RENAME TABLE bank.c TO bank.d", "RENAME TABLE bank.d TO bank.c"),
     ] {
-        let live = Live::hold(source(server, "clerk"), &only, 1).await.unwrap();
+        let live = Live::pin(source(server, "clerk"), &only, 1).await.unwrap();
         let survey = Survey::take(live.source(), &only, &Options::default(), 1 << 20, 1).await.unwrap();
         let mut reader = live.source().reader("bank").await.unwrap();
         server.execute(change);
@@ -157,9 +160,9 @@ async fn what_is_altered_meanwhile(server: &Server) {
         drop((reader, live));
         server.execute(undone);
     }
-    // What keeps others from it is there until the end.
+    // The backup lock prevents alterations until the end.
     if is_mysql() {
-        let live = Live::hold(source(server, "keeper"), &only, 1).await.unwrap();
+        let live = Live::pin(source(server, "keeper"), &only, 1).await.unwrap();
         let refused = server.try_execute("SET lock_wait_timeout = 1; ALTER TABLE bank.c ADD m INT");
         assert!(refused.unwrap_err().contains("1205"));
         drop(live);
@@ -167,23 +170,25 @@ async fn what_is_altered_meanwhile(server: &Server) {
     server.execute("DROP TABLE bank.c");
 }
 
-/// The lock waits for statements that run, and everybody who writes waits for the lock.
-async fn a_long_statement_of_others_stops_nobody(server: &Server) {
+/// The lock waits for running statements, and writers wait for the lock. So the export gives up the
+/// lock.
+async fn a_long_statement_does_not_block_writers(server: &Server) {
     let mut long = Writer(server.run_forever("SELECT SLEEP(20) FROM bank.a LIMIT 1;\n"));
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let began = std::time::Instant::now();
-    let live = Live::hold(source(server, "keeper"), &ExportOnly::default(), READERS).await.unwrap();
+    let live = Live::pin(source(server, "keeper"), &ExportOnly::default(), READERS).await.unwrap();
     assert!(began.elapsed().as_secs() < 10);
-    // MariaDB waits for those who write only.
-    let told: Vec<bool> =
+    // MariaDB waits for writers only.
+    let notes_name_the_timeout: Vec<bool> =
         live.notes().iter().map(|note| note.contains("1205") && note.contains("milliseconds")).collect();
-    assert_eq!(told, if is_mysql() { vec![true] } else { vec![] });
+    assert_eq!(notes_name_the_timeout, if is_mysql() { vec![true] } else { vec![] });
     let _ = long.0.kill();
 }
 
-/// A row that can't be exported ends its table only: the rest of its rows is passed over.
+/// A row that can't be exported only ends the reading of its table. The connection discards the
+/// remaining rows.
 #[tokio::test]
-async fn a_connection_reads_on_after_an_error_of_one_table() {
+async fn a_connection_can_be_used_after_an_error_in_one_table() {
     let database = crate::server::Database::create();
     let rows: Vec<String> = (0..2000).map(|n| format!("('0000-00-00 00:00:00', {n}, REPEAT('x', 1000))")).collect();
     database.execute(&format!(
@@ -196,8 +201,8 @@ async fn a_connection_reads_on_after_an_error_of_one_table() {
     let whole = |found: &mysql::FoundTable| Partition {
         table: 0,
         relation: found.relation(),
-        batch: 1,
-        index: 0,
+        batch_index: 1,
+        partition_index: 0,
         range: export_task::range::Range::All,
         bytes: 0,
     };

@@ -1,5 +1,5 @@
-//! Reads a real MySQL server, and in `tests/mariadb` a MariaDB server: every test has a database of its own on one server per
-//! test run.
+//! Reads a real MySQL server, and in `tests/mariadb` a MariaDB server. Each test has its own
+//! database on one server per test run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,4 +1,5 @@
-//! A MariaDB or MySQL server in a temporary directory, shared by the tests of this binary, and shorthands to use it.
+//! A MariaDB or MySQL server in a temporary directory, shared by the tests of this binary, and
+//! helpers to use it.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -20,8 +21,8 @@ use futures_util::TryStreamExt;
 
 const PASSWORD: &str = "it's secret";
 
-/// A running server. The guard is a shell that waits for this process to end, however it ends, then removes everything: the
-/// server is in a static, which is never dropped.
+/// A running server. The shared server is in a static, which is never dropped. So the guard, a
+/// shell, waits for this process to end in any way, and then removes everything.
 pub struct Server {
     port: u16,
     ca_pem: String,
@@ -30,22 +31,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// One for a single test, with options it is made and started with.
-    pub fn of_its_own(name: &str, more: &[&str]) -> Self {
+    /// Starts a server for a single test. `more` are options for its installation and its start.
+    pub fn start(name: &str, more: &[&str]) -> Self {
         start(name, more)
     }
 
-    /// Runs statements as its user who may do everything.
+    /// Runs statements as a user with all privileges.
     pub fn execute(&self, sql: &str) -> Vec<Vec<String>> {
         client(self.port, "root", "", sql)
     }
 
-    /// The same, with what the client says when one fails.
+    /// Runs statements as a user with all privileges. Returns the client's message if one fails.
     pub fn try_execute(&self, sql: &str) -> Result<Vec<Vec<String>>, String> {
         try_client(self.port, "root", "", sql)
     }
 
-    /// Runs statements again and again, until the client is killed.
+    /// Runs statements repeatedly, until the client is killed.
     pub fn run_forever(&self, sql: &str) -> Child {
         let mut client = spawn_client(self.port, "root", "");
         let (mut input, sql) = (client.stdin.take().unwrap(), sql.to_owned());
@@ -53,7 +54,7 @@ impl Server {
         client
     }
 
-    /// Where a user logs in.
+    /// Returns the endpoint at which a user logs in.
     pub fn endpoint(&self, user: &str, password: &str) -> Endpoint {
         Endpoint { host: "localhost".to_owned(), port: self.port, user: user.to_owned(), password: password.to_owned() }
     }
@@ -64,12 +65,13 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| start("all", &[]))
 }
 
-/// Whether the server is MySQL, not MariaDB: there is a test binary for each.
+/// Returns whether the server is MySQL or MariaDB. Each has its own test binary.
 pub fn is_mysql() -> bool {
     env!("CARGO_CRATE_NAME") == "mysql"
 }
 
-/// A server program, run as a user it accepts: it refuses root.
+/// Returns a command that runs a server program. The program refuses root, so root runs it as
+/// another user.
 fn command(program: &Path, arguments: &[String]) -> Command {
     let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     let mut command = if is_root { Command::new("runuser") } else { Command::new(program) };
@@ -122,7 +124,7 @@ fn start(name: &str, more: &[&str]) -> Server {
         "--bind-address=127.0.0.1".to_owned(),
         format!("--socket={}", at("socket")),
         format!("--pid-file={}", at("pid")),
-        // A server that starts removes the temporary tables of others that share it.
+        // A server that starts removes the temporary tables of other servers in the same directory.
         format!("--tmpdir={}", dir.display()),
         format!("--secure-file-priv={}", dir.display()),
         format!("--log-error={}", at("log")),
@@ -133,8 +135,8 @@ fn start(name: &str, more: &[&str]) -> Server {
         "--max-allowed-packet=256M".to_owned(),
         "--innodb-flush-log-at-trx-commit=0".to_owned(),
     ]);
-    let own = if is_mysql() { "--mysqlx=OFF" } else { "--plugin-load-add=ha_archive" };
-    options.push(own.to_owned());
+    let option = if is_mysql() { "--mysqlx=OFF" } else { "--plugin-load-add=ha_archive" };
+    options.push(option.to_owned());
     let process =
         command(&program, &options).process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -148,8 +150,9 @@ fn start(name: &str, more: &[&str]) -> Server {
     server
 }
 
-/// Stops the server and removes its directory once this process holds the guard's standard input no more. A process group
-/// of its own keeps an interrupt from the terminal away from it.
+/// Starts a guard, which stops the server and removes its directory when this process no longer
+/// holds the guard's standard input. It has its own process group, so an interrupt from the
+/// terminal doesn't reach it.
 fn guard(dir: &Path) -> Child {
     let script = r#"cat >/dev/null
         pid=$(cat "$1/pid") && kill -KILL "$pid"
@@ -185,10 +188,11 @@ fn write_certificates(dir: &Path) -> String {
     authority_pem
 }
 
-/// Runs statements with the ordinary client; the rows of their results, with NULL as the client prints it.
+/// Runs statements with the server's client. Returns the rows of their results, with NULL as the
+/// client prints it.
 fn client(port: u16, user: &str, password: &str, sql: &str) -> Vec<Vec<String>> {
-    let shown = sql.get(..2000).unwrap_or(sql);
-    try_client(port, user, password, sql).unwrap_or_else(|error| panic!("{shown}: {error}"))
+    let excerpt = sql.get(..2000).unwrap_or(sql);
+    try_client(port, user, password, sql).unwrap_or_else(|error| panic!("{excerpt}: {error}"))
 }
 
 fn spawn_client(port: u16, user: &str, password: &str) -> Child {
@@ -209,7 +213,7 @@ fn try_client(port: u16, user: &str, password: &str, sql: &str) -> Result<Vec<Ve
     let statements = format!("SET time_zone = '+00:00', sql_mode = '';\n{sql}");
     let writer = std::thread::spawn(move || input.write_all(statements.as_bytes()));
     let output = client.wait_with_output().unwrap();
-    // A client that gives up doesn't read to the end.
+    // A client that fails doesn't read all statements.
     let _ = writer.join().unwrap();
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
@@ -248,7 +252,7 @@ impl Database {
         Self { name: name.to_owned() }
     }
 
-    /// Runs statements in the database and returns what they print.
+    /// Runs statements in the database and returns the rows of their results.
     pub fn execute(&self, sql: &str) -> Vec<Vec<String>> {
         client(server().port, "exporter", PASSWORD, &format!("USE {};\n{sql}", quote(&self.name)))
     }
@@ -257,34 +261,33 @@ impl Database {
         connect(Some(&self.name)).await
     }
 
-    /// The catalog as the exporting user sees it.
+    /// Returns the catalog as the exporting user sees it.
     pub async fn catalog(&self) -> Catalog {
-        self.catalog_of(Types::Aurora).await
+        self.catalog_with(Types::Aurora).await
     }
 
-    /// The same with what columns become in exports of these types.
-    async fn catalog_of(&self, types: Types) -> Catalog {
+    async fn catalog_with(&self, types: Types) -> Catalog {
         mysql::catalog(&mut self.connect().await, &self.name, types, |_, _| true).await.unwrap()
     }
 
-    /// One table, which must not be skipped.
+    /// Returns a table, which must not be skipped.
     pub async fn table(&self, name: &str) -> FoundTable {
-        self.table_of(name, Types::Aurora).await
+        self.table_with(name, Types::Aurora).await
     }
 
-    /// The same in an export of these types.
-    pub async fn table_of(&self, name: &str, types: Types) -> FoundTable {
-        let catalog = self.catalog_of(types).await;
+    /// Returns a table of an export with these types.
+    pub async fn table_with(&self, name: &str, types: Types) -> FoundTable {
+        let catalog = self.catalog_with(types).await;
         let found = catalog.tables.into_iter().find(|found| found.table.name == name);
         found.unwrap_or_else(|| panic!("no table {name}: {:?}", catalog.skipped))
     }
 
-    /// Everything in a table, in one partition.
+    /// Reads a table in one partition.
     pub async fn read(&self, name: &str) -> Result<Vec<RecordBatch>, SourceError> {
         self.read_all(&self.table(name).await).await
     }
 
-    /// The same of a table that was found.
+    /// Reads a table that the catalog returned, in one partition.
     pub async fn read_all(&self, found: &FoundTable) -> Result<Vec<RecordBatch>, SourceError> {
         let mut connection = self.connect().await;
         let whole = mysql::partitions(&mut connection, found, u64::MAX).await.unwrap();
@@ -296,7 +299,7 @@ fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-/// A connection, when there is a free one: tests run side by side and may use them up for a moment.
+/// Waits for a free connection: tests run in parallel and may use up all connections for a moment.
 async fn connect(database: Option<&str>) -> Connection {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {

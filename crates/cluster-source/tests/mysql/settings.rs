@@ -1,4 +1,4 @@
-//! Settings of the server that could change what is read, or stop the reading.
+//! Server settings that could change the values read, or stop the reading.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use export_task::options::Types;
 
 use crate::server::{Server, is_mysql, read};
 
-/// What every connection gets that doesn't say otherwise.
+/// The settings of each connection that doesn't set its own.
 const HOSTILE: &[&str] = &[
     "sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,NO_UNSIGNED_SUBTRACTION,PAD_CHAR_TO_FULL_LENGTH,\
      STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,HIGH_NOT_PRECEDENCE,ONLY_FULL_GROUP_BY'",
@@ -71,7 +71,7 @@ const TABLE: &str = "CREATE DATABASE Shop CHARACTER SET utf8mb4; USE Shop; \
     SELECT n, CONCAT('é\\\\', n), CONCAT('ß', n), 1 + n % 2, '2020-06-01 12:00:00' + INTERVAL n HOUR, \
     IF(n % 3, '0000-00-00', '2023-00-01'), n + 1, REPEAT('x', 400) FROM n; ANALYZE TABLE T; CREATE TABLE wide (id INT)";
 
-/// Every value of the table as it is read by a user without any special right, in pieces.
+/// Reads all values of the table in partitions, as a user without special privileges.
 async fn values(server: &Server) -> Result<Vec<String>, SourceError> {
     let source = Source::new(server.endpoint("clerk", "p"), None);
     let mut first = source.connect(None).await?;
@@ -85,8 +85,8 @@ async fn values(server: &Server) -> Result<Vec<String>, SourceError> {
     assert!(partitions.len() > 5);
     let mut values = Vec::new();
     for partition in &partitions {
-        // Longer than the shortest of the timeouts.
-        if partition.index == 1 {
+        // Wait longer than the shortest timeouts.
+        if partition.partition_index == 1 {
             tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
         }
         for batch in read(&mut connection, found, partition).await? {
@@ -101,20 +101,22 @@ async fn values(server: &Server) -> Result<Vec<String>, SourceError> {
 
 #[tokio::test]
 async fn no_setting_changes_what_is_read() {
-    let server = Server::of_its_own("settings", &["--lower-case-table-names=1", "--event-scheduler=OFF"]);
+    let server = Server::start("settings", &["--lower-case-table-names=1", "--event-scheduler=OFF"]);
     let wide: Vec<String> = (0..60).map(|n| format!("ADD a_column_with_a_long_name_{n} INT")).collect();
     server.execute(&format!("{TABLE}; ALTER TABLE wide {}", wide.join(", ")));
     server.execute("CREATE USER clerk IDENTIFIED BY 'p'; GRANT SELECT ON shop.* TO clerk");
     let expected = values(&server).await.unwrap();
     assert_eq!(expected.len(), 1000);
-    let own = if is_mysql() { MYSQL } else { MARIADB };
-    // In one statement each: the first of them change how the next ones are read.
-    let statements: Vec<String> = HOSTILE.iter().chain(own).rev().map(|s| format!("SET GLOBAL {s}")).collect();
+    let settings_of_product = if is_mysql() { MYSQL } else { MARIADB };
+    // Each setting has its own statement, because some settings change how the server reads later
+    // ones.
+    let statements: Vec<String> =
+        HOSTILE.iter().chain(settings_of_product).rev().map(|s| format!("SET GLOBAL {s}")).collect();
     server.execute(&statements.join("; "));
     let now = values(&server).await.unwrap();
     assert!(now == expected, "{:?} {:?}", now.first(), expected.first());
 
-    // A key the server makes itself, and may hide.
+    // The server generates a primary key, and may hide it.
     if is_mysql() {
         server.execute(
             "SET sql_generate_invisible_primary_key = 1; CREATE TABLE shop.k (a INT); INSERT INTO shop.k VALUES (7)",
@@ -124,7 +126,8 @@ async fn no_setting_changes_what_is_read() {
         assert_eq!(catalog.tables[0].table.columns.len(), 2);
     }
 
-    // What stops the reading says why: a statement may be larger than a packet, and a connection may be closed.
+    // Settings that stop the reading are named in the error: a statement may be larger than a
+    // packet, and the server may close a connection.
     server.execute("SET GLOBAL init_connect = ''; SET GLOBAL max_allowed_packet = 1024");
     let mut connection = Source::new(server.endpoint("clerk", "p"), None).connect(Some("shop")).await.unwrap();
     let catalog = mysql::catalog(&mut connection, "shop", Types::Aurora, |_, table| table == "wide").await.unwrap();

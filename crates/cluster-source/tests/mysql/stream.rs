@@ -1,4 +1,4 @@
-//! Batches: their limits, their errors, and that nothing is ever silently short.
+//! Record batches: their limits and errors. A stream never ends early without an error.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn batches_end_at_rows_and_bytes() {
     database.execute(&format!("INSERT INTO t VALUES {}", rows.join(",")));
     let options = BatchOptions { max_rows: 30, ..BatchOptions::default() };
     assert_eq!(sizes(&database, options).await.unwrap(), [30, 30, 30, 10]);
-    // A row takes 4 bytes, 1000, and 4 for its end.
+    // A row takes 4 bytes for `a`, 1000 for `b`, and 4 for the end of `b`.
     let options = BatchOptions { max_bytes: 40_320, ..BatchOptions::default() };
     assert_eq!(sizes(&database, options).await.unwrap(), [40, 40, 20]);
     let whole = sizes(&database, BatchOptions { max_rows: 0, max_bytes: 0, ..BatchOptions::default() }).await.unwrap();
@@ -35,7 +35,7 @@ async fn batches_end_at_rows_and_bytes() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused() {
+async fn too_large_values_and_rows_are_refused() {
     let database = Database::create();
     database.execute("CREATE TABLE t (a INT, b LONGTEXT); INSERT INTO t VALUES (1, REPEAT('x', 500))");
     let limit = |value, row| BatchOptions { max_value_bytes: value, max_row_bytes: row, ..BatchOptions::default() };
@@ -60,7 +60,8 @@ async fn bytes_read_are_counted() {
         let mut batches =
             mysql::read(&mut connection, &found.table, &partitions[0], BatchOptions::default()).await.unwrap();
         while batches.try_next().await.unwrap().is_some() {}
-        // Of each row the header, its kind, what is NULL and the value; then the end. All came with what precedes the rows.
+        // Each row has a header, a row header, a NULL bitmap and the value. Then the end of the
+        // result follows. All bytes came with the packets before the rows.
         assert_eq!(batches.bytes_read(), 3 * (4 + 1 + 1 + 4) + 11);
     }
 }
@@ -108,7 +109,8 @@ async fn a_lost_connection_is_an_error() {
     assert!(batches.next().await.is_none());
 }
 
-/// Four hundred rows in `t`, which has an index to be cut by beside its primary key.
+/// Creates `t` with four hundred rows. The primary key can't be used to partition it, another index
+/// can.
 fn fill(database: &Database) {
     let rows: Vec<String> = (0..400).map(|n| format!("({n}, {n}, REPEAT('x', 500), {n})")).collect();
     database.execute(&format!(

@@ -1,5 +1,5 @@
-//! Every value arrives as the number it is, or as the server's own text. Each test reads a column and compares it with what
-//! the server prints of it.
+//! Each value arrives unchanged, as a number or as the server's text. Each test reads a column and
+//! compares it with what the server prints.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -15,7 +15,8 @@ use export_task::warning::SkipReason;
 
 use crate::server::{Database, is_mysql};
 
-/// A value as text: numbers in digits, bytes in hexadecimal digits, instants as microseconds.
+/// Returns a value as text: numbers in digits, bytes in hexadecimal digits, instants as
+/// microseconds.
 fn text(batch: &RecordBatch, column: usize, row: usize) -> String {
     fn decimal<T: DecimalType>(array: &PrimitiveArray<T>, row: usize) -> String {
         array.value_as_string(row)
@@ -51,7 +52,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// How the server is asked for what [`text`] gives.
+/// Returns the SQL expression for the text that [`text`] returns.
 fn expression(parquet: ParquetType) -> &'static str {
     match parquet {
         ParquetType::String | ParquetType::Json => "HEX(CONVERT(CAST(v AS CHAR) USING utf8mb4))",
@@ -66,21 +67,28 @@ fn expression(parquet: ParquetType) -> &'static str {
     }
 }
 
-/// Stores `values` in a column of `definition` and compares what arrives with what the server prints.
-async fn equal(definition: &str, parquet: ParquetType, values: &[&str]) {
-    equal_in(&Database::create(), definition, parquet, expression(parquet), values).await;
+/// Stores `values` in a column of `definition` and compares the values read with what the server
+/// prints.
+async fn assert_equal(definition: &str, parquet: ParquetType, values: &[&str]) {
+    assert_equal_in(&Database::create(), definition, parquet, expression(parquet), values).await;
 }
 
-async fn equal_in(database: &Database, definition: &str, parquet: ParquetType, expression: &str, values: &[&str]) {
-    equal_of(database, Types::Aurora, definition, parquet, expression, values).await;
+async fn assert_equal_in(
+    database: &Database,
+    definition: &str,
+    parquet: ParquetType,
+    expression: &str,
+    values: &[&str],
+) {
+    assert_equal_with(database, Types::Aurora, definition, parquet, expression, values).await;
 }
 
-/// The same in an export in types of Parquet's own.
-async fn equal_natively(definition: &str, parquet: ParquetType, values: &[&str]) {
-    equal_of(&Database::create(), Types::Native, definition, parquet, expression(parquet), values).await;
+/// Does the same in an export with native Parquet types.
+async fn assert_equal_natively(definition: &str, parquet: ParquetType, values: &[&str]) {
+    assert_equal_with(&Database::create(), Types::Native, definition, parquet, expression(parquet), values).await;
 }
 
-async fn equal_of(
+async fn assert_equal_with(
     database: &Database,
     types: Types,
     definition: &str,
@@ -94,7 +102,7 @@ async fn equal_of(
          INSERT INTO t (v) VALUES {}; INSERT INTO t (v) SELECT NULL",
         rows.join(", ")
     ));
-    let found = database.table_of("t", types).await;
+    let found = database.table_with("t", types).await;
     assert_eq!(found.table.columns[1].parquet, parquet, "{definition}");
     let expected = database.execute(&format!("SELECT id, {expression} FROM t ORDER BY id"));
     assert_eq!(expected.len(), values.len() + 1);
@@ -139,12 +147,12 @@ async fn integers() {
             &["0", "9223372036854775808", "18446744073709551615"],
         ),
     ] {
-        equal(definition, parquet, values).await;
+        assert_equal(definition, parquet, values).await;
     }
-    // Zeros in front are how a client may print a number, not part of it.
+    // Leading zeros are a hint for printing a number, not part of it.
     let database = Database::create();
-    equal_in(&database, "INT(7) ZEROFILL", ParquetType::Int64, "v + 0", &["5", "4294967295"]).await;
-    equal_in(&database, "YEAR", ParquetType::Int32, "v + 0", &["0", "1901", "2155", "70"]).await;
+    assert_equal_in(&database, "INT(7) ZEROFILL", ParquetType::Int64, "v + 0", &["5", "4294967295"]).await;
+    assert_equal_in(&database, "YEAR", ParquetType::Int32, "v + 0", &["0", "1901", "2155", "70"]).await;
 }
 
 #[tokio::test]
@@ -156,16 +164,22 @@ async fn decimals() {
         let most = format!("{}.{}", digits(precision - scale), digits(scale));
         let values = ["0", "-0.5", "0.04", "0.0001", "-1", &most, &format!("-{most}"), "12345678.87654321"];
         let parquet = ParquetType::Decimal { precision: precision as u8, scale: scale as u8 };
-        equal(&format!("DECIMAL({precision},{scale})"), parquet, &values).await;
+        assert_equal(&format!("DECIMAL({precision},{scale})"), parquet, &values).await;
     }
     for (precision, scale) in [(39, 0), (65, 30), (65, 0)] {
         let most = format!("{}.{}", digits(precision - scale), digits(scale));
         let values = ["0", "-0.5", &most, &format!("-{most}"), "1e20"];
-        equal(&format!("DECIMAL({precision},{scale})"), ParquetType::String, &values).await;
+        assert_equal(&format!("DECIMAL({precision},{scale})"), ParquetType::String, &values).await;
     }
     let unsigned = ParquetType::Decimal { precision: 12, scale: 2 };
-    equal_in(&Database::create(), "DECIMAL(12,2) UNSIGNED ZEROFILL", unsigned, "TRIM(LEADING '0' FROM v)", &["1.5"])
-        .await;
+    assert_equal_in(
+        &Database::create(),
+        "DECIMAL(12,2) UNSIGNED ZEROFILL",
+        unsigned,
+        "TRIM(LEADING '0' FROM v)",
+        &["1.5"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -183,8 +197,8 @@ async fn floating_point() {
         "1e-7",
         "3.14159265358979",
     ];
-    equal("FLOAT", ParquetType::Double, &values).await;
-    equal("FLOAT(10,3)", ParquetType::Double, &values[2..4]).await;
+    assert_equal("FLOAT", ParquetType::Double, &values).await;
+    assert_equal("FLOAT(10,3)", ParquetType::Double, &values[2..4]).await;
     let values = [
         "0",
         "-0e0",
@@ -196,15 +210,15 @@ async fn floating_point() {
         "1e23",
         "123456.789",
     ];
-    equal("DOUBLE", ParquetType::Double, &values).await;
+    assert_equal("DOUBLE", ParquetType::Double, &values).await;
 }
 
 #[tokio::test]
 async fn bits_and_bytes() {
     let database = Database::create();
-    equal_in(&database, "BIT(1)", ParquetType::Binary, "LPAD(HEX(v), 2, '0')", &["b'0'", "b'1'"]).await;
-    equal_in(&database, "BIT(9)", ParquetType::Binary, "LPAD(HEX(v), 4, '0')", &["b'1'", "b'100000000'"]).await;
-    equal_in(
+    assert_equal_in(&database, "BIT(1)", ParquetType::Binary, "LPAD(HEX(v), 2, '0')", &["b'0'", "b'1'"]).await;
+    assert_equal_in(&database, "BIT(9)", ParquetType::Binary, "LPAD(HEX(v), 4, '0')", &["b'1'", "b'100000000'"]).await;
+    assert_equal_in(
         &database,
         "BIT(64)",
         ParquetType::Binary,
@@ -212,30 +226,38 @@ async fn bits_and_bytes() {
         &["0", "1", "18446744073709551615", "b'1000000000000000000000000000000000000000'"],
     )
     .await;
-    equal("BINARY(4)", ParquetType::Binary, &["''", "'ab'", "X'00FF00FF'"]).await;
-    equal("VARBINARY(300)", ParquetType::Binary, &["''", "'ab '", "REPEAT(X'00', 251)", "X'FE'"]).await;
+    assert_equal("BINARY(4)", ParquetType::Binary, &["''", "'ab'", "X'00FF00FF'"]).await;
+    assert_equal("VARBINARY(300)", ParquetType::Binary, &["''", "'ab '", "REPEAT(X'00', 251)", "X'FE'"]).await;
     for blob in ["TINYBLOB", "BLOB", "MEDIUMBLOB", "LONGBLOB"] {
-        equal(blob, ParquetType::Binary, &["''", "X'00'", "REPEAT(X'FFFE', 100)"]).await;
+        assert_equal(blob, ParquetType::Binary, &["''", "X'00'", "REPEAT(X'FFFE', 100)"]).await;
     }
-    equal("LONGBLOB", ParquetType::Binary, &["REPEAT('x', 70000)", "REPEAT('x', 16777200)", "REPEAT('x', 17000000)"])
-        .await;
-    equal("VARCHAR(20) CHARACTER SET binary", ParquetType::Binary, &["X'FF00'"]).await;
+    assert_equal(
+        "LONGBLOB",
+        ParquetType::Binary,
+        &["REPEAT('x', 70000)", "REPEAT('x', 16777200)", "REPEAT('x', 17000000)"],
+    )
+    .await;
+    assert_equal("VARCHAR(20) CHARACTER SET binary", ParquetType::Binary, &["X'FF00'"]).await;
 }
 
 #[tokio::test]
 async fn texts() {
     let values = ["''", "'a'", "'ab  '", "'it''s'", "'ünïcode ✓ 😀'", "'tab\\tnewline\\n'", "CHAR(0 USING utf8mb4)"];
     for definition in ["CHAR(30)", "VARCHAR(40)", "TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT"] {
-        equal(definition, ParquetType::String, &values).await;
+        assert_equal(definition, ParquetType::String, &values).await;
     }
-    equal("LONGTEXT", ParquetType::String, &["REPEAT('é', 8500000)"]).await;
-    equal("VARCHAR(20) CHARACTER SET latin1", ParquetType::String, &["'äöü'", "'€'", "X'81'"]).await;
-    equal("VARCHAR(20) CHARACTER SET utf16", ParquetType::String, &["'äöü'", "'😀'"]).await;
-    equal("VARCHAR(20) CHARACTER SET sjis", ParquetType::String, &["'日本語'"]).await;
-    equal("VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", ParquetType::String, &["'äöü '"]).await;
-    equal("ENUM('a', 'b,c', 'it''s', 'ü', 'unsigned')", ParquetType::String, &["'a'", "'b,c'", "3", "'ü'", "'x'"])
-        .await;
-    equal("SET('a', 'b', 'ü unsigned')", ParquetType::String, &["''", "'a,b'", "'ü unsigned'", "7"]).await;
+    assert_equal("LONGTEXT", ParquetType::String, &["REPEAT('é', 8500000)"]).await;
+    assert_equal("VARCHAR(20) CHARACTER SET latin1", ParquetType::String, &["'äöü'", "'€'", "X'81'"]).await;
+    assert_equal("VARCHAR(20) CHARACTER SET utf16", ParquetType::String, &["'äöü'", "'😀'"]).await;
+    assert_equal("VARCHAR(20) CHARACTER SET sjis", ParquetType::String, &["'日本語'"]).await;
+    assert_equal("VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", ParquetType::String, &["'äöü '"]).await;
+    assert_equal(
+        "ENUM('a', 'b,c', 'it''s', 'ü', 'unsigned')",
+        ParquetType::String,
+        &["'a'", "'b,c'", "3", "'ü'", "'x'"],
+    )
+    .await;
+    assert_equal("SET('a', 'b', 'ü unsigned')", ParquetType::String, &["''", "'a,b'", "'ü unsigned'", "7"]).await;
 }
 
 #[tokio::test]
@@ -249,21 +271,21 @@ async fn dates_and_times() {
         "'9999-12-31'",
         "'0001-01-01'",
     ];
-    equal("DATE", ParquetType::String, &dates).await;
+    assert_equal("DATE", ParquetType::String, &dates).await;
     let times =
         ["'00:00:00'", "'838:59:59'", "'-838:59:59'", "'-00:00:01'", "'23:59:59.5'", "'100:00:00'", "'9:08:07.000001'"];
     for digits in 0..=6 {
-        equal(&format!("TIME({digits})"), ParquetType::String, &times).await;
+        assert_equal(&format!("TIME({digits})"), ParquetType::String, &times).await;
         let values = ["'1970-01-01 00:00:01'", "'2038-01-19 03:14:06.999999'", "'2001-02-03 04:05:06.123456'"];
-        equal(&format!("TIMESTAMP({digits}) NULL"), ParquetType::TimestampMicros, &values).await;
+        assert_equal(&format!("TIMESTAMP({digits}) NULL"), ParquetType::TimestampMicros, &values).await;
         let values =
             ["'1000-01-01 00:00:00'", "'9998-12-31 23:59:59.999999'", "'1969-12-31 23:59:59.5'", "'1900-03-01'"];
-        equal(&format!("DATETIME({digits})"), ParquetType::TimestampMicros, &values).await;
+        assert_equal(&format!("DATETIME({digits})"), ParquetType::TimestampMicros, &values).await;
     }
 }
 
 #[tokio::test]
-async fn a_datetime_that_is_no_instant_leaves_the_table_out() {
+async fn a_datetime_outside_the_calendar_leaves_the_table_out() {
     for value in ["0000-00-00 00:00:00", "2020-00-00 00:00:00", "2020-01-00 01:02:03"] {
         let database = Database::create();
         database.execute(&format!("CREATE TABLE t (v DATETIME); INSERT INTO t VALUES ('2020-01-01'), ('{value}')"));
@@ -276,7 +298,7 @@ async fn a_datetime_that_is_no_instant_leaves_the_table_out() {
 #[tokio::test]
 async fn json_and_geometry() {
     let values = [r#"'{"b": 1, "a": [1.0, 2, "ü", null]}'"#, "'[]'", "'\"text\"'", "'12345678901234567890'", "'null'"];
-    equal_in(&Database::create(), "JSON", ParquetType::String, "HEX(CONVERT(v USING utf8mb4))", &values).await;
+    assert_equal_in(&Database::create(), "JSON", ParquetType::String, "HEX(CONVERT(v USING utf8mb4))", &values).await;
     for (definition, value) in [
         ("GEOMETRY", "ST_GeomFromText('POINT(1 2)', 4326)"),
         ("POINT", "ST_GeomFromText('POINT(-1.5 2.25)')"),
@@ -287,23 +309,23 @@ async fn json_and_geometry() {
         ("MULTIPOLYGON", "ST_GeomFromText('MULTIPOLYGON(((0 0, 4 0, 4 4, 0 0)))')"),
         ("GEOMETRYCOLLECTION", "ST_GeomFromText('GEOMETRYCOLLECTION(POINT(1 1), LINESTRING(0 0, 1 1))')"),
     ] {
-        equal(definition, ParquetType::Binary, &[value]).await;
+        assert_equal(definition, ParquetType::Binary, &[value]).await;
     }
 }
 
 #[tokio::test]
-async fn types_of_one_server() {
+async fn types_of_a_single_product() {
     if is_mysql() {
-        equal("VECTOR(3)", ParquetType::Binary, &["STRING_TO_VECTOR('[1, -2.5, 3e10]')"]).await;
+        assert_equal("VECTOR(3)", ParquetType::Binary, &["STRING_TO_VECTOR('[1, -2.5, 3e10]')"]).await;
     } else {
-        equal("UUID", ParquetType::String, &["'123e4567-e89b-12d3-a456-426655440000'"]).await;
-        equal("INET4", ParquetType::String, &["'10.0.0.1'", "'0.0.0.0'"]).await;
-        equal("INET6", ParquetType::String, &["'2001:db8::ff00:42:8329'", "'::ffff:10.0.0.1'"]).await;
+        assert_equal("UUID", ParquetType::String, &["'123e4567-e89b-12d3-a456-426655440000'"]).await;
+        assert_equal("INET4", ParquetType::String, &["'10.0.0.1'", "'0.0.0.0'"]).await;
+        assert_equal("INET6", ParquetType::String, &["'2001:db8::ff00:42:8329'", "'::ffff:10.0.0.1'"]).await;
     }
 }
 
 #[tokio::test]
-async fn types_of_parquets_own() {
+async fn native_types() {
     for (definition, parquet, values) in [
         ("TINYINT", ParquetType::Int8, &["-128", "127", "0"][..]),
         ("BOOLEAN", ParquetType::Int8, &["TRUE", "FALSE", "100"]),
@@ -328,29 +350,30 @@ async fn types_of_parquets_own() {
         ("ENUM('a', 'ü')", ParquetType::String, &["'ü'"]),
         ("VARBINARY(9)", ParquetType::Binary, &["X'00FF'"]),
     ] {
-        equal_natively(definition, parquet, values).await;
+        assert_equal_natively(definition, parquet, values).await;
     }
     let year = "v + 0";
-    equal_of(&Database::create(), Types::Native, "YEAR", ParquetType::Int32, year, &["0", "1901", "2155"]).await;
+    assert_equal_with(&Database::create(), Types::Native, "YEAR", ParquetType::Int32, year, &["0", "1901", "2155"])
+        .await;
     if is_mysql() {
         let text = "HEX(CONVERT(v USING utf8mb4))";
         let values = [r#"'{"b": 1, "a": [1.0, 2, "ü", null]}'"#, "'null'"];
-        equal_of(&Database::create(), Types::Native, "JSON", ParquetType::Json, text, &values).await;
+        assert_equal_with(&Database::create(), Types::Native, "JSON", ParquetType::Json, text, &values).await;
     } else {
-        // Its JSON is a LONGTEXT.
-        equal_natively("JSON", ParquetType::String, &[r#"'{"b":  1}'"#]).await;
+        // MariaDB's JSON is a LONGTEXT.
+        assert_equal_natively("JSON", ParquetType::String, &[r#"'{"b":  1}'"#]).await;
         let values = ["'123e4567-e89b-12d3-a456-426655440000'", "'00000000-0000-0000-0000-000000000000'", "UUID()"];
-        equal_natively("UUID", ParquetType::Uuid, &values).await;
-        equal_natively("INET6", ParquetType::String, &["'::ffff:10.0.0.1'"]).await;
+        assert_equal_natively("UUID", ParquetType::Uuid, &values).await;
+        assert_equal_natively("INET6", ParquetType::String, &["'::ffff:10.0.0.1'"]).await;
     }
 }
 
 #[tokio::test]
-async fn a_date_that_is_no_day_leaves_the_table_out() {
+async fn a_date_outside_the_calendar_leaves_the_table_out() {
     for value in ["0000-00-00", "2020-00-00", "2020-01-00"] {
         let database = Database::create();
         database.execute(&format!("CREATE TABLE t (v DATE); INSERT INTO t VALUES ('2020-01-01'), ('{value}')"));
-        let found = database.table_of("t", Types::Native).await;
+        let found = database.table_with("t", Types::Native).await;
         let error = database.read_all(&found).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::InvalidDatetime));
         assert_eq!(error.to_string(), "column v holds a zero or impossible date");
@@ -375,7 +398,7 @@ async fn generated_and_invisible_columns() {
 #[tokio::test]
 async fn a_column_that_cannot_be_computed() {
     let database = Database::create();
-    // The server looks at no row when such a column is added.
+    // The server reads no row when it adds a virtual column.
     database.execute(
         "CREATE TABLE numbers (a INT UNSIGNED, b INT UNSIGNED); INSERT INTO numbers VALUES (1, 2); \
          ALTER TABLE numbers ADD c BIGINT UNSIGNED AS (a - b) VIRTUAL",
@@ -385,7 +408,7 @@ async fn a_column_that_cannot_be_computed() {
         let error = read.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Skip(SkipReason::UnreadableValue), "{error:?}");
     } else {
-        // As every client of MariaDB sees it.
+        // Each client of MariaDB reads zero.
         assert_eq!(text(&read.unwrap()[0], 2, 0), "0");
     }
 }

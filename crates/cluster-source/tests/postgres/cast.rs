@@ -1,4 +1,5 @@
-//! Types the server casts: those of its catalog, of users and of extensions, and the domains that it need not cast.
+//! Types that the server converts to text: those of its catalog, of users and of extensions. Also
+//! domains that need no conversion.
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -121,7 +122,7 @@ async fn types_of_users() {
     );
 }
 
-/// Composites within arrays within composites, and domains over everything a domain can be over.
+/// Composites within arrays within composites, and domains over every kind of type.
 #[tokio::test]
 async fn types_made_of_types() {
     let database = Database::create().await;
@@ -172,7 +173,7 @@ async fn types_made_of_types() {
     }
 }
 
-/// Those of the server's own contrib modules, in a schema that is not on any path.
+/// Types of the server's contrib modules, in a schema that is in no search path.
 #[tokio::test]
 async fn types_of_extensions() {
     let database = Database::create().await;
@@ -204,7 +205,8 @@ async fn types_of_extensions() {
     }
 }
 
-/// A client that asks for text gets what the output functions print. Casts to text would print something else.
+/// A client that requests text gets the output of the types' output functions. Casts to text would
+/// print other texts.
 #[tokio::test]
 async fn text_is_what_output_functions_print() {
     let database = Database::create().await;

@@ -1,4 +1,4 @@
-//! What the catalog finds, what it skips and why.
+//! The tables that the catalog finds, and those that it skips with the reason.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ async fn ordinary_and_partitioned_tables_and_nothing_else() {
     assert_eq!(names, ["public.A", "public.child", "public.empty_root", "public.p", "s.b", "s.odd.\"name"]);
 
     let p = database.table("p").await;
-    let leaves: Vec<_> = p.relations.iter().map(|r| (r.relation.name.as_str(), r.batch)).collect();
+    let leaves: Vec<_> = p.relations.iter().map(|r| (r.relation.name.as_str(), r.batch_index)).collect();
     assert_eq!(leaves, [("p0", 1), ("p1", 2), ("p2", 3)]);
     let mut rows = Vec::new();
     for batch in database.read("p").await.unwrap() {
@@ -80,7 +80,7 @@ async fn what_cannot_be_exported_is_skipped_with_a_reason() {
     let mut skipped: Vec<(String, SkipReason)> = catalog
         .skipped
         .iter()
-        .map(|s| (s.target.strip_prefix(&format!("{name}.")).unwrap().to_owned(), s.reason))
+        .map(|s| (s.table.to_string().strip_prefix(&format!("{name}.")).unwrap().to_owned(), s.reason))
         .map(|(target, reason)| (if target.starts_with("pg_temp_") { "pg_temp".to_owned() } else { target }, reason))
         .collect();
     skipped.sort_by(|a, b| a.0.cmp(&b.0));
@@ -120,14 +120,14 @@ async fn tables_the_user_cannot_read_in_full_are_skipped() {
     let catalog = postgres::catalog(&connection, &database.name, Types::Aurora, |_, _| true).await.unwrap();
     let names: Vec<_> = catalog.tables.iter().map(|found| found.table.name.as_str()).collect();
     assert_eq!(names, ["by_column", "granted"]);
-    let skipped: HashMap<_, _> = catalog.skipped.iter().map(|s| (s.target.as_str(), s)).collect();
+    let skipped: HashMap<_, _> = catalog.skipped.iter().map(|s| (s.table.to_string(), s)).collect();
     assert_eq!(skipped.len(), 5, "{skipped:?}");
     for name in ["public.refused", "public.partly", "hidden.t", "public.policy", "public.p"] {
         let skip = skipped[format!("{}.{name}", database.name).as_str()];
         assert_eq!(skip.reason, SkipReason::PermissionsDoNotExist);
         assert_eq!(skip.message.contains("Row-level"), name == "public.policy");
     }
-    // Privileges on columns are none on ctid, so such a table is read in one piece.
+    // Privileges on columns do not include ctid, so such a table is read as one partition.
     let by_column = &catalog.tables[0];
     let partitions = postgres::partitions(&connection, by_column, postgres::Slicing::Blocks, 8192).await.unwrap();
     let [partition] = &partitions[..] else { panic!("{partitions:?}") };

@@ -85,7 +85,7 @@ async fn refusals_have_kinds() {
 }
 
 #[tokio::test]
-async fn any_database_that_lets_the_user_in_will_do() {
+async fn any_database_that_accepts_the_user_is_enough() {
     let database = Database::create().await;
     for known in [vec![], vec!["no such".to_owned()], vec!["no such".to_owned(), database.name.clone()]] {
         let connection = server::source().knowing(known).connect_first().await.unwrap();
@@ -94,11 +94,12 @@ async fn any_database_that_lets_the_user_in_will_do() {
     let wrong = Endpoint { password: "wrong".to_owned(), ..endpoint() };
     let error = Source::new(wrong, None).knowing(vec![database.name.clone()]).connect_first().await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::AccessDenied);
-    let said = chain(&error);
-    assert!(said.contains(&format!("{}, postgres, template1", database.name)) && said.contains("28P01"), "{said}");
+    let messages = chain(&error);
+    assert!(messages.contains(&format!("{}, postgres, template1", database.name)), "{messages}");
+    assert!(messages.contains("28P01"), "{messages}");
 }
 
-/// Settings, each to the value that would change most.
+/// Settings, each with the value that would change the most.
 const SETTINGS: &[(&str, &str)] = &[
     ("TimeZone", "'Asia/Tokyo'"),
     ("timezone_abbreviations", "'Australia'"),
@@ -145,7 +146,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("from_collapse_limit", "1"),
 ];
 
-/// Whatever a server, a database or a role sets, values are the same, of a held server too and however it is cut.
+/// Settings of a server, a database or a role do not change values, whether the server is pinned or
+/// not, and for both ways to divide a table.
 #[tokio::test]
 async fn no_setting_changes_a_value() {
     let database = Database::create().await;
@@ -163,7 +165,7 @@ async fn no_setting_changes_a_value() {
         .await;
     let version = database.connect().await.server_version();
     for (setting, value) in SETTINGS {
-        // Has another name since.
+        // The setting has another name since version 16.
         if *setting != "force_parallel_mode" || version < 160_000 {
             database.execute(&format!("ALTER DATABASE {name} SET {setting} = {value}")).await;
             database.execute(&format!("ALTER ROLE set SET {setting} = {value}")).await;
@@ -171,7 +173,7 @@ async fn no_setting_changes_a_value() {
     }
     let set = Endpoint { user: "set".to_owned(), password: "x".to_owned(), ..endpoint() };
     let source = cluster_source::Source::Postgres(Source::new(set, None));
-    let live = Live::hold(source.clone(), &ExportOnly::from(vec![name.clone()]), 1).await.unwrap();
+    let live = Live::pin(source.clone(), &ExportOnly::from(vec![name.clone()]), 1).await.unwrap();
     for source in [&source, live.source()] {
         let cluster_source::Connection::Postgres(connection) = source.connect(Some(name)).await.unwrap() else {
             panic!()

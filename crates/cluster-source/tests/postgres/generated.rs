@@ -1,4 +1,4 @@
-//! Tables of PostgreSQL that nobody thought of.
+//! Generated tables of PostgreSQL.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use crate::server::{Database, read};
 struct KeyColumn {
     definition: String,
     is_text: bool,
-    /// What it holds: one of these in each row.
+    /// The values that rows choose from.
     values: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ fn column(random: &mut Random, rows: u64) -> KeyColumn {
     KeyColumn { is_text: kind > 7 && definition != "\"char\"", definition, values }
 }
 
-/// A table, and what is done to it before and after it is planned.
+/// A table, and the statements that run before and after it is planned.
 struct Made {
     seed: u64,
     random: Random,
@@ -164,7 +164,7 @@ fn make(seed: u64) -> Made {
     Made { seed, random, create, before, later }
 }
 
-/// The numbers of the rows of partitions.
+/// Returns the row ids in the partitions.
 async fn ids(connection: &Connection, found: &FoundTable, partitions: &[Partition]) -> Result<Vec<i64>, String> {
     let mut ids = Vec::new();
     for partition in partitions {
@@ -218,6 +218,7 @@ async fn generated_tables() {
         let names: Vec<String> = seeds.iter().map(|seed| format!("t{seed}")).collect();
         database.execute(&format!("DROP TABLE {}", names.join(", "))).await;
     }
-    // Half of them are cut by keys, which not all have, and many are of a few blocks.
+    // Half of the tables are divided by keys, which not all tables have, and many have only a few
+    // blocks.
     report.check(15);
 }

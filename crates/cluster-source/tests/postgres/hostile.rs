@@ -1,4 +1,5 @@
-//! A user without rights who leaves code wherever the server might run it for whoever exports: nothing of it runs.
+//! An unprivileged user attaches code wherever the server might run it for the exporting user. None
+//! of it may run.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +10,8 @@ use export_task::warning::SkipReason;
 
 use crate::server::{Database, endpoint, read, source};
 
-/// Every function leaves a trace that no rollback removes: a sequence's value, which a transaction may set once it is
-/// made one that writes. It also returns what the secret table holds.
+/// Every function leaves a trace that no rollback removes: it advances a sequence, after it has
+/// made the transaction writable. It also returns the content of the secret table.
 const CODE: &str = "
     CREATE SCHEMA x;
     CREATE SEQUENCE x.trace; GRANT ALL ON x.trace TO public; GRANT USAGE ON SCHEMA x TO public;
@@ -53,7 +54,7 @@ const CODE: &str = "
     CREATE CAST (x.span AS text) WITH FUNCTION x.span_text(x.span) AS IMPLICIT;
 ";
 
-/// Tables whose columns are sent as they are, each with something that is called when a query of it is planned. All have a
+/// Tables whose columns need no conversion. Planning a query of each calls a function. All have a
 /// row `1, 'one'`.
 const PLANNED: &[(&str, &str)] = &[
     ("constant", "CREATE INDEX ON x.constant ((v || x.code('constant')))"),
@@ -63,7 +64,7 @@ const PLANNED: &[(&str, &str)] = &[
     ("predicate", "CREATE INDEX ON x.predicate (n) WHERE x.code('predicate') = '1'"),
     ("coerced", "CREATE INDEX ON x.coerced (((x.code('coerced'))::x.checked))"),
     ("statistics", "CREATE STATISTICS x.s ON n, (v || x.code('statistics')) FROM x.statistics; ANALYZE x.statistics"),
-    // By a number, of which nothing depends.
+    // The table is named by its object id, which creates no dependency.
     (
         "hash",
         "CREATE TABLE x.hashed (n int) PARTITION BY HASH ((x.code('hash')::int + n));
@@ -73,7 +74,7 @@ const PLANNED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Tables where code is attached to everything else.
+/// Tables where code is attached to other objects.
 const ATTACHED: &str = "
     CREATE TABLE x.values (n int PRIMARY KEY, v text, a x.pair, b x.mood, c x.checked, d x.checked_pair, e x.number, f x.span, g x.pair[],
       h x.checked[], i x.mood[], j text GENERATED ALWAYS AS (v || x.code('generated')) STORED, k text DEFAULT x.code('default'),
@@ -98,15 +99,14 @@ const ATTACHED: &str = "
     CREATE INDEX ON x.stored (n) WHERE x.inlined('stored') = '1';
 ";
 
-/// Everything that comes of the database: by table its values, or why it is left out.
+/// Exports a database. Returns for each table its values, or why it is left out.
 async fn export(connection: &Connection, database: &str, types: Types) -> BTreeMap<String, Result<String, String>> {
     let catalog = postgres::catalog(connection, database, types, |schema, _| schema == "x").await.unwrap();
     let mut all = BTreeMap::new();
     for skipped in catalog.skipped {
-        let name = skipped.target.rsplit('.').next().unwrap().to_owned();
         let unsafe_or_hidden = [SkipReason::UntrustedCode, SkipReason::PermissionsDoNotExist];
         assert!(unsafe_or_hidden.contains(&skipped.reason), "{skipped:?}");
-        all.insert(name, Err(skipped.message));
+        all.insert(skipped.table.name, Err(skipped.message));
     }
     for found in catalog.tables {
         let mut values = String::new();
@@ -144,7 +144,7 @@ async fn nothing_that_an_ordinary_user_wrote_runs() {
         database.execute(&sql).await;
     }
     database.execute(ATTACHED).await;
-    // What the exporting user wrote may run, and what a superuser did.
+    // Functions of the exporting user or of a superuser may run.
     database
         .execute(
             "RESET ROLE; CREATE SCHEMA y; GRANT ALL ON SCHEMA y TO exporter; SET ROLE exporter;
@@ -171,7 +171,7 @@ async fn nothing_that_an_ordinary_user_wrote_runs() {
                 let message = all[table].as_ref().unwrap_err();
                 assert!(message.contains("x.") && message.contains("mallory"), "{message}");
             }
-            // To a superuser the exporter is an ordinary user.
+            // For a superuser the exporter is an ordinary user.
             assert!(all["fine"].is_ok() != is_superuser, "{all:?}");
             let ran =
                 "SELECT (SELECT is_called FROM x.trace), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')";
@@ -183,7 +183,7 @@ async fn nothing_that_an_ordinary_user_wrote_runs() {
             );
         }
     }
-    // The trap works: whoever plans a query of such a table runs it.
+    // The test is effective: planning a query of such a table runs the function.
     let error = database.admin.batch_execute("SELECT * FROM x.constant").await.unwrap_err();
     assert!(error.as_db_error().unwrap().message().contains("confidential"), "{error:?}");
     database

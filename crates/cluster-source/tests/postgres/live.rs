@@ -1,4 +1,4 @@
-//! A server that others write to, alter and truncate while it is exported.
+//! Exports of a live server while other sessions write to its tables, alter them and truncate them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use export_task::export_only::ExportOnly;
 use export_task::options::Types;
 use futures_util::TryStreamExt;
 
-use crate::server::{Database, admin, endpoint, hold, whole};
+use crate::server::{Database, admin, endpoint, pin, whole};
 
-/// The number of rows of every table of a database, as it is held.
+/// Returns the number of rows of each table in a pinned database.
 async fn rows(live: &Live, database: &Database) -> BTreeMap<String, usize> {
     let mut connection = live.source().connect(Some(&database.name)).await.unwrap();
     let cluster_source::Connection::Postgres(postgres) = &connection else { unreachable!() };
@@ -39,8 +39,8 @@ fn expected(tables: &[(&str, usize)]) -> BTreeMap<String, usize> {
     tables.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect()
 }
 
-/// Holds a database while another connection is in the middle of a transaction that has done `changes`.
-async fn hold_amid(database: &Database, changes: &str) -> Live {
+/// Pins a database while another connection has an open transaction with `changes`.
+async fn pin_amid(database: &Database, changes: &str) -> Live {
     let other = admin(&database.name).await;
     other.batch_execute(&format!("BEGIN; {changes}")).await.unwrap();
     let end = async {
@@ -48,22 +48,22 @@ async fn hold_amid(database: &Database, changes: &str) -> Live {
         other.batch_execute("COMMIT").await.unwrap();
     };
     let databases = [database];
-    let (live, ()) = tokio::join!(hold(&databases), end);
+    let (live, ()) = tokio::join!(pin(&databases), end);
     live.unwrap()
 }
 
-/// Until somebody waits for a lock.
+/// Returns when a session waits for a lock.
 async fn wait_for_a_waiter(database: &Database) {
     let waits = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
         WHERE NOT l.granted AND d.datname = current_database())";
     let deadline = Instant::now() + Duration::from_secs(20);
     while !database.admin.query_one(waits, &[]).await.unwrap().get::<_, bool>(0) {
-        assert!(Instant::now() < deadline, "nobody waits");
+        assert!(Instant::now() < deadline, "no session waits for a lock");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// What they have written is invisible to a snapshot from before they ended, and what was there before is gone.
+/// A snapshot taken before such a transaction ends sees neither its rows nor the rows before it.
 #[tokio::test]
 async fn tables_being_rewritten_or_truncated_are_whole() {
     for changes in [
@@ -73,7 +73,7 @@ async fn tables_being_rewritten_or_truncated_are_whole() {
     ] {
         let database = Database::create().await;
         database.execute("CREATE TABLE t AS SELECT generate_series(1, 1000) n; CREATE TABLE a (n int)").await;
-        let live = hold_amid(&database, changes).await;
+        let live = pin_amid(&database, changes).await;
         assert_eq!(rows(&live, &database).await, expected(&[("a", 0), ("t", 1000)]), "{changes}");
     }
 }
@@ -84,7 +84,7 @@ async fn a_table_dropped_before_it_is_locked_is_no_error() {
     database
         .execute("CREATE TABLE a AS SELECT 1 n; CREATE SCHEMA s; CREATE TABLE s.b (n int); CREATE TABLE c (n int)")
         .await;
-    let live = hold_amid(&database, "DROP SCHEMA s CASCADE").await;
+    let live = pin_amid(&database, "DROP SCHEMA s CASCADE").await;
     assert_eq!(rows(&live, &database).await, expected(&[("a", 1), ("c", 0)]));
     database.execute("SET lock_timeout = '50ms'").await;
     for table in ["a", "c"] {
@@ -96,7 +96,7 @@ async fn a_table_dropped_before_it_is_locked_is_no_error() {
 async fn a_table_created_before_the_snapshot_is_locked_too() {
     let database = Database::create().await;
     database.execute("CREATE TABLE a AS SELECT 1 n").await;
-    let live = hold_amid(&database, "LOCK TABLE a; CREATE TABLE b AS SELECT generate_series(1, 10) n").await;
+    let live = pin_amid(&database, "LOCK TABLE a; CREATE TABLE b AS SELECT generate_series(1, 10) n").await;
     database.execute("SET lock_timeout = '50ms'").await;
     let error = database.admin.batch_execute("TRUNCATE b").await.unwrap_err();
     assert_eq!(error.code(), Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE));
@@ -104,26 +104,33 @@ async fn a_table_created_before_the_snapshot_is_locked_too() {
 }
 
 #[tokio::test]
-async fn tables_made_without_end_are_an_error() {
+async fn tables_created_without_end_are_an_error() {
     let database = Database::create().await;
-    let (other, ended) = (admin(&database.name).await, Arc::new(AtomicBool::new(false)));
-    let end = Arc::clone(&ended);
-    let maker = tokio::spawn(async move {
-        for number in 0.. {
-            if end.load(Ordering::Relaxed) {
-                break;
+    let ended = Arc::new(AtomicBool::new(false));
+    let mut creators = Vec::new();
+    // Several sessions create tables, so that a busy machine does not stop all of them for a whole
+    // round of snapshots.
+    for creator in 0..4 {
+        let (client, end) = (admin(&database.name).await, Arc::clone(&ended));
+        creators.push(tokio::spawn(async move {
+            for number in 0.. {
+                if end.load(Ordering::Relaxed) {
+                    break;
+                }
+                client.batch_execute(&format!("CREATE TABLE t{creator}_{number} (n int)")).await.unwrap();
             }
-            other.batch_execute(&format!("CREATE TABLE t{number} (n int)")).await.unwrap();
-        }
-    });
-    let held = hold(&[&database]).await;
+        }));
+    }
+    let pinned = pin(&[&database]).await;
     ended.store(true, Ordering::Relaxed);
-    maker.await.unwrap();
-    assert!(matches!(held, Err(SourceError::Restless)), "{:?}", held.err());
+    for creator in creators {
+        creator.await.unwrap();
+    }
+    assert!(matches!(pinned, Err(SourceError::TablesKeepChanging)), "{:?}", pinned.err());
 }
 
 #[tokio::test]
-async fn held_tables_are_neither_rewritten_nor_altered() {
+async fn pinned_tables_are_neither_rewritten_nor_altered() {
     let database = Database::create().await;
     database
         .execute(
@@ -132,7 +139,7 @@ async fn held_tables_are_neither_rewritten_nor_altered() {
              CREATE TABLE p (n int) PARTITION BY RANGE (n); CREATE TABLE p1 PARTITION OF p DEFAULT",
         )
         .await;
-    let live = hold(&[&database]).await.unwrap();
+    let live = pin(&[&database]).await.unwrap();
     database.execute("SET lock_timeout = '50ms'; INSERT INTO t VALUES (11); CREATE TABLE later (n int)").await;
     for change in [
         "VACUUM FULL t",
@@ -145,7 +152,7 @@ async fn held_tables_are_neither_rewritten_nor_altered() {
         let error = database.admin.batch_execute(change).await.unwrap_err();
         assert_eq!(error.code(), Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE), "{change}");
     }
-    // Twice, and every connection, sees the rows of then.
+    // Every connection sees the rows of the pinned moment, the second time as well.
     for _ in 0..2 {
         assert_eq!(rows(&live, &database).await, expected(&[("o", 0), ("odd \"name", 0), ("p", 0), ("t", 10)]));
     }
@@ -166,7 +173,7 @@ async fn a_table_of_which_only_columns_may_be_read_is_locked() {
         .await;
     let endpoint = Endpoint { user: "columns_only".to_owned(), password: "x".to_owned(), ..endpoint() };
     let source = cluster_source::Source::Postgres(Source::new(endpoint, None));
-    let live = Live::hold(source, &ExportOnly::from(vec![database.name.clone()]), 1).await.unwrap();
+    let live = Live::pin(source, &ExportOnly::from(vec![database.name.clone()]), 1).await.unwrap();
     let locks = "SELECT array_agg(mode) FROM pg_locks WHERE relation = 't'::regclass AND granted";
     let locks: Vec<String> = database.admin.query_one(locks, &[]).await.unwrap().get(0);
     assert_eq!(locks, ["AccessShareLock"]);
@@ -177,7 +184,7 @@ async fn a_table_of_which_only_columns_may_be_read_is_locked() {
     database.execute("SET lock_timeout = '10s'; DROP OWNED BY columns_only; DROP ROLE columns_only").await;
 }
 
-/// The last number in a database, as it is held.
+/// Returns the highest number in a pinned database.
 async fn last(live: &Live, database: &Database) -> i64 {
     let connection = live.source().connect(Some(&database.name)).await.unwrap();
     let cluster_source::Connection::Postgres(connection) = connection else { unreachable!() };
@@ -187,7 +194,8 @@ async fn last(live: &Live, database: &Database) -> i64 {
     numbers.max().unwrap()
 }
 
-/// One writer writes to both in turn, so what is seen of them tells how far apart their moments are.
+/// One writer writes to both databases alternately. So the highest numbers show how far apart the
+/// two moments are.
 #[tokio::test]
 async fn databases_are_seen_at_nearly_the_same_moment() {
     let (first, second) = (Database::create().await, Database::create().await);
@@ -195,7 +203,7 @@ async fn databases_are_seen_at_nearly_the_same_moment() {
         database.execute("CREATE TABLE t AS SELECT 0::int8 n; CREATE TABLE slow (n int)").await;
     }
     let (one, two, slow) = (admin(&first.name).await, admin(&second.name).await, admin(&second.name).await);
-    // The second takes a second to be locked.
+    // Locking the tables of the second database takes a second.
     slow.batch_execute("BEGIN; LOCK TABLE slow").await.unwrap();
     let ended = Arc::new(AtomicBool::new(false));
     let end = Arc::clone(&ended);
@@ -217,7 +225,7 @@ async fn databases_are_seen_at_nearly_the_same_moment() {
         slow.batch_execute("COMMIT").await.unwrap();
     };
     let databases = [&first, &second];
-    let (live, ()) = tokio::join!(hold(&databases), release);
+    let (live, ()) = tokio::join!(pin(&databases), release);
     let live = live.unwrap();
     ended.store(true, Ordering::Relaxed);
     let written = writer.await.unwrap();
@@ -226,11 +234,11 @@ async fn databases_are_seen_at_nearly_the_same_moment() {
 }
 
 #[tokio::test]
-async fn a_holder_that_has_ended_is_noticed() {
+async fn a_pin_whose_transaction_has_ended_is_noticed() {
     for end in ["pg_terminate_backend(pid)", "pg_cancel_backend(pid)"] {
         let database = Database::create().await;
         database.execute("CREATE TABLE t (n int)").await;
-        let live = hold(&[&database]).await.unwrap();
+        let live = pin(&[&database]).await.unwrap();
         live.check().await.unwrap();
         database
             .execute(&format!(
@@ -240,7 +248,7 @@ async fn a_holder_that_has_ended_is_noticed() {
             .await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         let checked = live.check().await;
-        // An idle transaction can't be canceled, and goes on.
+        // An idle transaction can't be canceled: it continues.
         assert_eq!(checked.is_err(), end.contains("terminate"), "{checked:?}");
     }
 }

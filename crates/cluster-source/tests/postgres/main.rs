@@ -1,4 +1,5 @@
-//! Reads a real PostgreSQL server: every test has a database of its own on one server per test run.
+//! Tests that read a real PostgreSQL server. All tests share one server, and each test has its own
+//! database.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

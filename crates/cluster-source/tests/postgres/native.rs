@@ -1,4 +1,5 @@
-//! Types of Parquet's own: what columns become, lists, and what has no equal.
+//! Exports with Parquet's own types: the types of columns, lists, and values that Parquet can't
+//! express.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int32Type};
@@ -16,7 +17,7 @@ async fn table(database: &Database, name: &str) -> FoundTable {
     catalog.tables.into_iter().find(|found| found.table.name == name).unwrap()
 }
 
-/// A table's rows, which fit one batch.
+/// Returns a table's rows, which must fit into one record batch.
 async fn rows(database: &Database, name: &str) -> Result<RecordBatch, SourceError> {
     let found = table(database, name).await;
     let mut batches = read(&database.connect().await, &found, &whole(&found)[0]).await?;
@@ -85,7 +86,7 @@ async fn columns_become_what_parquet_has_for_them() {
     }
 }
 
-/// Elements are read as a column of their type is.
+/// Elements are read like a column of their type.
 #[tokio::test]
 async fn lists_hold_the_elements_of_arrays() {
     let database = Database::create().await;
@@ -168,7 +169,7 @@ async fn lists_without_a_value() {
 }
 
 #[tokio::test]
-async fn what_has_no_equal_leaves_the_table_out() {
+async fn a_value_that_parquet_cannot_express_leaves_the_table_out() {
     let database = Database::create().await;
     for (definition, fitting, other, exported) in [
         ("int[]", "{1}", "{{1}}", "list<int32>"),

@@ -10,8 +10,8 @@ use export_task::range::Range;
 
 use crate::server::{self, Database};
 
-/// Reads `t` (a key `k` of type int8 and more) in partitions of about `target` bytes, checks that they hold the table's
-/// rows, each once, and returns the number of rows of each partition.
+/// Reads `t` (a key `k` of type int8 and more) in partitions of about `target` bytes, checks that
+/// they hold the table's rows, each once, and returns the number of rows of each partition.
 async fn read_in_partitions(database: &Database, slicing: Slicing, target: u64) -> Vec<usize> {
     let connection = database.connect().await;
     let found = database.table("t").await;
@@ -19,7 +19,7 @@ async fn read_in_partitions(database: &Database, slicing: Slicing, target: u64) 
     let mut counts = Vec::new();
     let mut seen: BTreeMap<i64, u32> = BTreeMap::new();
     for (partition, index) in partitions.iter().zip(0..) {
-        assert_eq!((partition.batch, partition.index), (1, index));
+        assert_eq!((partition.batch_index, partition.partition_index), (1, index));
         let mut rows = 0;
         for batch in server::read(&connection, &found, partition).await.unwrap() {
             rows += batch.num_rows();
@@ -35,7 +35,7 @@ async fn read_in_partitions(database: &Database, slicing: Slicing, target: u64) 
     counts
 }
 
-/// Both ways, coarse and fine.
+/// Reads the table by blocks and by keys, in large and in small partitions.
 async fn covered_once(fill: &str) -> Vec<Vec<usize>> {
     let database = Database::create().await;
     database.execute("CREATE TABLE t (k int8 PRIMARY KEY, s text)").await;
@@ -60,7 +60,7 @@ async fn gaps_negative_keys_and_skew() {
     )
     .await;
     assert!(counts.iter().any(|parts| parts.len() > 100));
-    // With statistics, skewed keys are still cut evenly.
+    // With statistics, skewed keys are divided evenly.
     let by_key = &counts[4];
     assert!(by_key.len() > 10, "{by_key:?}");
     let (most, mean) = (by_key.iter().max().unwrap(), 25_001 / by_key.len());
@@ -142,9 +142,9 @@ async fn every_integer_type_is_a_key_and_leaves_are_cut_each() {
     let found = database.table("t").await;
     for slicing in [Slicing::Blocks, Slicing::Keys] {
         let partitions = postgres::partitions(&connection, &found, slicing, 100_000).await.unwrap();
-        let cut = |batch| partitions.iter().filter(|p| p.batch == batch).count();
+        let cut = |batch| partitions.iter().filter(|p| p.batch_index == batch).count();
         assert!(cut(1) > 3 && cut(2) > 3);
-        // Without a key, one sequential reader.
+        // Without a key, one sequential reader reads the table.
         assert_eq!(cut(3) > 3, slicing == Slicing::Blocks);
         let mut keys = Vec::new();
         for partition in &partitions {
@@ -177,7 +177,7 @@ async fn keys_that_are_no_integer_and_no_keys() {
         assert!(read_in_partitions(&database, Slicing::Blocks, 64 * 1024).await.len() > 10);
         let parts = read_in_partitions(&database, Slicing::Keys, 64 * 1024).await;
         if key.is_empty() {
-            // Without blocks there is nothing to cut by: one reader.
+            // Without blocks nothing divides the table, so there is one reader.
             assert_eq!(parts, [13_999]);
         } else {
             assert!(parts.len() > 10 && *parts.iter().max().unwrap() < 3 * 13_999 / parts.len(), "{key}: {parts:?}");
@@ -185,7 +185,7 @@ async fn keys_that_are_no_integer_and_no_keys() {
     }
 }
 
-/// What is no heap may have no blocks: it is cut by its key, or not.
+/// A table of another access method may have no blocks, so a key divides it, if it has one.
 #[tokio::test]
 async fn a_table_of_another_access_method() {
     let database = Database::create().await;
@@ -237,7 +237,7 @@ async fn rows_are_counted_unless_it_takes_too_long() {
     assert_eq!(postgres::count(&connection, relation, None).await.unwrap(), Some(500_000));
 }
 
-/// Older versions have no aggregate that gives arrays.
+/// Bounds of an array key would be arrays, which no aggregate of older versions returns.
 #[tokio::test]
 async fn an_array_is_no_key() {
     let database = Database::create().await;
@@ -252,7 +252,7 @@ async fn an_array_is_no_key() {
     assert!(read_in_partitions(&database, Slicing::Keys, 64 * 1024).await.len() > 3);
 }
 
-/// Sorting a sample of the keys takes temporary space. The rows come without.
+/// Sorting a sample of the keys needs temporary space. Reading the rows does not.
 #[tokio::test]
 async fn a_table_whose_sample_cannot_be_sorted_is_read_in_one() {
     let database = Database::create().await;
@@ -265,19 +265,21 @@ async fn a_table_whose_sample_cannot_be_sorted_is_read_in_one() {
         ))
         .await;
     assert_eq!(read_in_partitions(&database, Slicing::Keys, 64 * 1024).await, [60_000]);
-    // In a transaction, what follows goes on.
-    let live = server::hold(&[&database]).await.unwrap();
-    let cluster_source::Connection::Postgres(held) = live.source().connect(Some(name)).await.unwrap() else { panic!() };
+    // In a transaction, the statements after the failed sort still work.
+    let live = server::pin(&[&database]).await.unwrap();
+    let cluster_source::Connection::Postgres(pinned) = live.source().connect(Some(name)).await.unwrap() else {
+        panic!()
+    };
     let found = database.table("t").await;
-    let partitions = postgres::partitions(&held, &found, Slicing::Keys, 64 * 1024).await.unwrap();
+    let partitions = postgres::partitions(&pinned, &found, Slicing::Keys, 64 * 1024).await.unwrap();
     assert_eq!(partitions.iter().map(|partition| &partition.range).collect::<Vec<_>>(), [&Range::Unplanned]);
-    assert!(!server::read(&held, &found, &partitions[0]).await.unwrap().is_empty());
+    assert!(!server::read(&pinned, &found, &partitions[0]).await.unwrap().is_empty());
     database.execute(&format!("ALTER DATABASE {name} RESET temp_file_limit")).await;
     assert!(read_in_partitions(&database, Slicing::Keys, 64 * 1024).await.len() > 10);
 }
 
 #[test]
 fn old_servers_are_cut_by_key() {
-    assert_eq!(Slicing::of_server(139_999), Slicing::Keys);
-    assert_eq!(Slicing::of_server(140_000), Slicing::Blocks);
+    assert_eq!(Slicing::from_server_version(139_999), Slicing::Keys);
+    assert_eq!(Slicing::from_server_version(140_000), Slicing::Blocks);
 }

@@ -1,4 +1,5 @@
-//! A PostgreSQL server in a temporary directory, shared by the tests of this binary, and shorthands to use it.
+//! A PostgreSQL server in a temporary directory, shared by the tests of this binary, and shorthands
+//! to use it.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -22,14 +23,15 @@ use export_task::range::Range;
 use futures_util::TryStreamExt;
 use tokio_postgres::NoTls;
 
-/// The version that Debian stable has.
+/// The programs of the tested version.
 const BIN: &str = "/usr/lib/postgresql/15/bin";
-/// Names the directory with the programs of another version that is tested instead.
+/// The environment variable with the directory of another version's programs, which is tested
+/// instead.
 const BIN_VARIABLE: &str = "POSTGRES_BIN";
 const PASSWORD: &str = "it's secret";
 
-/// A running server. The guard is a shell that waits for this process to end, however it ends, then removes everything: the
-/// server is in a static, which is never dropped.
+/// A running server. It is in a static, which is never dropped. So a shell, the guard, waits until
+/// this process ends, and then stops the server and removes its files.
 struct Server {
     port: u16,
     ca_pem: String,
@@ -41,7 +43,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(start)
 }
 
-/// A command run as a user the server accepts: it refuses root.
+/// Returns a command that runs as an ordinary user, because the server refuses to run as root.
 fn command(program: &str) -> Command {
     let path = std::env::var_os(BIN_VARIABLE).map_or_else(|| PathBuf::from(BIN), PathBuf::from).join(program);
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
@@ -88,8 +90,9 @@ fn start() -> Server {
     Server { port, ca_pem, _guard: guard }
 }
 
-/// Stops the server and removes its directory once this process holds the guard's standard input no more. A process group
-/// of its own keeps an interrupt from the terminal away from it.
+/// Starts the guard, which stops the server and removes its directory when this process no longer
+/// holds the guard's standard input. A separate process group protects the guard from an interrupt
+/// at the terminal.
 fn guard(dir: &Path, data: &Path) -> Child {
     let script = r#"cat >/dev/null
         pid=$(head -n 1 "$2/postmaster.pid") && kill -QUIT "$pid"
@@ -107,7 +110,7 @@ fn guard(dir: &Path, data: &Path) -> Child {
         .unwrap()
 }
 
-/// A server certificate for `localhost` and the authority that signed it, whose PEM is returned.
+/// Writes a server certificate for `localhost`. Returns the PEM of the authority that signed it.
 fn write_certificates(data: &Path) -> String {
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
@@ -139,7 +142,7 @@ pub fn endpoint() -> Endpoint {
     }
 }
 
-/// A source that logs in as the superuser, without TLS.
+/// Returns a source that logs in as the superuser, without TLS.
 pub fn source() -> Source {
     Source::new(endpoint(), None)
 }
@@ -155,7 +158,7 @@ impl Database {
         Self::create_with("").await
     }
 
-    /// With options of `CREATE DATABASE`.
+    /// Creates a database with options of `CREATE DATABASE`.
     pub async fn create_with(options: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -173,24 +176,24 @@ impl Database {
         source().connect(&self.name).await.unwrap()
     }
 
-    /// The catalog as the exporting user sees it.
+    /// Returns the catalog as the exporting user sees it.
     pub async fn catalog(&self) -> Catalog {
         self.catalog_of(Types::Aurora).await
     }
 
-    /// The same with what columns become in exports of these types.
+    /// Returns the catalog for exports with these types.
     pub async fn catalog_of(&self, types: Types) -> Catalog {
         postgres::catalog(&self.connect().await, &self.name, types, |_, _| true).await.unwrap()
     }
 
-    /// One table of schema `public`, which must not be skipped.
+    /// Returns a table by name, which must not be skipped.
     pub async fn table(&self, name: &str) -> FoundTable {
         let catalog = self.catalog().await;
         let found = catalog.tables.into_iter().find(|found| found.table.name == name);
         found.unwrap_or_else(|| panic!("no table {name}: {:?}", catalog.skipped))
     }
 
-    /// Everything in a table, whole relation by whole relation.
+    /// Reads a table, one relation after the other.
     pub async fn read(&self, name: &str) -> Result<Vec<RecordBatch>, SourceError> {
         let found = self.table(name).await;
         let mut batches = Vec::new();
@@ -212,26 +215,26 @@ pub async fn admin(database: &str) -> tokio_postgres::Client {
                 tokio::spawn(connection);
                 return client;
             }
-            // Tests run side by side and may use up the connections for a moment.
+            // Concurrent tests may use all connections for a moment.
             Err(_) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(100)).await,
             Err(error) => panic!("{error:?}"),
         }
     }
 }
 
-/// Databases held still.
-pub async fn hold(databases: &[&Database]) -> Result<Live, SourceError> {
+/// Pins databases.
+pub async fn pin(databases: &[&Database]) -> Result<Live, SourceError> {
     let names: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
-    Live::hold(cluster_source::Source::Postgres(source()), &ExportOnly::from(names), 1).await
+    Live::pin(cluster_source::Source::Postgres(source()), &ExportOnly::from(names), 1).await
 }
 
-/// One partition per relation.
+/// Returns one partition per relation.
 pub fn whole(found: &FoundTable) -> Vec<Partition> {
     let partition = |relation: &postgres::FoundRelation| Partition {
         table: 0,
         relation: relation.relation.clone(),
-        batch: relation.batch,
-        index: 0,
+        batch_index: relation.batch_index,
+        partition_index: 0,
         range: Range::All,
         bytes: 0,
     };
@@ -246,7 +249,7 @@ pub async fn read(
     postgres::read(connection, &found.table, partition, BatchOptions::default()).await?.try_collect().await
 }
 
-/// How much memory this process has used at most, in bytes.
+/// Returns the peak memory of this process in bytes.
 pub fn peak_memory() -> u64 {
     let mut status = String::new();
     std::fs::File::open("/proc/self/status").unwrap().read_to_string(&mut status).unwrap();

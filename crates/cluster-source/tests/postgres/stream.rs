@@ -1,4 +1,4 @@
-//! Batches: their limits, their errors, and that nothing is ever silently short.
+//! Record batches: their limits, their errors, and that rows are never silently missing.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ fn a_worker_may_move_between_threads() {
         let connection = server::source().connect("postgres").await?;
         let catalog = postgres::catalog(&connection, "postgres", Types::Aurora, |_, _| true).await?;
         for found in &catalog.tables {
-            let slicing = postgres::Slicing::of_server(connection.server_version());
+            let slicing = postgres::Slicing::from_server_version(connection.server_version());
             for partition in postgres::partitions(&connection, found, slicing, 1 << 20).await? {
                 let batches = postgres::read(&connection, &found.table, &partition, BatchOptions::default()).await?;
                 batches.try_collect::<Vec<_>>().await?;
@@ -112,7 +112,7 @@ async fn values_and_rows_over_the_limit_are_errors() {
     let exact = BatchOptions { max_value_bytes: Some(3000), max_row_bytes: Some(4010), ..BatchOptions::default() };
     assert_eq!(read_with(&connection, &found, exact).await.unwrap().len(), 1);
 
-    // Bits count as the text they become.
+    // The size of a bit string is that of its text.
     database.execute("CREATE TABLE bits AS SELECT repeat('1', 1000)::varbit v").await;
     let found = database.table("bits").await;
     let limit = |bytes| BatchOptions { max_value_bytes: Some(bytes), ..BatchOptions::default() };
@@ -152,16 +152,17 @@ async fn a_connection_lost_midway_is_an_error() {
     assert!(batches.next().await.is_none());
 }
 
-/// The server calls a constant expression of an index when it plans a query. A function of the exporting user's own may.
+/// When the server plans a query, it evaluates the constant expressions of indexes. They may call
+/// functions of the exporting user.
 #[tokio::test]
-async fn a_function_of_the_exporting_user_s_own_fails_in_any_way() {
+async fn a_failing_function_of_the_exporting_user_leaves_its_table_out() {
     let database = Database::create().await;
     for (name, fails) in [
         ("own", "RAISE 'row %', 'confidential' USING DETAIL = 'confidential', HINT = 'confidential'"),
         ("unknown", "RAISE 'row %', 'confidential' USING ERRCODE = 'ZZ001'"),
         ("violation", "RAISE 'row %', 'confidential' USING ERRCODE = '23514'"),
         ("syntax", "EXECUTE 'SELECT confidential confidential confidential'"),
-        // Visible in its owner's search path, perhaps, and not in ours.
+        // The function may be visible in its owner's search path. It is not in the session's.
         ("elsewhere", "PERFORM helper($1)"),
     ] {
         let function = |body: &str| {
@@ -182,12 +183,12 @@ async fn a_function_of_the_exporting_user_s_own_fails_in_any_way() {
 }
 
 #[tokio::test]
-async fn a_damaged_block_is_told() {
+async fn a_damaged_block_is_reported() {
     let whole = Database::create().await;
     whole
         .execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 10000) n; CREATE TABLE other AS SELECT 1 n")
         .await;
-    // The copy's blocks are in its files and nowhere else yet.
+    // The copy's blocks are only in its files yet, not in the server's buffers.
     let (template, version) = (&whole.name, whole.connect().await.server_version());
     let strategy = if version < 150_000 { "" } else { "STRATEGY file_copy" };
     whole.admin.batch_execute("CHECKPOINT").await.unwrap();
@@ -214,7 +215,8 @@ async fn dropping_the_stream_and_connection_ends_the_query_at_once() {
         let mut batches =
             postgres::read(&connection, &found.table, &whole(&found)[0], BatchOptions::default()).await.unwrap();
         batches.try_next().await.unwrap().unwrap();
-        // Nobody reads: the server must wait, not this process collect.
+        // Nothing reads the stream. The server must wait, and this process must not buffer the
+        // rows.
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     assert!(server::peak_memory() < before + (400 << 20));

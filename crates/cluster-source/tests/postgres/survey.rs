@@ -1,7 +1,7 @@
 //! Which databases are surveyed, and what becomes of those that can't be.
 
 use cluster_source::Source;
-use cluster_source::survey::Survey;
+use export_planner::Survey;
 use export_task::engine::Engine;
 use export_task::export_only::ExportOnly;
 use export_task::options::Options;

@@ -1,5 +1,6 @@
-//! Every value arrives as the server's own `::text`, or as the number it is. Each test reads a column twice: natively, and
-//! next to it a `text` column filled by the server with `::text` under the exporting session's settings.
+//! Every value arrives as the server's `::text` prints it, or as the same number. Each test reads
+//! two columns: one is decoded natively, and the other is a `text` column that the server filled
+//! with `::text` under the exporting session's settings.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
@@ -12,9 +13,9 @@ async fn equal_to_server(type_name: &str, decode: &str, cast: &str, values: &str
     equal_in(&Database::create().await, type_name, decode, cast, values).await
 }
 
-/// As [`equal_to_server`], in a database that knows the type.
+/// Like [`equal_to_server`], in a database that has the type.
 pub async fn equal_in(database: &Database, type_name: &str, decode: &str, cast: &str, values: &str) -> usize {
-    // The session that fills the table prints as the exporting one does.
+    // The session that fills the table has the settings of the exporting session.
     database
         .execute("SET TimeZone = 'UTC'; SET IntervalStyle = postgres; SET DateStyle = 'ISO, MDY'; SET search_path = ''")
         .await;
@@ -58,7 +59,7 @@ async fn numeric() {
     )
     .await;
     assert!(rows > 8000);
-    // A declared scale pads, and a negative one rounds.
+    // A declared scale pads with zeros, and a negative scale rounds.
     equal_to_server(
         "numeric(12,5)",
         "numeric",
@@ -181,7 +182,7 @@ async fn uuid_and_jsonb_and_text_like_types() {
     .await;
     equal_to_server("varchar(9)", "text", "v::text", "SELECT unnest(array['', 'abc  ', 'äöü😀'])").await;
     equal_to_server("name", "text", "v::text", "SELECT unnest(array['', 'abc', repeat('x', 63)])").await;
-    // Padded as the server sends it; ::text would strip.
+    // The server sends the value padded. `::text` would strip the padding.
     equal_to_server("char(6)", "text", "rpad(v::text, 6)", "SELECT unnest(array['', 'abc', 'ü', '123456'])").await;
 }
 

@@ -1,4 +1,4 @@
-//! What only newer servers have. On an older one a test ends where its version does.
+//! Features of newer servers. On an older server a test ends early.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn generated_columns_that_are_not_stored() {
     assert_eq!(texts, [Some("n1"), None, Some("n21")]);
 }
 
-/// A key range leaves NULLs out, so a key must not hold any.
+/// A key range excludes NULL, so a key must not hold NULL.
 #[tokio::test]
 async fn a_constraint_that_no_row_was_checked_for_makes_no_key() {
     let database = Database::create().await;
@@ -63,7 +63,7 @@ async fn a_constraint_that_no_row_was_checked_for_makes_no_key() {
     assert!(postgres::partitions(&connection, &found, Slicing::Keys, 20_000).await.unwrap().len() > 3);
 }
 
-/// Limits that a database sets for those who forget their sessions.
+/// A database can set timeouts that end idle sessions and long transactions.
 #[tokio::test]
 async fn no_timeout_of_the_database_ends_a_session() {
     let database = Database::create().await;
@@ -76,7 +76,7 @@ async fn no_timeout_of_the_database_ends_a_session() {
     }
     database.execute("CREATE TABLE t AS SELECT 1 AS n").await;
     let found = database.table("t").await;
-    let live = server::hold(&[&database]).await.unwrap();
+    let live = server::pin(&[&database]).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1000)).await;
     live.check().await.unwrap();
     let connection = database.connect().await;
@@ -84,7 +84,7 @@ async fn no_timeout_of_the_database_ends_a_session() {
     assert_eq!(server::read(&connection, &found, &server::whole(&found)[0]).await.unwrap().len(), 1);
 }
 
-/// A value that is computed when it is read may be one that can't be.
+/// Computing a virtual column can fail when it is read.
 #[tokio::test]
 async fn a_column_that_fails_when_it_is_read_leaves_its_table_out() {
     let database = Database::create().await;

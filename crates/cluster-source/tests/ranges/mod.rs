@@ -1,27 +1,29 @@
-//! Tables nobody thought of, cut and read: every row must come out once. What is common to the engines.
+//! Generated tables, partitioned and read: each row must appear once. This module is shared by the
+//! tests of all engines.
 //!
-//! A table is made from one number alone, which is printed when it fails: run again with `RANGES_SEED` set to it and
-//! `RANGES_TABLES` to 1. Without these variables there are some dozens of tables, always the same.
+//! A table is generated from a seed. When a table fails, the test prints its seed: run it again
+//! with `RANGES_SEED` set to it and `RANGES_TABLES` set to 1. Without these variables the test
+//! generates the same few dozen tables in each run.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write;
 
-use cluster_source::partition::pack;
+use export_planner::packing::pack;
 use export_task::plan::Partition;
 
-/// Tables that are made, and dropped, together.
+/// The number of tables that a test creates and drops together.
 pub const TOGETHER: u64 = 20;
 
-/// Characters that collations treat in ways of their own: pairs of case, accents, what expands, what combines, what is below a
-/// blank, and none at all.
+/// Characters that collations treat specially: pairs of case, accents, expansions, combining
+/// characters, characters that sort below a blank, and characters without weight.
 const CHARACTERS: &[&str] = &[
     "a", "A", "b", "B", "z", "Z", "é", "E", "e", "æ", "Æ", "ae", "ß", "ss", "ﬁ", "i", "I", "ı", "o\u{308}", "ö", "Ö",
     "u\u{301}", "ñ", "ch", "ll", " ", "\t", "\u{1}", "\u{1f}", "!", "-", "_", "%", "'", "\\", "0", "9", "😀", "日",
     "か", "が", "カ", "\u{200d}", "\u{300}", "ÿ", "þ", "Å", "Ω",
 ];
 
-/// A sequence of numbers that begins with any.
+/// A pseudo-random sequence of numbers, the same for the same seed.
 pub struct Random(u64);
 
 impl Random {
@@ -37,7 +39,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number of `from..to`.
+    /// Returns a number of `from..to`.
     pub fn within(&mut self, from: u64, to: u64) -> u64 {
         from + self.next() % (to - from)
     }
@@ -50,23 +52,24 @@ impl Random {
         from[self.within(0, from.len() as u64) as usize]
     }
 
-    /// A number of some bits, so that small ones are as likely as large ones.
+    /// Returns a number of up to `bits` bits. Each number of bits is equally likely, so small
+    /// numbers are as likely as large ones.
     pub fn number(&mut self, bits: u64) -> u64 {
         let bits = self.within(0, bits + 1);
         if bits == 0 { 0 } else { self.next() >> (64 - bits) }
     }
 
-    /// A text of no more than so many characters, often as many.
-    pub fn text(&mut self, most: u64) -> String {
-        let length = if self.chance(40) { most } else { self.within(0, most + 1) };
+    /// Returns a text of at most `max` characters, often of exactly `max`.
+    pub fn text(&mut self, max: u64) -> String {
+        let length = if self.chance(40) { max } else { self.within(0, max + 1) };
         let mut text = String::new();
-        // Few characters, so that texts have beginnings in common.
+        // Few different characters give texts with common prefixes.
         let few = self.within(2, 6);
         let characters: Vec<&str> = (0..few).map(|_| self.pick(CHARACTERS)).collect();
         for _ in 0..length {
             text += if self.chance(70) { self.pick(&characters) } else { self.pick(CHARACTERS) };
         }
-        let mut text: String = text.chars().take(most as usize).collect();
+        let mut text: String = text.chars().take(max as usize).collect();
         if self.chance(10) {
             text.pop();
             text.push(' ');
@@ -74,7 +77,7 @@ impl Random {
         text
     }
 
-    /// Sometimes packs what a table was cut into as a plan does.
+    /// Packs the pieces of a table into units as the planner does, in half of the calls.
     pub fn packed(&mut self, pieces: Vec<Partition>) -> Vec<Partition> {
         const LARGER: u64 = 1 << 20;
         if !self.chance(50) {
@@ -88,7 +91,7 @@ impl Random {
     }
 }
 
-/// Which tables are made: their numbers.
+/// Returns the seeds of the tables to generate.
 pub fn seeds() -> Vec<u64> {
     let variable = |name: &str| env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let (seed, tables) = (variable("RANGES_SEED").unwrap_or(1), variable("RANGES_TABLES").unwrap_or(60));
@@ -96,7 +99,7 @@ pub fn seeds() -> Vec<u64> {
     (0..tables).map(|n| seed.wrapping_add(n)).collect()
 }
 
-/// What all tables came to.
+/// The results of all tables.
 #[derive(Default)]
 pub struct Report {
     tables: u64,
@@ -107,7 +110,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Takes the rows that were read of a table, and those that are there.
+    /// Adds a table: the ids of the rows that were read, and of the rows that it has.
     pub fn add(
         &mut self,
         seed: u64,
@@ -115,25 +118,26 @@ impl Report {
         cuttable: bool,
         partitions: usize,
         read: Result<Vec<i64>, String>,
-        there: &[i64],
+        present: &[i64],
     ) {
         self.tables += 1;
         self.cuttable += u64::from(cuttable);
         self.cut += u64::from(cuttable && partitions > 1);
         self.partitions += partitions as u64;
-        let mut times: BTreeMap<i64, i64> = there.iter().map(|id| (*id, 0)).collect();
+        let mut times: BTreeMap<i64, i64> = present.iter().map(|id| (*id, 0)).collect();
         let wrong = match read {
             Ok(read) => {
                 for id in read {
                     *times.entry(id).or_insert(i64::MIN / 2) += 1;
                 }
-                let of = |wrong: fn(i64) -> bool| {
+                let ids_with = |wrong: fn(i64) -> bool| {
                     let ids: Vec<_> = times.iter().filter(|(_, times)| wrong(**times)).map(|(id, _)| *id).collect();
                     (ids.len(), ids.into_iter().take(20).collect::<Vec<_>>())
                 };
-                let (lost, doubled, invented) = (of(|n| n == 0), of(|n| n > 1), of(|n| n < 0));
-                (lost.0 + doubled.0 + invented.0 > 0)
-                    .then(|| format!("lost {lost:?}, doubled {doubled:?}, not there {invented:?} of {}", there.len()))
+                let (lost, doubled, invented) = (ids_with(|n| n == 0), ids_with(|n| n > 1), ids_with(|n| n < 0));
+                (lost.0 + doubled.0 + invented.0 > 0).then(|| {
+                    format!("lost {lost:?}, read twice {doubled:?}, not in the table {invented:?} of {}", present.len())
+                })
             }
             Err(error) => Some(error),
         };
@@ -145,14 +149,15 @@ impl Report {
         }
     }
 
-    /// Nothing was lost or doubled; and so many of a hundred tables could be cut, and most of them were, that this says something.
-    pub fn check(&self, least: u64) {
+    /// Checks that no row was lost or read twice. Also checks that at least `min_percent` percent
+    /// of the tables could be cut and most of those were, because else the test proves little.
+    pub fn check(&self, min_percent: u64) {
         let Self { tables, cuttable, cut, partitions, failures } = self;
-        println!("{tables} tables, {cut} of {cuttable} that can be cut were cut, {partitions} partitions");
+        println!("{tables} tables, {cut} of {cuttable} with a key were cut, {partitions} partitions");
         assert!(failures.is_empty(), "{failures}");
         if *tables >= 20 {
             assert!(
-                cuttable * 100 > tables * least && cut * 10 > cuttable * 7,
+                cuttable * 100 > tables * min_percent && cut * 10 > cuttable * 7,
                 "too few were cut: {cut} of {cuttable} of {tables}"
             );
         }

@@ -1,4 +1,4 @@
-//! Tasks that are not done with yet: to be ended, told of, or cleaned up after.
+//! Open tasks: tasks that must still be ended, published or cleaned up.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use export_task::task::ExportTask;
@@ -6,17 +6,18 @@ use export_task::task::ExportTask;
 use super::{OPEN, TASK, TaskStore, admission::built, key, number, text, update::is_refused};
 use crate::error::StepError;
 
-/// How long whoever publishes the end of a task keeps others from doing so too.
+/// How long a claim to publish the end of a task keeps others from publishing it.
 const PUBLISHING_MILLIS: i64 = 30_000;
 
 impl TaskStore {
-    /// The write that opens a task, or keeps it open.
+    /// Returns the write that opens a task or keeps it open.
     pub(super) fn open(&self, id: &str) -> Result<TransactWriteItem, StepError> {
         let put = Put::builder().table_name(&self.table).set_item(Some(key(OPEN, id))).build();
         Ok(TransactWriteItem::builder().put(put.map_err(built)?).build())
     }
 
-    /// Every open task. As many items are read as there are, however many tasks there were.
+    /// Returns all open tasks. The number of items read does not depend on the number of ended
+    /// tasks.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -37,9 +38,13 @@ impl TaskStore {
             let Some(id) = item.get("Id").and_then(|id| id.as_s().ok()) else { continue };
             match self.get(id).await {
                 Ok(task) => found.push(task),
-                // One record nobody can read must not hide all others.
+                // One invalid record must not hide all others.
                 Err(error) if !error.kind.is_retryable() => {
-                    tracing::error!(export_task_identifier = id, error = error.chain(), "an open task was passed over");
+                    tracing::error!(
+                        export_task_identifier = id,
+                        error = error.chain(),
+                        "an open task with an invalid record was skipped"
+                    );
                 }
                 Err(error) => return Err(error),
             }
@@ -47,8 +52,9 @@ impl TaskStore {
         Ok(found)
     }
 
-    /// Keeps the key's ARN, and the grant once there is one, so that the end of the task can take it back. Opens the task
-    /// again: a step that was under way when its execution was stopped may grant after everything was cleaned up.
+    /// Records the ARN of the key, and the grant once there is one, so that the grant can be
+    /// revoked at the end of the task. Opens the task again: a step that was running when its
+    /// execution was stopped may create a grant after the clean-up.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -67,7 +73,8 @@ impl TaskStore {
         self.transact(vec![TransactWriteItem::builder().update(update).build(), self.open(id)?]).await.map(drop)
     }
 
-    /// Takes it upon the caller to publish the end of a task. False when it was published, or somebody else is at it.
+    /// Claims the publication of the end of a task. Returns false if the end is published already,
+    /// or if another caller holds the claim.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -89,7 +96,7 @@ impl TaskStore {
         }
     }
 
-    /// Gives back what [`claim_publication`](Self::claim_publication) took.
+    /// Gives up the claim of [`claim_publication`](Self::claim_publication).
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -97,7 +104,7 @@ impl TaskStore {
         self.set(id, "PublishingUntil", number(0)).await
     }
 
-    /// Marks the end of a task as published.
+    /// Records that the end of a task is published.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -106,7 +113,7 @@ impl TaskStore {
         self.close(id).await
     }
 
-    /// Marks clone, secret and grant of a task as gone.
+    /// Records that the clone, the secret and the grant of a task are gone.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -115,7 +122,7 @@ impl TaskStore {
         self.close(id).await
     }
 
-    /// Closes a task that is told of and cleaned up after.
+    /// Closes a task if its end is published and it is cleaned up.
     async fn close(&self, id: &str) -> Result<(), StepError> {
         let done = ConditionCheck::builder()
             .table_name(&self.table)

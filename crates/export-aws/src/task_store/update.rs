@@ -1,5 +1,5 @@
-//! Everything that happens to a task between admission and its end. Each write is conditional on the status machine, so that
-//! a late step can't bring an ended task back.
+//! The updates of a task between its admission and its end. Each write is conditional on the
+//! status, so that a late step can't change the status of an ended task.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -7,29 +7,32 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
-use export_task::error::{ApiError, shown};
+use export_task::error::{ApiError, truncate_for_message};
 use export_task::request::is_identifier;
 use export_task::task::{ExportTask, Status};
+use export_task::warning::Warnings;
 
-use super::{TASK, TaskStore, admission::built, key, number, read, text};
+use serde_dynamo::to_attribute_value;
+
+use super::{TASK, TaskStore, admission::built, key, number, read, text, unwritable};
 use crate::error::StepError;
 
-/// How often whoever works on a task looks whether it was canceled.
+/// How often a step checks whether its task was canceled.
 pub const CANCEL_CHECK: Duration = Duration::from_secs(3);
 
-/// How a task ends.
+/// The end of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// `Complete`, `Canceled` or `Failed`.
     pub status: Status,
-    /// When, in milliseconds since the epoch.
+    /// The time of the end, in milliseconds since the epoch.
     pub at: i64,
-    /// Bytes read in all, when that is known better than by counting.
+    /// Bytes read in total, if that is known more exactly than from the counted progress.
     pub extracted_bytes: Option<u64>,
     /// Code and message of the failure.
     pub failure: Option<(String, String)>,
-    /// What was left out.
-    pub warning: Option<String>,
+    /// What the export does not hold.
+    pub warnings: Warnings,
 }
 
 impl TaskStore {
@@ -46,7 +49,7 @@ impl TaskStore {
         Ok(())
     }
 
-    /// Keeps when the clone was first asked for: rows are as of that moment or a little later.
+    /// Records when the clone was first requested. The rows are as of that time or a little later.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -61,7 +64,7 @@ impl TaskStore {
         Ok(())
     }
 
-    /// Notes that the task's directory in the bucket is its own.
+    /// Records that the task owns its directory in the bucket.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -69,7 +72,7 @@ impl TaskStore {
         self.set(id, "DirectoryAt", number(at)).await
     }
 
-    /// Notes that subscribers were told how the clone is made.
+    /// Records that the event about the creation of the clone was published.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -77,10 +80,11 @@ impl TaskStore {
         self.set(id, "AnnouncedAt", number(at)).await
     }
 
-    /// `STARTING` → `IN_PROGRESS`, with what there is to do. Repeatable.
+    /// Changes the status from `STARTING` to `IN_PROGRESS` and records the planned bytes. May be
+    /// repeated.
     ///
     /// # Errors
-    /// `ExportCanceled` when the task is not starting any more, `ServiceUnavailable`.
+    /// `ExportCanceled` if the task has neither of these statuses, `ServiceUnavailable`.
     pub async fn begin_extraction(&self, id: &str, planned_bytes: u64, at: i64) -> Result<(), StepError> {
         let update = self
             .update(id)
@@ -100,7 +104,7 @@ impl TaskStore {
         }
     }
 
-    /// Counts what an invocation finished.
+    /// Adds the progress of an invocation.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -116,8 +120,9 @@ impl TaskStore {
         Ok(())
     }
 
-    /// Notes why a task may be about to fail, for steps whose own error doesn't reach the end of the workflow. The last note
-    /// stands, unless the task has ended; it counts only if the task fails.
+    /// Records why a task may fail, for steps whose own error does not reach the end of the
+    /// workflow. A later call replaces the reason, unless the task has ended. The reason has an
+    /// effect only if the task fails.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -137,13 +142,13 @@ impl TaskStore {
         }
     }
 
-    /// Asks a task to stop and returns it.
+    /// Requests the cancellation of a task and returns the task.
     ///
     /// # Errors
     /// `ExportTaskNotFound`, `InvalidExportTaskStateFault`, `ServiceUnavailable`.
     pub async fn cancel(&self, id: &str) -> Result<ExportTask, StepError> {
         if !is_identifier(id) {
-            return Err(ApiError::ExportTaskNotFound(shown(id)).into());
+            return Err(ApiError::ExportTaskNotFound(truncate_for_message(id)).into());
         }
         let update = self
             .update(id)
@@ -168,7 +173,8 @@ impl TaskStore {
         }
     }
 
-    /// The task, or an error when it was canceled: what every loop and worker asks every few seconds.
+    /// Returns the task, or an error if it was canceled. Loops and workers call this every few
+    /// seconds.
     ///
     /// # Errors
     /// `ExportCanceled`, `ServiceUnavailable`.
@@ -180,7 +186,7 @@ impl TaskStore {
         }
     }
 
-    /// Does something that may take long; when the task is canceled meanwhile, drops it within seconds.
+    /// Runs `work`, which may take long. Drops it within seconds if the task is canceled meanwhile.
     ///
     /// # Errors
     /// Those of `work`, `ExportCanceled`, `ServiceUnavailable`.
@@ -198,8 +204,9 @@ impl TaskStore {
         }
     }
 
-    /// Ends a task, frees its lock and its slot, and returns it as it ended. When the task had ended already (a repeated
-    /// step), or can't end this way (canceled just before it was complete), it is returned as it is.
+    /// Ends a task, frees its lock and its slot, and returns the ended task. If the task has ended
+    /// already (a repeated step), or can't end this way (canceled just before it was complete), it
+    /// is returned unchanged.
     ///
     /// # Errors
     /// `ServiceUnavailable`.
@@ -227,13 +234,14 @@ impl TaskStore {
                 .expression_attribute_values(":code", text(code))
                 .expression_attribute_values(":cause", text(cause));
         }
-        if let Some(warning) = &ending.warning {
-            set.push("WarningMessage = :warning");
-            update = update.expression_attribute_values(":warning", text(warning));
+        if !ending.warnings.is_empty() {
+            set.push("Warnings = :warnings");
+            update = update
+                .expression_attribute_values(":warnings", to_attribute_value(&ending.warnings).map_err(unwritable)?);
         }
         let mut expression = format!("SET {}", set.join(", "));
         if ending.failure.is_none() {
-            // A note of a failure that was overcome must not outlive it.
+            // The recorded reason of an error that a retry overcame must not remain.
             expression.push_str(" REMOVE FailureCode, FailureCause");
         }
         let update = update.update_expression(expression).build().map_err(built)?;

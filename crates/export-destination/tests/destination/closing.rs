@@ -29,8 +29,8 @@ impl Export {
             destination.put(&key, Bytes::new()).await.unwrap();
             results.partitions.push(PartitionResult {
                 table: id,
-                batch: 1,
-                index: 0,
+                batch_index: 1,
+                partition_index: 0,
                 files: vec![PartFile { key, rows: 0, bytes: 0 }],
                 skip: None,
                 rows: 0,

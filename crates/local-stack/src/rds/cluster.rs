@@ -1,4 +1,4 @@
-//! What the control plane knows: clusters, instances, their states. In memory only.
+//! The model of clusters and instances. It is in memory only.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,10 +12,11 @@ use super::error::ApiError;
 use super::secrets::MasterSecret;
 use super::validate::{boolean, optional, tags};
 
-/// How many copy-on-write clones a cluster can have; the next one silently becomes a full copy.
+/// The maximum number of copy-on-write clones of a cluster. The next one silently becomes a full
+/// copy.
 pub(crate) const CLONE_LIMIT: usize = 15;
 
-/// The account and region resources are named in.
+/// The account and the Region in the names of resources.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     pub(crate) account: String,
@@ -23,17 +24,18 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The ARN of a resource: kind `cluster` or `db`.
+    /// Returns the ARN of a resource. `kind` is `cluster` or `db`.
     pub(crate) fn arn(&self, kind: &str, id: &str) -> String {
         format!("arn:aws:rds:{}:{}:{kind}:{id}", self.region, self.account)
     }
 
-    /// The key a service uses when none is named.
+    /// Returns the AWS managed key of a service.
     pub(crate) fn service_key(&self, service: &str) -> String {
         format!("arn:aws:kms:{}:{}:alias/aws/{service}", self.region, self.account)
     }
 
-    /// The identifier in an ARN of this account and region, or the name itself, in lower case as RDS keeps it.
+    /// Returns the identifier in an ARN of this account and Region, or the name itself. RDS stores
+    /// identifiers in lower case.
     pub(crate) fn id(&self, kind: &str, name_or_arn: &str) -> String {
         let prefix = self.arn(kind, "");
         name_or_arn.strip_prefix(&prefix).unwrap_or(name_or_arn).to_ascii_lowercase()
@@ -61,7 +63,8 @@ pub(crate) struct Cluster {
     pub(crate) server: Server,
 }
 
-/// What a request for a cluster says that is kept and shown; but for the parameter group it changes nothing on this machine.
+/// The settings of a cluster that responses show. Except for the parameter group, they have no
+/// effect on the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) subnet_group: String,
@@ -74,8 +77,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The settings of a new cluster. What is left out becomes the account's default, also for a clone: RDS does not
-    /// take the source's.
+    /// Reads the settings of a new cluster. Missing ones get the account's default. This applies to
+    /// a clone too, because RDS does not copy the settings of the source.
     pub(crate) fn read(request: &Request, engine: Engine) -> Result<Self, ApiError> {
         let text = |name: &str, default: &str| optional(request, name).unwrap_or(default).to_owned();
         let groups = request.list("VpcSecurityGroupIds", "VpcSecurityGroupId");
@@ -92,7 +95,7 @@ impl Settings {
     }
 }
 
-/// A DB instance; the server is its cluster's.
+/// A DB instance. It has no server of its own; the cluster has one.
 #[derive(Debug, Clone)]
 pub(crate) struct Instance {
     pub(crate) id: String,
@@ -110,22 +113,22 @@ pub(crate) struct Instance {
 pub(crate) struct Registry {
     pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) instances: BTreeMap<String, Instance>,
-    /// Cluster parameter groups by name: names and values.
+    /// The parameters of each cluster parameter group, by the name of the group.
     pub(crate) parameter_groups: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Registry {
-    /// A cluster by its id.
+    /// Returns a cluster by its id.
     pub(crate) fn cluster(&mut self, id: &str) -> Result<&mut Cluster, ApiError> {
         self.clusters.get_mut(id).ok_or_else(|| ApiError::no_cluster(id))
     }
 
-    /// An instance by its id.
+    /// Returns an instance by its id.
     pub(crate) fn instance(&mut self, id: &str) -> Result<&mut Instance, ApiError> {
         self.instances.get_mut(id).ok_or_else(|| ApiError::no_instance(id))
     }
 
-    /// The instances of a cluster, the writer (the oldest) first.
+    /// Returns the instances of a cluster. The first is the writer, which is the oldest.
     pub(crate) fn members(&self, cluster: &str) -> Vec<&Instance> {
         let mut members: Vec<&Instance> =
             self.instances.values().filter(|instance| instance.cluster == cluster).collect();
@@ -133,23 +136,23 @@ impl Registry {
         members
     }
 
-    /// How many clones share the storage of a cluster.
-    pub(crate) fn clones(&self, resource_id: &str) -> usize {
+    /// Returns the number of clones that share the storage of a cluster.
+    pub(crate) fn clone_count(&self, resource_id: &str) -> usize {
         let shared = self.clusters.values().filter(|cluster| cluster.shares_storage_of.as_deref() == Some(resource_id));
         shared.count()
     }
 
-    /// What a cluster parameter group says.
+    /// Returns the parameters of a cluster parameter group.
     pub(crate) fn parameters(&self, group: &str) -> Vec<(String, String)> {
         self.parameter_groups.get(&group.to_ascii_lowercase()).cloned().unwrap_or_default()
     }
 
-    /// The ports that servers have or will have.
+    /// Returns the ports of all servers, including those that have not started yet.
     pub(crate) fn ports(&self) -> Vec<u16> {
         self.clusters.values().map(|cluster| cluster.server.port()).collect()
     }
 
-    /// The tags of the resource an ARN names.
+    /// Returns the tags of the resource with this ARN.
     pub(crate) fn tags(&mut self, names: &Names, arn: &str) -> Result<&mut Vec<(String, String)>, ApiError> {
         if arn.starts_with(&names.arn("cluster", "")) {
             return self.cluster(&names.id("cluster", arn)).map(|cluster| &mut cluster.settings.tags);
@@ -161,13 +164,14 @@ impl Registry {
     }
 }
 
-/// A new resource id, `cluster-` or `db-` and 26 letters and digits.
+/// Returns a new resource id: `cluster-` or `db-`, and 26 letters and digits.
 pub(crate) fn resource_id(kind: &str) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string().to_ascii_uppercase();
     format!("{kind}-{}", &random[..26])
 }
 
-/// Whether a directory of the data directory is one of ours: it has the name of a cluster's resource id.
+/// Returns whether a directory belongs to a cluster. Its name is then the resource id of the
+/// cluster.
 pub(crate) fn is_cluster_dir(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix("cluster-"));
     name.is_some_and(|id| id.len() == 26 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))

@@ -1,4 +1,4 @@
-//! The actions on clusters, but for copying and changing one.
+//! The actions that create, describe and delete clusters.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use super::secrets;
 use super::validate::{Filters, boolean, new_identifier, optional, page, password, required, sql_name};
 use super::{modify, xml};
 
-/// `CreateDBCluster`.
+/// Handles `CreateDBCluster`.
 pub(crate) async fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = new_identifier(request, "DBClusterIdentifier")?;
     let engine = required(request, "Engine")?;
-    let engine = Engine::of_name(engine).ok_or_else(|| ApiError::value(format!("Invalid DB engine: {engine}")))?;
+    let engine = Engine::from_name(engine).ok_or_else(|| ApiError::value(format!("Invalid DB engine: {engine}")))?;
     let master = sql_name(required(request, "MasterUsername")?, "MasterUsername")?;
     let database = optional(request, "DatabaseName").map(|name| sql_name(name, "DatabaseName")).transpose()?;
     let managed = boolean(request, "ManageMasterUserPassword")?.unwrap_or(false);
@@ -53,7 +53,7 @@ pub(crate) async fn create(control: &Arc<ControlPlane>, request: &Request, id: &
         secret: None,
         server,
     })?;
-    if managed && let Err(error) = modify::keep_password(control, request, &cluster, &password).await {
+    if managed && let Err(error) = modify::store_password(control, request, &cluster, &password).await {
         control.registry().clusters.remove(&name);
         return Err(error);
     }
@@ -62,10 +62,10 @@ pub(crate) async fn create(control: &Arc<ControlPlane>, request: &Request, id: &
         let created = control.at_least_delay(cluster.server.create(master, &control.authority)).await;
         control.settle(&cluster.id, created, "failed");
     });
-    respond(control, request, id, &name)
+    xml::cluster_response(request, id, &name, &control.registry(), &control.names)
 }
 
-/// Registers a new cluster with a resource id, an ARN and a server of its own.
+/// Registers a new cluster with a new resource id, ARN and server.
 pub(crate) fn insert(
     control: &ControlPlane,
     name: &str,
@@ -84,7 +84,7 @@ pub(crate) fn insert(
     Ok(cluster)
 }
 
-/// `DescribeDBClusters`.
+/// Handles `DescribeDBClusters`.
 pub(crate) fn describe(control: &ControlPlane, request: &Request, id: &str) -> Result<String, ApiError> {
     let mut registry = control.registry();
     let wanted = optional(request, "DBClusterIdentifier").map(|name| control.names.id("cluster", name));
@@ -111,7 +111,7 @@ pub(crate) fn describe(control: &ControlPlane, request: &Request, id: &str) -> R
     }))
 }
 
-/// `DeleteDBCluster`.
+/// Handles `DeleteDBCluster`.
 pub(crate) fn delete(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = control.names.id("cluster", required(request, "DBClusterIdentifier")?);
     let (cluster, body) = {
@@ -135,9 +135,11 @@ pub(crate) fn delete(control: &Arc<ControlPlane>, request: &Request, id: &str) -
                     "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
                 ));
             }
-            (false, true) => return Err(ApiError::value("The local stack makes no snapshots: use SkipFinalSnapshot.")),
+            (false, true) => {
+                return Err(ApiError::value("The local stack does not support snapshots: use SkipFinalSnapshot."));
+            }
         }
-        // A server that is being made or changed can't be taken away below the work that does it.
+        // Background work still uses a server that is being created or changed.
         if ["creating", "deleting", "resetting-master-credentials"].contains(&cluster.status.as_str()) {
             return Err(ApiError::cluster_state(format!(
                 "DB cluster {name} cannot be deleted with status {}.",
@@ -151,42 +153,28 @@ pub(crate) fn delete(control: &Arc<ControlPlane>, request: &Request, id: &str) -
         }
         registry.cluster(&name)?.status = "deleting".to_owned();
         let cluster = registry.cluster(&name)?.clone();
-        (cluster, respond_with(control, request, id, &registry, &name)?)
+        (cluster, xml::cluster_response(request, id, &name, &registry, &control.names)?)
     };
     control.spawn(|control| async move {
         if let (Some(secret), Some(client)) = (&cluster.secret, &control.secrets)
             && let Err(error) = secrets::delete(client, &secret.arn).await
         {
-            tracing::error!(cluster = cluster.id, %error, "secret not deleted");
+            tracing::error!(cluster = cluster.id, %error, "cannot delete the secret");
         }
         let dir = cluster.server.dir().to_owned();
         let removed = control.at_least_delay(tokio::task::spawn_blocking(move || engine::remove(&dir))).await;
         if let Ok(Err(error)) = &removed {
-            tracing::error!(cluster = cluster.id, error = error as &dyn std::error::Error, "directory not removed");
+            tracing::error!(
+                cluster = cluster.id,
+                error = error as &dyn std::error::Error,
+                "cannot remove the data directory"
+            );
         }
-        // Its last instances go first.
+        // The cluster disappears only after its last instance.
         while !control.registry().members(&cluster.id).is_empty() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         control.registry().clusters.remove(&cluster.id);
     });
     Ok(body)
-}
-
-/// The response of every action that gives back one cluster.
-pub(crate) fn respond(control: &ControlPlane, request: &Request, id: &str, name: &str) -> Result<String, ApiError> {
-    respond_with(control, request, id, &control.registry(), name)
-}
-
-fn respond_with(
-    control: &ControlPlane,
-    request: &Request,
-    id: &str,
-    registry: &Registry,
-    name: &str,
-) -> Result<String, ApiError> {
-    let cluster = registry.clusters.get(name).ok_or_else(|| ApiError::no_cluster(name))?;
-    Ok(response(request.action(), id, |result| {
-        result.child("DBCluster", |out| xml::cluster(out, cluster, registry, &control.names));
-    }))
 }

@@ -1,4 +1,4 @@
-//! The shared state of the server, and the work that goes on after an action has been answered.
+//! The shared state of the control plane, and background work that continues after the response.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::faults::Faults;
 use super::tls::Authority;
 
-/// Everything the actions share.
+/// The state that all actions share.
 pub(crate) struct ControlPlane {
     pub(crate) names: Names,
     pub(crate) data_dir: PathBuf,
@@ -25,17 +25,17 @@ pub(crate) struct ControlPlane {
     pub(crate) authority: Authority,
     pub(crate) registry: Mutex<Registry>,
     pub(crate) faults: Mutex<Faults>,
-    /// What still runs in the background; `None` once the server shuts down.
+    /// The running background tasks. `None` after the shutdown has begun.
     pub(crate) work: Mutex<Option<JoinSet<()>>>,
 }
 
 impl ControlPlane {
-    /// The resources. Never held across an await.
+    /// Locks the resources. Callers must not hold the lock across an await.
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
         lock(&self.registry)
     }
 
-    /// A server for a new cluster, on a port of its own.
+    /// Returns a server for a new cluster, with a free port.
     pub(crate) fn new_server(
         &self,
         registry: &Registry,
@@ -49,7 +49,7 @@ impl ControlPlane {
         Server::new(programs, place).map_err(ApiError::internal)
     }
 
-    /// Does `work` in the background, which takes at least the configured delay.
+    /// Runs `work` in the background, unless the shutdown has begun.
     pub(crate) fn spawn<W>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> W)
     where
         W: Future<Output = ()> + Send + 'static,
@@ -60,7 +60,7 @@ impl ControlPlane {
         }
     }
 
-    /// Waits for `work`, and for the configured delay if that is longer.
+    /// Waits for `work`, but at least for the configured delay.
     pub(crate) async fn at_least_delay<T>(&self, work: impl Future<Output = T>) -> T {
         let end = Instant::now() + self.delay;
         let done = work.await;
@@ -68,17 +68,18 @@ impl ControlPlane {
         done
     }
 
-    /// Changes a cluster after background work, unless it is gone.
+    /// Changes a cluster if it still exists.
     pub(crate) fn update(&self, id: &str, change: impl FnOnce(&mut Cluster)) {
         if let Ok(cluster) = self.registry().cluster(id) {
             change(cluster);
         }
     }
 
-    /// Sets a cluster's state by how its background work ended.
+    /// Sets the status of a cluster according to the result of background work. `failed` is the
+    /// status after an error.
     pub(crate) fn settle(&self, id: &str, done: Result<(), EngineError>, failed: &str) {
         if let Err(error) = &done {
-            tracing::error!(cluster = id, error = error as &dyn std::error::Error, "database server failed");
+            tracing::error!(cluster = id, error = error as &dyn std::error::Error, "the database server failed");
         }
         self.update(id, |cluster| {
             cluster.status = if done.is_ok() { "available" } else { failed }.to_owned();
@@ -88,8 +89,9 @@ impl ControlPlane {
         });
     }
 
-    /// Waits until a cluster has left one of `states` or is gone.
-    pub(crate) async fn left(&self, id: &str, states: &[&str]) -> Option<String> {
+    /// Waits until the status of a cluster is none of `states`. Returns the status, or `None` if
+    /// the cluster no longer exists.
+    pub(crate) async fn wait_until_not(&self, id: &str, states: &[&str]) -> Option<String> {
         loop {
             let status = self.registry().clusters.get(id).map(|cluster| cluster.status.clone());
             if status.as_deref().is_none_or(|status| !states.contains(&status)) {
@@ -99,13 +101,14 @@ impl ControlPlane {
         }
     }
 
-    /// Identity of a new cluster: resource id and ARN.
+    /// Returns the resource id and the ARN of a new cluster.
     pub(crate) fn identity(&self, id: &str) -> (String, String) {
         (resource_id("cluster"), self.names.arn("cluster", id))
     }
 }
 
-/// A lock whose data stays usable when a holder panicked: every change under it is a single assignment or insertion.
+/// Locks a mutex, also after a panic of another holder. The data is consistent even then, because
+/// every change is a single assignment or insertion.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
-//! Database servers on this machine: what every engine needs to run one. Each engine has a module with a type for the
-//! installed programs, which can make, copy and change a server at a place; `server` is one of any engine.
+//! Runs database servers on this machine. This module has what all engines share. Each engine has a
+//! module with an `Installation`, the programs that create, copy and change a server. `server` has
+//! a server of any engine.
 
 mod mysql;
 mod postgres;
@@ -20,34 +21,36 @@ pub(crate) use server::{Place, Programs, Server, default_parameter_group, licens
 
 use super::tls::TlsError;
 
-/// Why a database server can't be run.
+/// An error of running a database server.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The programs of the engine are not installed.
-    #[error("no server for {0} on this machine; `cargo xtask servers` fetches what is missing")]
+    #[error("this machine has no server for {0}; `cargo xtask servers` downloads it")]
     NotInstalled(&'static str),
-    /// There is no such version of the engine.
-    #[error("Cannot find version {version} for {engine}: this machine has {found}; `cargo xtask servers` fetches more")]
+    /// The requested version of the engine is not available.
+    #[error(
+        "Cannot find version {version} for {engine}: this machine has {found}; `cargo xtask servers` downloads more"
+    )]
     NoVersion {
         /// The engine.
         engine: &'static str,
-        /// What was asked for.
+        /// The requested version.
         version: String,
-        /// What there is.
+        /// The available versions.
         found: String,
     },
-    /// Servers refuse to run as root and their own user is missing.
-    #[error("database servers refuse to run as root and there is no user {0:?} to run them as")]
+    /// Servers refuse to run as root, and the user for them does not exist.
+    #[error("database servers refuse to run as root, and the user {0:?} does not exist")]
     NoUser(&'static str),
-    /// The data directory is too deep for the server's socket.
+    /// The path of the data directory is too long for a socket in it.
     #[error("{0} is too long for a socket path; choose a shorter data directory")]
     PathTooLong(PathBuf),
-    /// A file can't be used.
+    /// A file cannot be used.
     #[error("cannot use {path}")]
     File {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -56,23 +59,23 @@ pub enum EngineError {
     Program {
         /// The program.
         program: String,
-        /// What it wrote to its standard error, or why it could not be started.
+        /// Its standard error, or the reason why it did not start.
         output: String,
     },
-    /// The server's certificate can't be made.
+    /// The certificate of the server cannot be created.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Every port of the range is taken.
+    /// Every port of the range is in use.
     #[error("no free port for a database server")]
     NoPort,
 }
 
-/// The operating system's user that servers run as: the current one, or another when that is root.
+/// The system user that servers run as. `None` is the current user. Root uses another one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunAs(Option<(&'static str, u32, u32)>);
 
 impl RunAs {
-    /// The current user, or the one that PostgreSQL's package makes.
+    /// Returns the current user or, for root, the user that the PostgreSQL package creates.
     pub(crate) fn find() -> Result<Self, EngineError> {
         let name = "postgres";
         if id(&["-u"]) != Some(0) {
@@ -84,10 +87,10 @@ impl RunAs {
         }
     }
 
-    /// Starts a program as this user that goes on when this process ends.
+    /// Starts a program as this user. The program continues after the end of this process.
     pub(crate) fn start(self, program: &Path, args: &[&str]) -> Result<Child, EngineError> {
         let mut command = Command::new(program);
-        // Its own group, so that a terminal's Ctrl-C does not reach it.
+        // A separate process group keeps a Ctrl-C in the terminal away from the program.
         command.args(args).env_clear().env("LC_ALL", "C").current_dir("/").process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if let Some((_, uid, gid)) = self.0 {
@@ -100,7 +103,7 @@ impl RunAs {
         tokio::process::Command::from(command).spawn().map_err(failed)
     }
 
-    /// Runs a program to its end as this user, with `input` on its standard input, and gives back what it printed.
+    /// Runs a program as this user with `input` as its standard input. Returns its standard output.
     pub(crate) async fn run(
         self,
         program: &Path,
@@ -110,7 +113,7 @@ impl RunAs {
         let failed = |output: String| EngineError::Program { program: program.display().to_string(), output };
         let mut child = self.command(program, args).spawn().map_err(|error| failed(error.to_string()))?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A program that ends without reading says why on its standard error.
+            // If the program ends without reading its input, its standard error has the reason.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
         let output = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;
@@ -120,7 +123,7 @@ impl RunAs {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// A program to be run as this user, with its input and its outputs as pipes.
+    /// Returns a command that runs a program as this user, with pipes for its standard streams.
     pub(crate) fn command(self, program: &Path, args: &[impl AsRef<OsStr>]) -> tokio::process::Command {
         let mut command = match self.0 {
             None => Command::new(program),
@@ -130,25 +133,25 @@ impl RunAs {
                 command
             }
         };
-        // A bare environment: a `PGPORT` of the person's own must not reach the program. The current directory may be
-        // closed to that user.
+        // The environment is empty, because variables such as the user's `PGPORT` must not affect
+        // the program. The other user may not have access to the current directory.
         command.args(args).env_clear().env("LC_ALL", "C").current_dir("/");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.into()
     }
 
-    /// Makes a directory only this user can enter.
+    /// Creates a directory that only this user can enter.
     pub(crate) fn private_dir(self, dir: &Path) -> Result<(), EngineError> {
         fs::DirBuilder::new().mode(0o700).create(dir).and_then(|()| self.own(dir)).map_err(file(dir))
     }
 
-    /// Writes a file only this user can read.
+    /// Writes a file that only this user can read.
     pub(crate) fn private_file(self, path: &Path, text: &str) -> Result<(), EngineError> {
         super::tls::write_private(path, text).and_then(|()| self.own(path)).map_err(file(path))
     }
 
-    /// Gives a file to this user.
+    /// Makes this user the owner of a file.
     pub(crate) fn own(self, path: &Path) -> io::Result<()> {
         match self.0 {
             None => Ok(()),
@@ -157,28 +160,31 @@ impl RunAs {
     }
 }
 
-/// One number that `id` prints.
+/// Returns a number that the `id` program prints.
 fn id(args: &[&str]) -> Option<u32> {
     let output = Command::new("id").args(args).output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-/// A port nobody listens on, other than those in `taken`. The range lies below the ports the system hands to outgoing
-/// connections, so that none of those is in the way when the server starts a moment later.
+/// Returns a port that nobody listens on and that is not in `taken`. The range is below the ports
+/// that the system uses for outgoing connections, so that such a connection does not take the port
+/// before the server starts.
 pub(crate) fn free_port(taken: &[u16]) -> Result<u16, EngineError> {
     const FIRST: u16 = 15_000;
     const COUNT: u16 = 15_000;
-    // Stacks of several checkouts start their search at different places.
+    // The search starts at a random port, so that stacks of several checkouts do not compete for
+    // the same ports.
     let start = (uuid::Uuid::new_v4().as_u128() % u128::from(COUNT)) as u16;
     (0..COUNT)
-        .map(|step| FIRST + (start + step) % COUNT)
+        .map(|offset| FIRST + (start + offset) % COUNT)
         .find(|port| !taken.contains(port) && std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .ok_or(EngineError::NoPort)
 }
 
-/// Stops the server of a cluster directory at once, whoever started it.
+/// Stops the server of a cluster directory immediately, even if another process has started it.
 pub(crate) fn stop(dir: &Path) {
-    // PostgreSQL gives its shared memory back when it is told to end. MySQL has nothing to give back but time.
+    // PostgreSQL releases its shared memory on SIGQUIT. MySQL has nothing to release, so it can be
+    // killed.
     stop_by(&postgres::pid_file(dir), &["-QUIT", "-KILL"]);
     stop_by(&mysql::pid_file(dir), &["-KILL"]);
 }
@@ -188,9 +194,10 @@ fn stop_by(pid_file: &Path, signals: &[&str]) {
     let Some(pid) = pid else { return };
     for signal in signals {
         let start = Instant::now();
-        // The number may belong to another process by now; a server's current directory is its data directory.
+        // The system may have reused the process id. A server's current directory is its data
+        // directory.
         while runs_in(pid, pid_file.parent()) && start.elapsed() < Duration::from_secs(5) {
-            // A process that has just ended is what the caller wants.
+            // An error means that the process has just ended, which is the goal.
             let _ = Command::new("kill").args([*signal, &pid.to_string()]).stderr(Stdio::null()).status();
             thread::sleep(Duration::from_millis(10));
         }
@@ -206,13 +213,13 @@ pub(crate) fn remove(dir: &Path) -> Result<(), EngineError> {
     }
 }
 
-/// Whether a process has this current directory.
+/// Returns whether a process has this current directory.
 fn runs_in(pid: u32, dir: Option<&Path>) -> bool {
     let cwd = fs::read_link(format!("/proc/{pid}/cwd")).ok();
     cwd.is_some() && cwd == dir.and_then(|dir| dir.canonicalize().ok())
 }
 
-/// What a new server starts with.
+/// The master user and the database of a new server.
 pub(crate) struct Master<'a> {
     pub(crate) name: &'a str,
     pub(crate) password: &'a str,
@@ -220,12 +227,12 @@ pub(crate) struct Master<'a> {
     pub(crate) database: Option<&'a str>,
 }
 
-/// The first number of a version.
+/// Returns the major version.
 fn major(version: &str) -> Option<u32> {
     version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// None of the versions that were found is the one asked for.
+/// Returns the error for a version that is not among those found.
 fn no_version(engine: &'static str, version: Option<&str>, found: &[String]) -> EngineError {
     match version {
         Some(version) if !found.is_empty() => {
@@ -235,7 +242,7 @@ fn no_version(engine: &'static str, version: Option<&str>, found: &[String]) -> 
     }
 }
 
-/// Names the file an error is about.
+/// Returns a function for `map_err` that adds the path to an I/O error.
 pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> EngineError {
     let path = path.to_owned();
     |source| EngineError::File { path, source }

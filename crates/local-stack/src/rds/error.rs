@@ -1,8 +1,8 @@
-//! Errors as RDS answers them: a code, an HTTP status, a message.
+//! Error responses of RDS: a code, an HTTP status and a message.
 
 use rds_query::ParseError;
 
-/// The refusal of one call.
+/// An error response.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{code}: {message}")]
 pub(crate) struct ApiError {
@@ -12,39 +12,39 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    /// An error with HTTP status 400.
+    /// Returns an error with HTTP status 400.
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
         Self { status: 400, code: code.to_owned(), message: message.into() }
     }
 
-    /// `InvalidParameterValue`.
+    /// Returns `InvalidParameterValue`.
     pub(crate) fn value(message: impl Into<String>) -> Self {
         Self::new("InvalidParameterValue", message)
     }
 
-    /// `InvalidParameterCombination`.
+    /// Returns `InvalidParameterCombination`.
     pub(crate) fn combination(message: impl Into<String>) -> Self {
         Self::new("InvalidParameterCombination", message)
     }
 
-    /// `InvalidDBClusterStateFault`.
+    /// Returns `InvalidDBClusterStateFault`.
     pub(crate) fn cluster_state(message: impl Into<String>) -> Self {
         Self::new("InvalidDBClusterStateFault", message)
     }
 
-    /// `DBClusterNotFoundFault`.
+    /// Returns `DBClusterNotFoundFault`.
     pub(crate) fn no_cluster(name: &str) -> Self {
         Self { status: 404, ..Self::new("DBClusterNotFoundFault", format!("DBCluster {name} not found.")) }
     }
 
-    /// `DBInstanceNotFound`.
+    /// Returns `DBInstanceNotFound`.
     pub(crate) fn no_instance(name: &str) -> Self {
         Self { status: 404, ..Self::new("DBInstanceNotFound", format!("DBInstance {name} not found.")) }
     }
 
-    /// `InternalFailure`, for what goes wrong on this machine.
+    /// Returns `InternalFailure`, for problems of this machine, and logs the cause.
     pub(crate) fn internal(cause: impl std::error::Error + 'static) -> Self {
-        tracing::error!(error = &cause as &dyn std::error::Error, "RDS action failed");
+        tracing::error!(error = &cause as &dyn std::error::Error, "the RDS action failed");
         Self { status: 500, ..Self::new("InternalFailure", describe(&cause)) }
     }
 }
@@ -55,7 +55,7 @@ impl From<ParseError> for ApiError {
     }
 }
 
-/// An error and its causes in one line.
+/// Returns the messages of an error and its causes in one line.
 fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

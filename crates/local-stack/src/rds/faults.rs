@@ -1,24 +1,22 @@
-//! Failures switched on by tests: the next calls of an action are answered with an error of the test's choice.
+//! Faults that tests inject: the next calls of an action return an error of the test's choice.
 
 use serde::Deserialize;
 
 use super::error::ApiError;
 
-/// One switch, the JSON body of `POST /_control/faults`.
+/// One fault. It is the JSON body of `POST /_control/faults`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
-    /// The action, `RestoreDBClusterToPointInTime`.
+    /// The action, for example `RestoreDBClusterToPointInTime`.
     action: String,
-    /// How many calls fail.
+    /// The number of calls that fail.
     #[serde(default = "once")]
     times: u32,
-    /// The error code, `Throttling`.
+    /// The error code, for example `Throttling`.
     code: String,
-    /// The HTTP status.
     #[serde(default = "bad_request")]
     status: u16,
-    /// The message.
     #[serde(default)]
     message: String,
 }
@@ -31,22 +29,22 @@ fn bad_request() -> u16 {
     400
 }
 
-/// The switches that are on.
+/// The active faults.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// Switches a fault on, after those already on for the same action.
+    /// Adds a fault. It takes effect after the earlier faults of the same action.
     pub(crate) fn add(&mut self, fault: Fault) {
         self.0.push(fault);
     }
 
-    /// Switches all faults off.
+    /// Removes all faults.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// The error this call of `action` must be answered with.
+    /// Returns the error for this call of `action`, if it must fail, and counts the call.
     pub(crate) fn take(&mut self, action: &str) -> Option<ApiError> {
         let at = self.0.iter().position(|fault| fault.action == action && fault.times > 0)?;
         let fault = &mut self.0[at];

@@ -1,4 +1,5 @@
-//! The actions on instances. They start and stop nothing: the server lives as long as its cluster.
+//! The actions on instances. They do not start or stop a server, because the server belongs to the
+//! cluster.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::error::ApiError;
 use super::validate::{Filters, new_identifier, optional, page, required, tags};
 use super::xml;
 
-/// `CreateDBInstance`.
+/// Handles `CreateDBInstance`.
 pub(crate) fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = new_identifier(request, "DBInstanceIdentifier")?;
     let class = required(request, "DBInstanceClass")?;
@@ -20,7 +21,9 @@ pub(crate) fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -
     }
     let engine = required(request, "Engine")?;
     let cluster = optional(request, "DBClusterIdentifier").ok_or_else(|| {
-        ApiError::combination("The local stack has instances of Aurora clusters only: DBClusterIdentifier is missing.")
+        ApiError::combination(
+            "The local stack supports only instances of Aurora clusters: DBClusterIdentifier is missing.",
+        )
     })?;
     let tags = tags(request)?;
     let cluster = control.names.id("cluster", cluster);
@@ -42,7 +45,7 @@ pub(crate) fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -
                  cluster ({engine_of_cluster})."
             )));
         }
-        // While a cluster is being created its instances wait for it.
+        // A new instance waits until its cluster has been created.
         if !["available", "creating", "resetting-master-credentials"].contains(&status.as_str()) {
             return Err(ApiError::cluster_state(format!("DB cluster {cluster} has status {status}.")));
         }
@@ -60,8 +63,9 @@ pub(crate) fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -
         respond(control, request, id, &registry, &name)?
     };
     control.spawn(|control| async move {
-        let status =
-            control.at_least_delay(control.left(&cluster, &["creating", "resetting-master-credentials"])).await;
+        let status = control
+            .at_least_delay(control.wait_until_not(&cluster, &["creating", "resetting-master-credentials"]))
+            .await;
         if let Ok(instance) = control.registry().instance(&name)
             && instance.status == "creating"
         {
@@ -71,7 +75,7 @@ pub(crate) fn create(control: &Arc<ControlPlane>, request: &Request, id: &str) -
     Ok(body)
 }
 
-/// `DescribeDBInstances`.
+/// Handles `DescribeDBInstances`.
 pub(crate) fn describe(control: &ControlPlane, request: &Request, id: &str) -> Result<String, ApiError> {
     let mut registry = control.registry();
     let wanted = optional(request, "DBInstanceIdentifier").map(|name| control.names.id("db", name));
@@ -101,7 +105,8 @@ pub(crate) fn describe(control: &ControlPlane, request: &Request, id: &str) -> R
     }))
 }
 
-/// `DeleteDBInstance`. `SkipFinalSnapshot` says nothing for an instance of a cluster, which has no snapshots.
+/// Handles `DeleteDBInstance`. `SkipFinalSnapshot` has no meaning here, because an instance of a
+/// cluster has no snapshots.
 pub(crate) fn delete(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = control.names.id("db", required(request, "DBInstanceIdentifier")?);
     let body = {
@@ -121,7 +126,7 @@ pub(crate) fn delete(control: &Arc<ControlPlane>, request: &Request, id: &str) -
     Ok(body)
 }
 
-/// The response of every action that gives back one instance.
+/// Returns the response of an action whose result is one instance.
 fn respond(
     control: &ControlPlane,
     request: &Request,

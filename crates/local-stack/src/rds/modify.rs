@@ -1,17 +1,17 @@
-//! `ModifyDBCluster`: passwords and deletion protection.
+//! `ModifyDBCluster`. It can change passwords and deletion protection.
 
 use std::sync::Arc;
 
 use rds_query::Request;
 
 use super::cluster::Cluster;
-use super::clusters::respond;
 use super::control::ControlPlane;
 use super::error::ApiError;
 use super::secrets::{self, MasterSecret};
 use super::validate::{boolean, optional, password, required};
+use super::xml;
 
-/// `ModifyDBCluster`. Everything applies at once, as passwords do on RDS.
+/// Handles `ModifyDBCluster`. All changes apply immediately, as password changes do on RDS.
 pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = control.names.id("cluster", required(request, "DBClusterIdentifier")?);
     let protection = boolean(request, "DeletionProtection")?;
@@ -38,22 +38,21 @@ pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &
         }
         let new = given.is_some() || (stays_managed && cluster.secret.is_none());
         if !new {
-            drop(registry);
-            return respond(control, request, id, &name);
+            return xml::cluster_response(request, id, &name, &registry, &control.names);
         }
         cluster.status = "resetting-master-credentials".to_owned();
         cluster.clone()
     };
     let new = given.map_or_else(secrets::random_password, str::to_owned);
-    let kept = match (given, &cluster.secret, &control.secrets) {
-        (None, ..) => keep_password(control, request, &cluster, &new).await,
+    let stored = match (given, &cluster.secret, &control.secrets) {
+        (None, ..) => store_password(control, request, &cluster, &new).await,
         (Some(_), Some(secret), Some(client)) => {
             let deleted = secrets::delete(client, &secret.arn).await;
             deleted.map(|()| control.update(&name, |cluster| cluster.secret = None))
         }
         (Some(_), ..) => Ok(()),
     };
-    if let Err(error) = kept {
+    if let Err(error) = stored {
         control.update(&name, |cluster| cluster.status = "available".to_owned());
         return Err(error);
     }
@@ -62,18 +61,19 @@ pub(crate) async fn modify(control: &Arc<ControlPlane>, request: &Request, id: &
         let done = control.at_least_delay(set).await;
         control.settle(&cluster.id, done, "inaccessible-encryption-credentials");
     });
-    respond(control, request, id, &name)
+    xml::cluster_response(request, id, &name, &control.registry(), &control.names)
 }
 
-/// Puts a new password into Secrets Manager; the secret becomes active when the cluster has it.
-pub(crate) async fn keep_password(
+/// Stores a new password in Secrets Manager. The secret becomes active when the server has the
+/// password.
+pub(crate) async fn store_password(
     control: &ControlPlane,
     request: &Request,
     cluster: &Cluster,
     password: &str,
 ) -> Result<(), ApiError> {
     let Some(client) = &control.secrets else {
-        return Err(ApiError::combination("ManageMasterUserPassword needs Secrets Manager, which is not running."));
+        return Err(ApiError::combination("ManageMasterUserPassword requires Secrets Manager, which is not running."));
     };
     let key = optional(request, "MasterUserSecretKmsKeyId");
     let owner = (cluster.arn.as_str(), cluster.resource_id.as_str());
@@ -84,7 +84,7 @@ pub(crate) async fn keep_password(
     Ok(())
 }
 
-/// Both kinds of password at once.
+/// Returns the error for a request with both a password and a managed password.
 pub(crate) fn both_passwords() -> ApiError {
     ApiError::combination(
         "You can't specify MasterUserPassword for a DB cluster whose master password is managed in Secrets Manager.",

@@ -1,4 +1,5 @@
-//! Cluster parameter groups: what new clusters that name one are started with. Groups nobody made are empty.
+//! Cluster parameter groups. A server starts with the parameters of its cluster's group. A group
+//! that nobody created has no parameters.
 
 use rds_query::{Request, xml::response};
 
@@ -6,7 +7,7 @@ use super::control::ControlPlane;
 use super::error::ApiError;
 use super::validate::required;
 
-/// `CreateDBClusterParameterGroup`.
+/// Handles `CreateDBClusterParameterGroup`.
 pub(crate) fn create(control: &ControlPlane, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = required(request, "DBClusterParameterGroupName")?.to_ascii_lowercase();
     let family = required(request, "DBParameterGroupFamily")?;
@@ -28,14 +29,17 @@ pub(crate) fn create(control: &ControlPlane, request: &Request, id: &str) -> Res
     }))
 }
 
-/// `ModifyDBClusterParameterGroup`. Servers that run already stay as they are, as those of RDS do until they are started anew.
+/// Handles `ModifyDBClusterParameterGroup`. Running servers do not change. On RDS they change only
+/// after a restart.
 pub(crate) fn modify(control: &ControlPlane, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = required(request, "DBClusterParameterGroupName")?.to_ascii_lowercase();
     let mut new = Vec::new();
     for parameter in request.structs("Parameters", "Parameter") {
         let (name, value) = (parameter.get("ParameterName").unwrap_or_default(), parameter.get("ParameterValue"));
-        let spelled = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
-        if name.is_empty() || !name.bytes().all(spelled) || value.is_some_and(|value| value.contains(char::is_control))
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
+        if name.is_empty()
+            || !name.bytes().all(is_allowed)
+            || value.is_some_and(|value| value.contains(char::is_control))
         {
             return Err(ApiError::value(format!("Could not find parameter with name: {name}")));
         }

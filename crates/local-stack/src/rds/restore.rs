@@ -1,4 +1,4 @@
-//! `RestoreDBClusterToPointInTime`: a physical copy of the running server, on a server of its own.
+//! `RestoreDBClusterToPointInTime`: starts a new server on a physical copy of the running one.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use rds_query::Request;
 
 use super::cluster::{CLONE_LIMIT, Cluster, Settings};
-use super::clusters::{insert, respond};
+use super::clusters::insert;
 use super::control::ControlPlane;
 use super::error::ApiError;
 use super::validate::{boolean, new_identifier, optional, required};
+use super::xml;
 
-/// `RestoreDBClusterToPointInTime`.
+/// Handles `RestoreDBClusterToPointInTime`.
 pub(crate) fn restore(control: &Arc<ControlPlane>, request: &Request, id: &str) -> Result<String, ApiError> {
     let name = new_identifier(request, "DBClusterIdentifier")?;
     let source = control.names.id("cluster", required(request, "SourceDBClusterIdentifier")?);
@@ -29,7 +30,7 @@ pub(crate) fn restore(control: &Arc<ControlPlane>, request: &Request, id: &str) 
         (false, true) if copy_on_write => {
             return Err(ApiError::combination("RestoreToTime cannot be specified when RestoreType is copy-on-write."));
         }
-        (false, true) => return Err(ApiError::value("The local stack restores the latest time only.")),
+        (false, true) => return Err(ApiError::value("The local stack can only restore the latest time.")),
         (false, false) => {
             return Err(ApiError::combination("Either RestoreToTime or UseLatestRestorableTime must be specified."));
         }
@@ -49,7 +50,7 @@ pub(crate) fn restore(control: &Arc<ControlPlane>, request: &Request, id: &str) 
     let origin = source.clone();
     let programs = source.server.programs().clone();
     let cluster = insert(control, &name, programs, settings, |registry, settings, resource_id, arn, server| {
-        let shares = copy_on_write && registry.clones(&origin.resource_id) < CLONE_LIMIT;
+        let shares = copy_on_write && registry.clone_count(&origin.resource_id) < CLONE_LIMIT;
         Cluster {
             id: name.clone(),
             arn,
@@ -59,7 +60,7 @@ pub(crate) fn restore(control: &Arc<ControlPlane>, request: &Request, id: &str) 
             created: Timestamp::now(),
             kms_key_id: kms_key_id.or(origin.kms_key_id),
             settings,
-            // A full copy has no relatives.
+            // A full copy is in a clone group of its own.
             clone_group: if shares { origin.clone_group } else { uuid::Uuid::new_v4().to_string() },
             shares_storage_of: shares.then_some(origin.resource_id),
             secret: None,
@@ -71,5 +72,5 @@ pub(crate) fn restore(control: &Arc<ControlPlane>, request: &Request, id: &str) 
         let copied = control.at_least_delay(source.server.clone_to(&cluster.server)).await;
         control.settle(&cluster.id, copied, "cloning-failed");
     });
-    respond(control, request, id, &name)
+    xml::cluster_response(request, id, &name, &control.registry(), &control.names)
 }

@@ -1,4 +1,4 @@
-//! Master passwords that RDS makes itself and keeps in Secrets Manager.
+//! Managed master passwords: RDS generates them and stores them in Secrets Manager.
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
@@ -10,12 +10,12 @@ use super::error::ApiError;
 #[derive(Debug, Clone)]
 pub(crate) struct MasterSecret {
     pub(crate) arn: String,
-    /// `creating`, then `active`.
+    /// First `creating`, then `active`.
     pub(crate) status: &'static str,
     pub(crate) kms_key_id: String,
 }
 
-/// Creates the secret of a cluster, named and tagged as RDS does.
+/// Creates the secret of a cluster, with the name and the tags that RDS uses. Returns its ARN.
 pub(crate) async fn create(
     client: &Client,
     (cluster_arn, resource_id): (&str, &str),
@@ -26,7 +26,7 @@ pub(crate) async fn create(
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
     let created = client
         .create_secret()
-        // The resource id begins with `cluster-` itself.
+        // The resource id already begins with `cluster-`.
         .name(format!("rds!{resource_id}"))
         .description(format!("Secret associated with primary RDS DB cluster: {cluster_arn}"))
         .set_kms_key_id(kms_key_id.map(str::to_owned))
@@ -36,16 +36,17 @@ pub(crate) async fn create(
         .send()
         .await
         .map_err(|error| failed(&DisplayErrorContext(&error)))?;
-    created.arn.ok_or_else(|| failed(&"no ARN for the new secret"))
+    created.arn.ok_or_else(|| failed(&"the response has no ARN of the new secret"))
 }
 
-/// Deletes a secret for good.
+/// Deletes a secret without a recovery period.
 pub(crate) async fn delete(client: &Client, arn: &str) -> Result<(), ApiError> {
     let deleted = client.delete_secret().secret_id(arn).force_delete_without_recovery(true).send().await;
     deleted.map(drop).map_err(|error| failed(&DisplayErrorContext(&error)))
 }
 
-/// A password as RDS makes them: 28 printable characters, among them those that need escaping in URLs and SQL.
+/// Returns a random password like those of RDS: 28 printable characters, including some that need
+/// escaping in URLs and SQL.
 pub(crate) fn random_password() -> String {
     let alphabet: Vec<char> = ('!'..='~').filter(|character| !"/@\"".contains(*character)).collect();
     let random = [*uuid::Uuid::new_v4().as_bytes(), *uuid::Uuid::new_v4().as_bytes()].concat();

@@ -1,5 +1,6 @@
-//! The certificates of the local database servers: one authority, kept in the state directory so that its `ca.pem` stays
-//! valid for clients that already loaded it, and a server certificate signed by it.
+//! The certificates of the local database servers: a certificate authority, and server certificates
+//! that it signs. The authority is stored in the state directory, so its `ca.pem` stays valid for
+//! clients that have already loaded it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -8,20 +9,20 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-/// Why there is no certificate.
+/// An error of creating or reading a certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file of the authority can't be read or written.
+    /// A file of the authority cannot be read or written.
     #[error("cannot use {path}")]
     File {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A key or certificate can't be made or read.
-    #[error("cannot make a certificate")]
+    /// A key or certificate cannot be created or parsed.
+    #[error("cannot create a certificate")]
     Certificate(#[from] rcgen::Error),
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct ServerCertificate {
 }
 
 impl Authority {
-    /// Loads the authority from `dir`, or makes it there.
+    /// Loads the authority from `dir`, or creates it there.
     pub(crate) fn open(dir: &Path) -> Result<Self, TlsError> {
         let certificate = dir.join("ca.pem");
         let key_file = dir.join("ca-key.pem");
@@ -58,12 +59,12 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), certificate })
     }
 
-    /// The file with the authority's certificate, for clients.
+    /// Returns the file with the authority's certificate, for clients.
     pub(crate) fn certificate(&self) -> &Path {
         &self.certificate
     }
 
-    /// Makes a certificate for a server on this machine.
+    /// Creates a certificate for a server on this machine.
     pub(crate) fn server(&self) -> Result<ServerCertificate, TlsError> {
         let key = KeyPair::generate()?;
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -74,13 +75,13 @@ impl Authority {
     }
 }
 
-/// Writes a file only its owner can read.
+/// Writes a file that only its owner can read.
 pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
 }
 
-/// Names the file an error is about.
+/// Returns a function for `map_err` that adds the path to an I/O error.
 fn file(path: &Path) -> impl FnOnce(io::Error) -> TlsError {
     let path = path.to_owned();
     |source| TlsError::File { path, source }

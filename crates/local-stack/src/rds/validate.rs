@@ -1,21 +1,21 @@
-//! Parameters of requests, checked with the messages of RDS.
+//! Validates request parameters. The messages are those of RDS.
 
 use rds_query::{Params, Request};
 
 use super::error::ApiError;
 
-/// A parameter that must be there.
+/// Returns a required parameter.
 pub(crate) fn required<'a>(request: &'a Request, name: &str) -> Result<&'a str, ApiError> {
     optional(request, name)
         .ok_or_else(|| ApiError::new("MissingParameter", format!("The request must contain the parameter {name}.")))
 }
 
-/// A parameter that may be left out; an empty one counts as left out.
+/// Returns an optional parameter. An empty one counts as missing.
 pub(crate) fn optional<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.get(name).filter(|value| !value.is_empty())
 }
 
-/// A boolean parameter that may be left out.
+/// Returns an optional boolean parameter.
 pub(crate) fn boolean(request: &Request, name: &str) -> Result<Option<bool>, ApiError> {
     match optional(request, name) {
         None => Ok(None),
@@ -25,7 +25,7 @@ pub(crate) fn boolean(request: &Request, name: &str) -> Result<Option<bool>, Api
     }
 }
 
-/// The identifier of a new cluster or instance. RDS keeps identifiers in lower case.
+/// Returns the identifier of a new cluster or instance in lower case, as RDS stores it.
 pub(crate) fn new_identifier(request: &Request, name: &str) -> Result<String, ApiError> {
     let id = required(request, name)?;
     let valid = id.len() <= 63
@@ -42,7 +42,7 @@ pub(crate) fn new_identifier(request: &Request, name: &str) -> Result<String, Ap
     )))
 }
 
-/// What the engines keep for themselves.
+/// Names that the engines reserve.
 const RESERVED: [&str; 9] = [
     "rdsadmin",
     "rds_superuser",
@@ -55,7 +55,8 @@ const RESERVED: [&str; 9] = [
     "performance_schema",
 ];
 
-/// A database or role name: a letter, then letters, digits and underscores, none the server keeps for itself.
+/// Validates the name of a database or role: a letter, then letters, digits and underscores, and
+/// not a reserved name.
 pub(crate) fn sql_name(name: &str, parameter: &str) -> Result<String, ApiError> {
     let valid = name.len() <= 63
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -71,7 +72,7 @@ pub(crate) fn sql_name(name: &str, parameter: &str) -> Result<String, ApiError> 
     )))
 }
 
-/// A master password.
+/// Validates a master password.
 pub(crate) fn password(password: &str) -> Result<&str, ApiError> {
     const PREFIX: &str = "The parameter MasterUserPassword is not a valid password";
     if password.len() < 8 {
@@ -88,7 +89,7 @@ pub(crate) fn password(password: &str) -> Result<&str, ApiError> {
     Ok(password)
 }
 
-/// The `Tags` of a request.
+/// Returns the `Tags` of a request.
 pub(crate) fn tags(request: &Request) -> Result<Vec<(String, String)>, ApiError> {
     request
         .structs("Tags", "Tag")
@@ -104,7 +105,7 @@ pub(crate) fn tags(request: &Request) -> Result<Vec<(String, String)>, ApiError>
         .collect()
 }
 
-/// One page of `items`, which are in the order of their ids, and the marker of the next page.
+/// Returns one page of `items`, which are sorted by id, and the marker of the next page.
 pub(crate) fn page<'a, T>(
     request: &Request,
     items: Vec<&'a T>,
@@ -116,7 +117,8 @@ pub(crate) fn page<'a, T>(
             ApiError::value(format!("Invalid value {text} for MaxRecords. Must be between 20 and 100"))
         })?,
     };
-    // The marker is the last id of the page before, so that a page stays right while items come and go.
+    // The marker is the last id of the previous page, so pages stay consistent while items are
+    // created and deleted.
     let mut rest = items.into_iter().filter(|item| optional(request, "Marker").is_none_or(|last| id(item) > last));
     let page: Vec<&T> = rest.by_ref().take(size).collect();
     let marker = page.last().filter(|_| rest.next().is_some()).map(|item| id(item).to_owned());
@@ -127,7 +129,7 @@ pub(crate) fn page<'a, T>(
 pub(crate) struct Filters(Vec<Params>);
 
 impl Filters {
-    /// Reads them; only the names in `known` may be used.
+    /// Reads the filters. Only the names in `known` are valid.
     pub(crate) fn read(request: &Request, known: &[&str]) -> Result<Self, ApiError> {
         let filters = request.structs("Filters", "Filter");
         for filter in &filters {
@@ -139,11 +141,12 @@ impl Filters {
         Ok(Self(filters))
     }
 
-    /// True if what `value_of` gives for the name of each filter is one of the filter's values.
+    /// Returns whether every filter matches. `value_of` returns the value of the resource for the
+    /// name of a filter.
     pub(crate) fn match_all<'a>(&self, value_of: impl Fn(&str) -> &'a str) -> bool {
         self.0.iter().all(|filter| {
             let value = value_of(filter.get("Name").unwrap_or_default());
-            // Identifiers may be given as ARNs; those end with the identifier.
+            // A filter may have an ARN instead of an identifier. The ARN ends with the identifier.
             filter.list("Values", "Value").iter().any(|wanted| {
                 let arn = wanted.strip_prefix("arn:").and_then(|arn| arn.rsplit(':').next());
                 arn.unwrap_or(wanted) == value

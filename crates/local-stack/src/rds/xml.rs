@@ -1,12 +1,28 @@
-//! Clusters, instances and tags as the RDS model spells them.
+//! Writes clusters, instances and tags in the XML of the RDS API.
 
-use rds_query::xml::Element;
+use rds_query::Request;
+use rds_query::xml::{Element, response};
 
 use super::cluster::{Cluster, Instance, Names, Registry};
 use super::engine::license;
+use super::error::ApiError;
 
-/// The address of every server.
+/// The endpoint address of every server.
 const ADDRESS: &str = "127.0.0.1";
+
+/// Returns the response of an action whose result is one cluster.
+pub(crate) fn cluster_response(
+    request: &Request,
+    request_id: &str,
+    name: &str,
+    registry: &Registry,
+    names: &Names,
+) -> Result<String, ApiError> {
+    let found = registry.clusters.get(name).ok_or_else(|| ApiError::no_cluster(name))?;
+    Ok(response(request.action(), request_id, |result| {
+        result.child("DBCluster", |out| cluster(out, found, registry, names));
+    }))
+}
 
 /// Writes the members of a `DBCluster`.
 pub(crate) fn cluster(out: &mut Element<'_>, cluster: &Cluster, registry: &Registry, names: &Names) {
@@ -135,7 +151,7 @@ fn security_groups(out: &mut Element<'_>, groups: &[String]) {
     });
 }
 
-/// Times have milliseconds and `Z`.
+/// Formats a time with milliseconds and `Z`.
 fn time(at: jiff::Timestamp) -> String {
     format!("{at:.3}")
 }

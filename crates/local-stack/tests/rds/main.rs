@@ -1,4 +1,4 @@
-//! The RDS control plane, driven by the real SDK, over real database servers.
+//! Tests the RDS control plane with the AWS SDK and real database servers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod mysql;
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use aws_sdk_rds::Client;
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::types::{DbCluster, Filter, Tag};
-use support::{Stack, connect, connect_plainly, processes_in};
+use support::{Stack, connect, connect_without_tls, processes_in};
 
-/// Creates a cluster and waits for it.
+/// Creates a cluster and waits until it is available.
 async fn create(rds: &Client, id: &str) -> DbCluster {
     let created = rds
         .create_db_cluster()
@@ -51,7 +51,7 @@ async fn cluster(rds: &Client, id: &str) -> Option<DbCluster> {
     }
 }
 
-/// Deletes a cluster and waits until it is gone.
+/// Deletes a cluster and waits until it no longer exists.
 async fn delete(rds: &Client, id: &str) {
     rds.delete_db_cluster().db_cluster_identifier(id).skip_final_snapshot(true).send().await.unwrap();
     while cluster(rds, id).await.is_some() {
@@ -66,7 +66,8 @@ async fn a_clone_is_one_point_in_time_of_a_busy_cluster() {
     let source = create(rds, "source").await;
     let port = source.port().unwrap() as u16;
 
-    // The master user is no superuser, may not see RDS's own database, and may do what an owner may.
+    // The master user is no superuser and cannot connect to RDS's own database, but has the rights
+    // of an owner.
     let db = connect(&stack, port, "shop", "app", "first-secret").await.unwrap();
     let row = db.query_one(
         "SELECT rolsuper, pg_has_role('rds_superuser', 'member') FROM pg_roles WHERE rolname = current_user",
@@ -82,9 +83,10 @@ async fn a_clone_is_one_point_in_time_of_a_busy_cluster() {
     assert!(connect(&stack, port, "rdsadmin", "app", "first-secret").await.is_err());
     assert!(connect(&stack, port, "shop", "app", "wrong-secret").await.is_err());
     assert!(connect(&stack, port, "shop", "rdsadmin", "").await.is_err());
-    assert!(connect_plainly(port, "postgres", "app", "first-secret").await.is_ok());
+    assert!(connect_without_tls(port, "postgres", "app", "first-secret").await.is_ok());
 
-    // Each transaction writes the same row to both tables; a copy torn in time would show a difference.
+    // Each transaction writes the same row to both tables. They would differ in a copy that is not
+    // one point in time.
     let writer = connect(&stack, port, "shop", "app", "first-secret").await.unwrap();
     let writing = tokio::spawn(async move {
         for id in 0i64.. {
@@ -120,7 +122,7 @@ async fn a_clone_is_one_point_in_time_of_a_busy_cluster() {
     assert_eq!(torn, 0);
     let later: i64 = db.query_one("SELECT count(*) FROM a", &[]).await.unwrap().get(0);
     assert!(later > rows);
-    // They share nothing from here on.
+    // Source and clone are independent from now on.
     copy.batch_execute("DROP TABLE a").await.unwrap();
     assert_eq!(db.query("SELECT FROM b LIMIT 1", &[]).await.unwrap().len(), 1);
 
@@ -130,7 +132,7 @@ async fn a_clone_is_one_point_in_time_of_a_busy_cluster() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn passwords_given_and_managed() {
+async fn passwords_can_be_given_or_managed() {
     let stack = Stack::start().await;
     let rds = &stack.rds;
     let port = create(rds, "c").await.port().unwrap() as u16;
@@ -171,7 +173,7 @@ async fn passwords_given_and_managed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_rds_refuses_is_refused() {
+async fn invalid_requests_are_refused_with_the_codes_of_rds() {
     let stack = Stack::start().await;
     let rds = &stack.rds;
     let unknown = rds.describe_db_clusters().db_cluster_identifier("none").send().await.unwrap_err();
@@ -194,7 +196,7 @@ async fn what_rds_refuses_is_refused() {
     let again = again.master_username("app").master_user_password("first-secret").send().await.unwrap_err();
     assert!(again.as_service_error().unwrap().is_db_cluster_already_exists_fault());
 
-    // An instance keeps its cluster from being deleted, and so does protection.
+    // A cluster with an instance cannot be deleted, and neither can a protected cluster.
     let instance = rds.create_db_instance().db_instance_identifier("i").db_cluster_identifier("mixed-case");
     let instance = instance.db_instance_class("db.r6g.large").engine("aurora-postgresql").send().await.unwrap();
     assert_eq!(instance.db_instance().unwrap().db_instance_status(), Some("creating"));
@@ -226,7 +228,7 @@ async fn what_rds_refuses_is_refused() {
     let tags = rds.list_tags_for_resource().resource_name(arn).send().await.unwrap();
     assert_eq!(tags.tag_list().iter().map(|tag| tag.key().unwrap()).collect::<Vec<_>>(), ["k"]);
 
-    // Faults and states set by tests.
+    // Tests can set faults and states.
     stack
         .post("/_control/faults", r#"{"action":"DescribeDBClusters","times":1,"code":"Throttling","status":400}"#)
         .await;
@@ -242,7 +244,7 @@ async fn what_rds_refuses_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crashed_control_plane_is_swept() {
+async fn sweep_removes_the_servers_of_a_crashed_control_plane() {
     let stack = Stack::start().await;
     create(&stack.rds, "left").await;
     assert_eq!(processes_in(&stack.data_dir).len(), 1);
@@ -250,7 +252,7 @@ async fn a_crashed_control_plane_is_swept() {
     local_stack::rds::sweep(&stack.data_dir).unwrap();
     assert!(start.elapsed() < Duration::from_secs(5));
     assert!(processes_in(&stack.data_dir).is_empty());
-    // The certificate authority stays.
+    // Only the certificate authority remains.
     assert_eq!(std::fs::read_dir(&stack.data_dir).unwrap().count(), 1);
     stack.stop().await;
 }
@@ -259,7 +261,7 @@ async fn a_crashed_control_plane_is_swept() {
 async fn the_sixteenth_clone_is_a_full_copy() {
     let stack = Stack::start().await;
     let source = create(&stack.rds, "source").await;
-    // Without its server no copy succeeds, which is faster than sixteen that do.
+    // Without the source server all copies fail, which is faster than sixteen successful copies.
     local_stack::rds::sweep(&stack.data_dir).unwrap();
     for number in 1..=16 {
         let clone = stack.rds.restore_db_cluster_to_point_in_time().db_cluster_identifier(format!("clone-{number}"));
@@ -275,7 +277,7 @@ async fn the_sixteenth_clone_is_a_full_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn export_tasks_are_passed_on() {
+async fn export_task_actions_are_passed_on() {
     let stack = Stack::start().await;
     let tasks = stack.rds.describe_export_tasks().export_task_identifier("nightly").send().await.unwrap();
     assert_eq!(tasks.export_tasks()[0].export_task_identifier(), Some("nightly"));

@@ -1,4 +1,4 @@
-//! Clusters of Aurora MySQL, on real MariaDB and MySQL servers, with clients that are none of ours.
+//! Tests clusters of Aurora MySQL on real MariaDB and MySQL servers, with MariaDB's client.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::{available, delete};
 
 const PASSWORD: &str = r"it's-a\$ecret";
 
-/// A server, and how it is asked for.
+/// Creates a cluster with a version and a parameter group, and waits until it is available.
 async fn create(rds: &Client, id: &str, version: Option<&str>, group: Option<&str>) -> DbCluster {
     let created = rds
         .create_db_cluster()
@@ -36,10 +36,11 @@ async fn clone(rds: &Client, source: &str, id: &str) -> DbCluster {
     available(rds, id).await
 }
 
-/// What the ordinary client says to statements, as one text; its errors if it fails.
+/// Runs statements with the command line client. Returns its standard output, or its standard error
+/// if it fails.
 fn client(ca: &Path, cluster: &DbCluster, user: &str, password: &str, sql: &str) -> Result<String, String> {
     let mut command =
-        mysql_client(cluster.port().unwrap() as u16, user, password, &|what| eprintln!("{what}")).unwrap();
+        mysql_client(cluster.port().unwrap() as u16, user, password, &|message| eprintln!("{message}")).unwrap();
     command.args(["--skip-column-names", "--ssl-verify-server-cert"]).arg(format!("--ssl-ca={}", ca.display()));
     command.args(["--execute", sql]);
     let done = command.output().unwrap();
@@ -49,7 +50,7 @@ fn client(ca: &Path, cluster: &DbCluster, user: &str, password: &str, sql: &str)
     }
 }
 
-/// Tables of all engines there are, and what is in them.
+/// Tables of all storage engines, with rows.
 const TABLES: &str = "USE shop;
     CREATE TABLE a (id bigint PRIMARY KEY); CREATE TABLE b (id bigint);
     CREATE TABLE m (id int, t text) ENGINE=MyISAM; INSERT INTO m VALUES (1, 'ä'), (2, NULL);
@@ -61,8 +62,8 @@ const TABLES: &str = "USE shop;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clone_of_mariadb_is_one_point_in_time() {
     let stack = Stack::start().await;
-    MARIADB.ensure(&|what| eprintln!("{what}")).unwrap();
-    // MariaDB is what a cluster runs on that asks for nothing, or for a version of Aurora's.
+    MARIADB.ensure(&|message| eprintln!("{message}")).unwrap();
+    // A cluster runs on MariaDB if it names no version or a version of Aurora.
     create(&stack.rds, "other", Some("8.0.mysql_aurora.3.08.0"), None).await;
     delete(&stack.rds, "other").await;
     clones_are_one_point_in_time(stack, None, "-MariaDB").await;
@@ -71,19 +72,20 @@ async fn a_clone_of_mariadb_is_one_point_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clone_of_mysql_is_one_point_in_time() {
     let stack = Stack::start().await;
-    NEWEST.ensure(&|what| eprintln!("{what}")).unwrap();
+    NEWEST.ensure(&|message| eprintln!("{message}")).unwrap();
     clones_are_one_point_in_time(stack, Some("mysql"), "9.").await;
 }
 
-async fn clones_are_one_point_in_time(stack: Stack, version: Option<&str>, shown: &str) {
+async fn clones_are_one_point_in_time(stack: Stack, version: Option<&str>, expected_version: &str) {
     let (rds, ca) = (&stack.rds, stack.ca_file());
     let source = create(rds, "source", version, None).await;
     assert_eq!(source.engine(), Some("aurora-mysql"));
-    assert!(source.engine_version().unwrap().contains(shown), "{source:?}");
+    assert!(source.engine_version().unwrap().contains(expected_version), "{source:?}");
     let sql = |cluster: &DbCluster, sql: &str| client(&ca, cluster, "app", PASSWORD, sql);
     let ask = |cluster: &DbCluster, text: &str| sql(cluster, text).unwrap().trim().to_owned();
 
-    // TLS the authority vouches for; a master user without SUPER, who may do what an owner may; an administrator nobody can be.
+    // TLS uses a certificate of the authority. The master user has the rights of an owner, but not
+    // SUPER. Clients cannot log in as the administrator.
     assert!(ask(&source, "SHOW STATUS LIKE 'Ssl_cipher'").contains("TLS_"));
     let other = PathBuf::from("/etc/ssl/certs/ca-certificates.crt");
     assert!(client(&other, &source, "app", PASSWORD, "SELECT 1").is_err());
@@ -98,7 +100,8 @@ async fn clones_are_one_point_in_time(stack: Stack, version: Option<&str>, shown
     assert_eq!(ask(&source, settings), "utf8mb4\t+00:00\t0\t0");
     sql(&source, TABLES).unwrap();
 
-    // Each transaction writes the same row to both tables; a copy torn in time would show a difference.
+    // Each transaction writes the same row to both tables. They would differ in a copy that is not
+    // one point in time.
     let (port, stop) = (source.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
     let (stopped, with) = (std::sync::Arc::clone(&stop), ca.clone());
     let writing = std::thread::spawn(move || {
@@ -126,11 +129,12 @@ async fn clones_are_one_point_in_time(stack: Stack, version: Option<&str>, shown
     assert_eq!(ask(&copy, "SELECT count(*), sum(id) FROM shop.c"), "3\t6");
     assert_eq!(ask(&copy, "SELECT count(*), sum(id) FROM shop.r"), "4\t10");
     assert_eq!(ask(&copy, "SELECT id FROM `odd #1`.`t/1`"), "7");
-    // What is in memory is not in storage, on Aurora either.
+    // The rows of MEMORY tables are not in storage, so a clone does not have them. Aurora does the
+    // same.
     assert_eq!(ask(&copy, "SELECT count(*) FROM shop.h"), "0");
     assert!(ask(&copy, "CHECK TABLE shop.a, shop.m, shop.c, shop.r").lines().all(|line| line.ends_with("\tOK")));
     assert_ne!(ask(&source, "SELECT @@port"), ask(&copy, "SELECT @@port"));
-    // They share nothing from here on.
+    // Source and clone are independent from now on.
     sql(&copy, "DROP TABLE shop.a; INSERT INTO shop.m VALUES (3, 'x')").unwrap();
     assert_eq!(ask(&source, "SELECT count(*) FROM shop.m"), "2");
 
@@ -141,18 +145,18 @@ async fn clones_are_one_point_in_time(stack: Stack, version: Option<&str>, shown
 
     delete(rds, "copy").await;
     assert_eq!(processes_in(&stack.data_dir).len(), 1);
-    // A control plane that died leaves its servers to the next one.
+    // The next control plane removes the servers of one that has crashed.
     local_stack::rds::sweep(&stack.data_dir).unwrap();
     assert!(processes_in(&stack.data_dir).is_empty());
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parameter_groups_and_versions() {
+async fn clusters_use_their_parameter_group_and_version() {
     let stack = Stack::start().await;
     let (rds, ca) = (&stack.rds, stack.ca_file());
-    NEWEST.ensure(&|what| eprintln!("{what}")).unwrap();
-    MARIADB.ensure(&|what| eprintln!("{what}")).unwrap();
+    NEWEST.ensure(&|message| eprintln!("{message}")).unwrap();
+    MARIADB.ensure(&|message| eprintln!("{message}")).unwrap();
     let group = rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name("folded");
     group.db_parameter_group_family("aurora-mysql8.0").description("names in lower case").send().await.unwrap();
     let folded = Parameter::builder().parameter_name("lower_case_table_names").parameter_value("1");
@@ -165,7 +169,8 @@ async fn parameter_groups_and_versions() {
         let sql = "USE SHOP; CREATE TABLE T (a int); SHOW TABLES; SELECT @@time_zone";
         assert_eq!(client(&ca, &cluster, "app", PASSWORD, sql).unwrap(), "t\n+05:30\n");
     }
-    // MySQL's data remember it: a clone with other parameters does not start.
+    // MySQL stores this setting in its data directory, so a clone with another value does not
+    // start.
     let copy =
         rds.restore_db_cluster_to_point_in_time().db_cluster_identifier("copy").source_db_cluster_identifier("mysql");
     copy.db_cluster_parameter_group_name("other").use_latest_restorable_time(true).send().await.unwrap();
@@ -179,7 +184,7 @@ async fn parameter_groups_and_versions() {
         let start = format!("Cannot find version {version} for {engine}");
         assert!(unknown.message().unwrap().starts_with(&start), "{unknown:?}");
     }
-    // The newest PostgreSQL, whatever the distribution has.
+    // The newest PostgreSQL is available even if the distribution does not have it.
     let newest =
         rds.create_db_cluster().db_cluster_identifier("newest").engine("aurora-postgresql").engine_version("18");
     newest.master_username("app").master_user_password(PASSWORD).database_name("shop").send().await.unwrap();

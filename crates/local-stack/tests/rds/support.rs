@@ -1,4 +1,4 @@
-//! A control plane with a stand-in for Secrets Manager, and ways to look at what it started.
+//! Starts a control plane with a stand-in for Secrets Manager, and connects to its servers.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -22,22 +22,22 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Secrets by name.
+/// The secrets by name.
 pub type Secrets = Arc<Mutex<BTreeMap<String, String>>>;
 
-/// One control plane.
+/// A running control plane.
 pub struct Stack {
-    /// A client of it, which does not retry.
+    /// A client of the control plane that does not retry.
     pub rds: aws_sdk_rds::Client,
-    /// What it keeps in Secrets Manager.
+    /// The secrets that the control plane stores in Secrets Manager.
     pub secrets: Secrets,
-    /// Where its servers live.
+    /// The directory with the data of the servers.
     pub data_dir: PathBuf,
     server: Server,
 }
 
 impl Stack {
-    /// Starts one on a free port.
+    /// Starts a control plane on a free port.
     pub async fn start() -> Self {
         let data_dir = PathBuf::from(format!("/var/tmp/rds-test-{}", uuid::Uuid::new_v4().simple()));
         let secrets = Secrets::default();
@@ -68,7 +68,7 @@ impl Stack {
         Self { rds: aws_sdk_rds::Client::new(&client), secrets, data_dir, server }
     }
 
-    /// The certificate authority of the servers.
+    /// Returns the certificate authority of the servers.
     pub fn ca_file(&self) -> PathBuf {
         self.server.ca_file().to_owned()
     }
@@ -91,7 +91,7 @@ impl Stack {
         assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
     }
 
-    /// Shuts down and checks that nothing is left.
+    /// Shuts down and asserts that nothing is left.
     pub async fn stop(self) {
         self.server.shutdown().await.unwrap();
         assert!(processes_in(&self.data_dir).is_empty());
@@ -100,7 +100,7 @@ impl Stack {
     }
 }
 
-/// Answers `DescribeExportTasks` with the task that was asked for.
+/// Responds to `DescribeExportTasks` with the requested task.
 fn export_tasks(body: &[u8]) -> Response {
     let request = rds_query::Request::parse(body).unwrap();
     let answer = rds_query::xml::response(request.action(), "r", |result| {
@@ -113,7 +113,7 @@ fn export_tasks(body: &[u8]) -> Response {
     answer.into_response()
 }
 
-/// The part of Secrets Manager that is called.
+/// Starts a stand-in for Secrets Manager with the operations that are called. Returns its URL.
 async fn secrets_manager(secrets: Secrets) -> String {
     let call = move |headers: HeaderMap, body: Bytes| async move {
         let input: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -133,7 +133,7 @@ async fn secrets_manager(secrets: Secrets) -> String {
     url
 }
 
-/// Connects over TLS that the stack's authority must vouch for.
+/// Connects with TLS and verifies the certificate of the server.
 pub async fn connect(
     stack: &Stack,
     port: u16,
@@ -152,7 +152,7 @@ pub async fn connect(
 }
 
 /// Connects without TLS.
-pub async fn connect_plainly(
+pub async fn connect_without_tls(
     port: u16,
     database: &str,
     user: &str,
@@ -169,7 +169,7 @@ fn login(port: u16, database: &str, user: &str, password: &str) -> tokio_postgre
     config
 }
 
-/// The servers that run in a data directory.
+/// Returns the servers that run in a data directory.
 pub fn processes_in(data_dir: &Path) -> Vec<String> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let mut found = Vec::new();

@@ -1,8 +1,8 @@
-"""Exports one table of one server with every tool there is, and writes down what it saw.
+"""Exports one table of one server with every tool, and writes the results to a file.
 
-Each tool runs in a process of its own. The order is the same in every round, so that whatever else the machine does meets
-all of them. In the first round all tools run and their files are compared with the server's own values; in the others only
-this project and what it has requirements against.
+Each tool runs in a separate process. The order is the same in every round, so that other activity of the machine affects
+all tools. In the first round all tools run, and their files are compared with the values of the server. In later rounds
+only this project and the tools with required ratios run.
 """
 
 import argparse
@@ -30,15 +30,15 @@ arguments.add_argument("--binary", required=True)
 arguments.add_argument("--encode", required=True)
 arguments.add_argument("--pg2parquet", required=True)
 arguments.add_argument("--jars", required=True, help="JDBC drivers")
-arguments.add_argument("--missing", required=True, help="tools that can't be installed, and why, as JSON")
+arguments.add_argument("--missing", required=True, help="the tools that cannot be installed and the reasons, as JSON")
 arguments.add_argument("--scratch", required=True, type=pathlib.Path)
 arguments.add_argument("--results", required=True, type=pathlib.Path)
 
 
 class Server(argparse.Namespace):
-    """What tools need to know of it, beside what was given."""
+    """The arguments, and further properties of the server that the tools need."""
 
-    def look(self):
+    def inspect(self):
         self.client = json.loads(self.client)
         self.login = f"bench@127.0.0.1:{self.port}/bench"
         self.rows = int(self.ask(f"SELECT count(*) FROM {self.table}"))
@@ -59,7 +59,7 @@ class Server(argparse.Namespace):
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def reference(self):
-        """What the server's client prints, in sums."""
+        """Returns the sums over the output of the server's own client."""
         file = self.scratch / "reference"
         copy, delimiter = ["-c", rf"COPY {self.table} TO STDOUT (FORMAT csv, NULL '\N')"], ","
         if self.engine != "postgres":
@@ -73,7 +73,7 @@ class Server(argparse.Namespace):
 
 def main():
     server = arguments.parse_args(namespace=Server())
-    server.look()
+    server.inspect()
     missing = json.loads(server.missing)
     say(f"{server.version}, {server.table}: {server.rows:,} rows")
     reference = server.reference()
@@ -115,7 +115,7 @@ def main():
     }, indent=1))
     ours = found.get(tools.OURS["aurora"])
     if ours is None or ours["wrong"] != []:
-        sys.exit(f"the export of {server.table} does not hold the server's values: {ours or failures}")
+        sys.exit(f"the export of {server.table} does not have the values of the server: {ours or failures}")
 
 
 def run(tool, out, server):
@@ -123,14 +123,14 @@ def run(tool, out, server):
     os.makedirs(out)
     command = [part.replace("@OUT@", str(out)) for part in tool.command]
     try:
-        # Spark's sockets too are for this machine only.
+        # Spark must listen only on this machine, too.
         return measure.run(command, server.scratch / "log", {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"})
     except OSError as error:
         return None, str(error)
 
 
 def encoding(server, rows, out):
-    """Writes rows that are in memory already. The program measures that alone, for it has to read them first."""
+    """Measures the writing of rows that are in memory. The program excludes the time of reading them."""
     shutil.rmtree(out, ignore_errors=True)
     files = sorted(tables.written(str(rows)))
     printed = subprocess.run([server.encode, str(out), *files], check=True, capture_output=True, text=True).stdout
@@ -140,13 +140,13 @@ def encoding(server, rows, out):
 
 
 def fastest(runs, found):
-    """The fastest other tool whose files hold the server's values."""
+    """Returns the fastest other tool whose files have the values of the server."""
     exact = [name for name, result in found.items() if result["wrong"] == [] and name not in tools.OURS.values()]
     return min(exact, key=lambda name: statistics.median(run["wall"] for run in runs[name]), default=None)
 
 
 def required(server, runs, found):
-    """The tools that the requirements are about."""
+    """Returns the tools with required ratios."""
     if server.table == "wide":
         return {tools.OURS["native"], tools.OURS["aurora"], fastest(runs, found)}
     chosen = {tools.OURS["native"], tools.OURS["aurora"], tools.DUCKDB}

@@ -1,4 +1,4 @@
-"""Writes TPC-H's lineitem as the tab-separated text that servers load: load.py FILE SCALE."""
+"""Writes the table lineitem of TPC-H as tab-separated text, which servers can load: load.py FILE SCALE."""
 
 import glob
 import importlib.util

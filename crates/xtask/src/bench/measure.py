@@ -1,4 +1,4 @@
-"""What a program takes: seconds, processor seconds and peak memory, its descendants included."""
+"""Measures a program and its descendants: elapsed seconds, CPU seconds and peak memory."""
 
 import ctypes
 import os
@@ -10,13 +10,13 @@ import time
 PR_SET_CHILD_SUBREAPER = 36
 SAMPLED_EVERY = 0.05
 
-# Orphans become this process's children, so that the processor time of a virtual machine that outlives the script which
-# started it is counted too.
+# Orphaned descendants become children of this process. So the CPU time of a Java virtual machine
+# counts even if it outlives the script that started it.
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def run(command, log, env=None):
-    """(seconds, processor seconds, peak MB) of a command, and None or what it complained of."""
+    """Returns the elapsed seconds, CPU seconds and peak MB of a command, and the last line of its output if it fails."""
     before = used()
     began = time.monotonic()
     with open(log, "w+", errors="replace") as output:
@@ -27,10 +27,11 @@ def run(command, log, env=None):
         wall = time.monotonic() - began
         reap()
         output.seek(0)
-        said = [line for line in output.read().strip().splitlines() if line.strip()]
-    # Not what the kernel says of a process that has ended: that counts this one's memory too, which it was before it was the command.
+        lines = [line for line in output.read().strip().splitlines() if line.strip()]
+    # The kernel's own peak of an ended process is not used. It includes the memory of this process,
+    # from which it was forked.
     measured = {"wall": wall, "cpu": used() - before, "peak": peak.stopped() / 1e6}
-    return measured, None if status == 0 else (said or ["it said nothing"])[-1].strip()[:200]
+    return measured, None if status == 0 else (lines or ["there is no output"])[-1].strip()[:200]
 
 
 def used():
@@ -39,7 +40,7 @@ def used():
 
 
 def reap():
-    """Waits for what the command left running."""
+    """Waits for processes that the command left running."""
     try:
         while True:
             os.waitpid(-1, 0)
@@ -48,7 +49,7 @@ def reap():
 
 
 class Peak(threading.Thread):
-    """Looks at a process and its descendants again and again, and keeps the largest sum of their sizes."""
+    """Samples the memory of a process and its descendants, and keeps the largest sum."""
 
     def __init__(self, root):
         super().__init__(daemon=True)
@@ -66,7 +67,10 @@ class Peak(threading.Thread):
 
 
 def resident(root):
-    """Bytes of a process and its descendants in memory; what they share is counted once for each. Of one alone, the most so far."""
+    """Returns the resident bytes of a process and its descendants. Shared memory counts once for each process.
+
+    For a process without descendants it is the peak so far.
+    """
     parents, sizes = {}, {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:

@@ -1,4 +1,5 @@
-//! What the export is compared with, installed into `target/bench`. Nothing is installed twice, and what can't be installed is only missing.
+//! Installs the tools for the comparison into `target/bench`. A tool that is already installed is
+//! kept. If a tool cannot be installed, the comparison omits it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,10 +7,10 @@ use std::process::Command;
 
 use local_stack::prerequisites;
 
-use super::{Result, done};
+use super::{Result, run_to_end};
 use crate::fidelity::debian::Suite;
 
-/// How names of tools begin, and the Python packages they are.
+/// The Python packages of tools. The first text is the beginning of a tool's name.
 const PYTHON: [(&str, &[&str]); 4] = [
     ("DuckDB", &["duckdb-extension-postgres-scanner==1.5.5", "duckdb-extension-mysql-scanner==1.5.5"]),
     ("connectorx", &["connectorx==0.4.6"]),
@@ -20,7 +21,7 @@ const PYTHON: [(&str, &[&str]); 4] = [
 const SPARK: &str = "Spark";
 const PG2PARQUET: &str = "pg2parquet";
 
-/// Packages of Debian with the drivers for Spark, and where in them they are.
+/// The Debian packages with the JDBC drivers for Spark, and the paths of the drivers in them.
 const DRIVERS: [(&str, &str); 2] = [
     ("libpostgresql-jdbc-java", "usr/share/java/postgresql.jar"),
     ("libmariadb-java", "usr/share/java/mariadb-java-client.jar"),
@@ -30,21 +31,21 @@ const DRIVERS: [(&str, &str); 2] = [
 pub struct Peers {
     pub python: PathBuf,
     pub pg2parquet: PathBuf,
-    /// JDBC drivers, with commas between them.
+    /// The JDBC drivers, separated by commas.
     pub jars: String,
-    /// Tools that can't be installed, and why.
+    /// The tools that cannot be installed, and the reasons.
     pub missing: BTreeMap<&'static str, String>,
 }
 
 impl Peers {
-    /// Installs what is not there yet.
+    /// Installs the tools that are missing.
     pub fn install(checkout: &Path, scratch: &Path, requirements: &Path) -> Result<Self> {
         let venv = scratch.join("venv");
         if !venv.join("bin/pip").exists() {
-            done(Command::new(prerequisites::python(&crate::say)?).args(["-m", "venv"]).arg(&venv))?;
+            run_to_end(Command::new(prerequisites::python(&crate::say)?).args(["-m", "venv"]).arg(&venv))?;
         }
         let pip = |arguments: &[&str]| {
-            done(
+            run_to_end(
                 Command::new(venv.join("bin/pip"))
                     .args(["install", "--quiet", "--disable-pip-version-check"])
                     .args(arguments),
@@ -62,21 +63,24 @@ impl Peers {
             crate::say(&format!("installing {name}"));
             note(name, pip(packages));
         }
-        note(SPARK, done(Command::new("java").arg("-version")));
+        note(SPARK, run_to_end(Command::new("java").arg("-version")));
         let drivers = drivers(checkout);
         let jars = drivers.as_deref().unwrap_or_default().to_owned();
         note(SPARK, drivers.map(drop));
         let tools = scratch.join("tools");
         let pg2parquet = tools.join("bin").join(PG2PARQUET);
         if !pg2parquet.exists() {
-            crate::say("compiling pg2parquet, once");
+            crate::say("compiling pg2parquet (once)");
             let mut install = local_stack::cargo::command();
-            note(PG2PARQUET, done(install.args(["install", PG2PARQUET, "--locked", "--quiet", "--root"]).arg(&tools)));
+            note(
+                PG2PARQUET,
+                run_to_end(install.args(["install", PG2PARQUET, "--locked", "--quiet", "--root"]).arg(&tools)),
+            );
         }
         Ok(Self { python: venv.join("bin/python"), pg2parquet, jars, missing })
     }
 
-    /// The versions of what is there, as the report names them.
+    /// Returns the versions of the installed tools, by their names in the report.
     pub fn versions(&self) -> Result<BTreeMap<String, String>> {
         let names = "['duckdb', 'connectorx', 'adbc-driver-postgresql', 'pyspark', 'pyarrow']";
         let script = format!(
@@ -96,7 +100,7 @@ impl Peers {
 }
 
 fn drivers(checkout: &Path) -> Result<String> {
-    let suite = Suite::open(&crate::fidelity::cache(checkout), &Suite::of_system()?)?;
+    let suite = Suite::open(&crate::fidelity::cache(checkout), &Suite::system_name()?)?;
     let jars =
         DRIVERS.map(|(package, jar)| Ok(suite.unpacked(package)?.join(jar).canonicalize()?.display().to_string()));
     Ok(jars.into_iter().collect::<Result<Vec<_>>>()?.join(","))

@@ -1,4 +1,4 @@
-"""Makes Markdown of what compare.py wrote down: report.py DIRECTORY VERSIONS."""
+"""Writes the results of compare.py as Markdown: report.py DIRECTORY VERSIONS."""
 
 import json
 import pathlib
@@ -7,13 +7,14 @@ import sys
 
 import tools
 
-# Lambda in us-east-1: dollars per GB-second (of 1024 MB) as AWS's price list had them in 2025, the memory that gives one
-# vCPU as the developer guide has it; requests of S3 Standard and of Standard workflows.
+# Prices in us-east-1. Lambda: dollars per GB-second (of 1024 MB), from AWS's price list of 2025,
+# and the memory for one vCPU, from the developer guide. Then requests of S3 Standard, and state
+# transitions of Standard workflows.
 LAMBDA = {"x86": 0.0000166667, "arm64": 0.0000133334}
 VCPU_MB = 1769
 S3_PUT, TRANSITION = 0.005 / 1000, 0.025 / 1000
 AWS_EXPORT = 0.010
-# An upload part, and the states of a unit's child workflow.
+# The size of an upload part, and the number of states in the child workflow of a work unit.
 PART_BYTES, UNIT_STATES = 8 << 20, 3
 ORDER = [("postgres", "lineitem"), ("postgres", "wide"), ("mariadb", "lineitem"), ("mysql", "lineitem")]
 
@@ -69,7 +70,7 @@ def median(runs, metric):
 
 
 def ratio(result, ours, other, metric):
-    """The median of the ratios in the rounds that both ran in."""
+    """Returns the median of the ratios in the rounds in which both ran."""
     by_round = [{run["round"]: run[metric] for run in result["runs"].get(name, [])} for name in (ours, other)]
     both = by_round[0].keys() & by_round[1].keys()
     return statistics.median(by_round[0][n] / by_round[1][n] for n in both) if both else None
@@ -79,7 +80,7 @@ def requirements(results):
     native, aurora = tools.OURS["native"], tools.OURS["aurora"]
     for result in results:
         where = f"{result['server']}, {result['table']}: "
-        # What a native export is compared with has typed columns too.
+        # A native export has typed columns, like the files of the other tools.
         ours, types = (native, "Parquet's types") if native in result["runs"] else (aurora, "AWS's types")
         if result["table"] == "wide":
             fastest = result["fastest"]
@@ -99,10 +100,10 @@ def requirements(results):
                        lambda_charge(seconds_per_gb(result, aurora), "x86") / AWS_EXPORT)
 
 
-def line(what, most, measured):
+def line(description, most, measured):
     if measured is None:
-        return what, f"≤ {most:.2f}", "–", "not measured"
-    return what, f"≤ {most:.2f}", f"{measured:.2f}", "reached" if measured <= most else "**missed**"
+        return description, f"≤ {most:.2f}", "–", "not measured"
+    return description, f"≤ {most:.2f}", f"{measured:.2f}", "reached" if measured <= most else "**missed**"
 
 
 def seconds_per_gb(result, name):

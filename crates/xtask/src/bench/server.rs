@@ -1,4 +1,5 @@
-//! A server of the benchmark's own: everybody in it is on this machine, and its cache holds the tables, so that no disk is measured.
+//! Separate database servers for the benchmark. All clients are on this machine. The cache of the
+//! server is large enough for the tables, so the speed of the disk does not matter.
 
 use std::fs;
 use std::net::TcpListener;
@@ -13,12 +14,12 @@ use clap::ValueEnum;
 use local_stack::prerequisites;
 use local_stack::servers::{MARIADB, NEWEST, mysql_client};
 
-use super::{Result, done};
+use super::{Result, run_to_end};
 
-/// How long a server may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The maximum time to start a server.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Whose server.
+/// The kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
     /// The system's PostgreSQL.
@@ -29,22 +30,24 @@ pub enum Engine {
     Mysql,
 }
 
-/// Stopped and removed when dropped, and when this process ends without that.
+/// A running server. It is stopped and removed when this is dropped, or when this process ends
+/// without a drop.
 pub struct Server {
     pub port: u16,
-    /// The command line client, connected to the database `bench`; a statement comes after `-c` (PostgreSQL) or `-e`.
+    /// The command line client, connected to the database `bench`; a statement comes after `-c`
+    /// (PostgreSQL) or `-e`.
     pub client: Vec<String>,
     engine: Engine,
     guard: Child,
 }
 
 impl Server {
-    /// Starts a server with a database `bench`, of a user `bench` who needs no password.
+    /// Starts a server with a database `bench` and a user `bench` without a password.
     pub fn start(engine: Engine) -> Result<Self> {
         let dir = PathBuf::from(format!("/var/tmp/aurora-export-bench-{}-{}", engine.name(), std::process::id()));
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         fs::create_dir(&dir)?;
-        done(Command::new("chmod").arg("0777").arg(&dir))?;
+        run_to_end(Command::new("chmod").arg("0777").arg(&dir))?;
         let guard = guard(&dir, engine)?;
         let client = match engine {
             Engine::Postgres => start_postgres(&dir, port)?,
@@ -57,7 +60,7 @@ impl Server {
     pub fn execute(&self, sql: &str) -> Result<()> {
         let (program, arguments) = self.client.split_first().ok_or("no client")?;
         let option = if self.engine == Engine::Postgres { "-c" } else { "-e" };
-        done(Command::new(program).args(arguments).args([option, sql]))
+        run_to_end(Command::new(program).args(arguments).args([option, sql]))
     }
 
     /// Fills a table from a file of tab-separated text.
@@ -78,7 +81,7 @@ impl Drop for Server {
 }
 
 impl Engine {
-    /// As files and options spell it.
+    /// Returns the name in files and options.
     pub fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
@@ -88,10 +91,11 @@ impl Engine {
     }
 }
 
-/// Stops the server and removes its directory once this process holds the guard's standard input no more. A process group of
-/// its own keeps an interrupt from the terminal away from it.
+/// Starts a guard process. It stops the server and removes its directory as soon as its standard
+/// input is closed, which happens at the latest when this process ends. A separate process group
+/// keeps a Ctrl-C in the terminal away from it.
 fn guard(dir: &Path, engine: Engine) -> Result<Child> {
-    // PostgreSQL gives its shared memory back when it is told to end.
+    // PostgreSQL releases its shared memory on SIGQUIT.
     let signal = if engine == Engine::Postgres { "QUIT" } else { "KILL" };
     let script = r#"cat >/dev/null
         pid=$(head -n 1 "$1/pid") && kill -s "$2" "$pid" && while kill -0 "$pid"; do sleep 0.05; done
@@ -105,7 +109,7 @@ fn start_postgres(dir: &Path, port: u16) -> Result<Vec<String>> {
     let programs = prerequisites::postgres(&crate::say)?;
     let data = dir.join("data");
     let encoding = ["--no-sync", "-U", "bench", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "-D"];
-    done(unprivileged(&programs.join("initdb")).args(encoding).arg(&data))?;
+    run_to_end(unprivileged(&programs.join("initdb")).args(encoding).arg(&data))?;
     let here = dir.display();
     let options = [
         format!("port={port}"),
@@ -116,7 +120,8 @@ fn start_postgres(dir: &Path, port: u16) -> Result<Vec<String>> {
         "max_wal_size=8GB".to_owned(),
         "fsync=off".to_owned(),
         "autovacuum=off".to_owned(),
-        // What the client prints is what others are compared with.
+        // The output of the client is the reference for the comparison, so its time zone must be
+        // known.
         "timezone=UTC".to_owned(),
     ];
     let mut server = unprivileged(&programs.join("postgres"));
@@ -129,7 +134,7 @@ fn start_postgres(dir: &Path, port: u16) -> Result<Vec<String>> {
         client
     };
     run_server(server, dir, execute("SELECT"))?;
-    done(&mut execute("CREATE DATABASE bench"))?;
+    run_to_end(&mut execute("CREATE DATABASE bench"))?;
     let client = ["-qtAX".to_owned(), "--set=ON_ERROR_STOP=1".to_owned(), format!("{address}bench")];
     Ok([psql.display().to_string()].into_iter().chain(client).collect())
 }
@@ -148,13 +153,14 @@ fn start_mysql(engine: Engine, dir: &Path, port: u16) -> Result<Vec<String>> {
     ];
     let (program, own) = if engine == Engine::Mysql {
         let program = base.join("sbin/mysqld");
-        done(unprivileged(&program).args(&options).arg("--initialize-insecure"))?;
-        // Without TLS, as the others: it would make certificates by itself.
+        run_to_end(unprivileged(&program).args(&options).arg("--initialize-insecure"))?;
+        // Without these options MySQL would create certificates. The other servers have no TLS
+        // either.
         (program, ["--mysqlx=OFF", "--tls-version=", "--innodb-redo-log-capacity=2G"])
     } else {
         let mut install = unprivileged(&base.join("bin/mariadb-install-db"));
         install.args(&options[..3]).args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
-        done(install.arg("--cross-bootstrap"))?;
+        run_to_end(install.arg("--cross-bootstrap"))?;
         (base.join("sbin/mariadbd"), ["--skip-ssl", "--innodb-log-file-size=1G", "--sql-mode="])
     };
     options.extend([
@@ -163,7 +169,7 @@ fn start_mysql(engine: Engine, dir: &Path, port: u16) -> Result<Vec<String>> {
         format!("--pid-file={}", at("pid")),
     ]);
     options.extend([format!("--tmpdir={}", dir.display()), format!("--log-error={}", at("log"))]);
-    // MySQL's own is a directory that only its package makes.
+    // The default directory exists only if MySQL's package is installed.
     options.push(format!("--secure-file-priv={}", dir.display()));
     options.extend(own.map(str::to_owned));
     let fast = ["--bind-address=127.0.0.1", "--skip-log-bin", "--local-infile=1", "--innodb-buffer-pool-size=3G"];
@@ -177,33 +183,36 @@ fn start_mysql(engine: Engine, dir: &Path, port: u16) -> Result<Vec<String>> {
         Ok(client)
     };
     run_server(server, dir, execute("DO 1")?)?;
-    done(&mut execute("CREATE DATABASE bench CHARACTER SET utf8mb4; CREATE USER bench; GRANT ALL ON *.* TO bench")?)?;
+    run_to_end(&mut execute(
+        "CREATE DATABASE bench CHARACTER SET utf8mb4; CREATE USER bench; GRANT ALL ON *.* TO bench",
+    )?)?;
     let mut client = mysql_client(port, "bench", "", &crate::say)?;
     client.args(["--skip-column-names", "--local-infile=1", "bench"]);
     let words = std::iter::once(client.get_program()).chain(client.get_args());
     Ok(words.map(|word| word.to_string_lossy().into_owned()).collect())
 }
 
-/// Starts a server program and waits until `client` gets an answer.
+/// Starts a server program and waits until `client` succeeds.
 fn run_server(mut server: Command, dir: &Path, mut client: Command) -> Result<()> {
     let log = dir.join("log.start");
     let output = fs::File::create(&log)?;
     server.process_group(0).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let mut process = server.spawn()?;
-    // Somebody must take note of its end, or the guard waits for it forever.
+    // The thread reaps the process when it ends. Otherwise the guard would wait for ever.
     let process = thread::spawn(move || process.wait());
-    let deadline = Instant::now() + PATIENCE;
-    while done(&mut client).is_err() {
+    let deadline = Instant::now() + START_TIMEOUT;
+    while run_to_end(&mut client).is_err() {
         if process.is_finished() || Instant::now() > deadline {
-            let said = fs::read_to_string(&log)? + &fs::read_to_string(dir.join("log")).unwrap_or_default();
-            return Err(format!("the server didn't start: {said}").into());
+            let output = fs::read_to_string(&log)? + &fs::read_to_string(dir.join("log")).unwrap_or_default();
+            return Err(format!("the server did not start: {output}").into());
         }
         thread::sleep(Duration::from_millis(100));
     }
     Ok(())
 }
 
-/// A program of a server, which refuses root.
+/// Returns a command that runs a server's program as a user other than root, because the servers
+/// refuse to run as root.
 fn unprivileged(program: &Path) -> Command {
     let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     let mut command = if root { Command::new("runuser") } else { Command::new(program) };

@@ -1,10 +1,9 @@
-"""The tables that are exported, and whether a file holds their values.
+"""The tables that are exported, and the comparison of files with their values.
 
-A tool may give a value another type than another tool does, so what is compared is what the value says: each column is
-brought to one form by its kind, numbers as numbers, times as microseconds, bytes as hexadecimal digits; and a column of a
-file is right if the sum over all rows of a hash of key and value is that of the server's own text, which its command line
-client printed. A number that lost digits, a NULL that became something else, bytes of an address in the place of the
-address are all wrong.
+Tools may use different types for the same value. Therefore each column is first converted to a common form: numbers stay
+numbers, times become microseconds, bytes become hexadecimal digits. For each column, the sum of a hash of key and value over
+all rows must equal that of the text that the server's command line client printed. Lost digits, a changed NULL, or the bytes
+of an address instead of the address are errors.
 """
 
 import glob
@@ -42,9 +41,9 @@ TABLES = {
 
 
 def form(kind, name, type_):
-    """The expression that brings a column of a DuckDB type to the form of its kind."""
+    """Returns the expression that converts a column of a DuckDB type to the common form of its kind."""
     column = f'"{name}"'
-    # Text that a tool gave no better type.
+    # A tool may have written text as bytes.
     text = f"decode({column})" if type_ == "BLOB" else f"{column}::VARCHAR"
     if kind in ("int", "cents", "date", "bool", "float"):
         to = {"int": "BIGINT", "cents": "DECIMAL(18,2)", "date": "DATE", "bool": "BOOLEAN", "float": "DOUBLE"}[kind]
@@ -70,7 +69,10 @@ def form(kind, name, type_):
 
 
 def sums(table, relation):
-    """The number of rows of a relation, and of each column the sum of its hashes; None for a column that isn't there or can't be read."""
+    """Returns the number of rows of a relation and the sum of hashes of each column.
+
+    A column that cannot be read has the sum None. A column that does not exist has no sum.
+    """
     table, connection = TABLES[table], duckdb.connect()
     types = {row[0]: row[1] for row in connection.sql(f"DESCRIBE FROM {relation}").fetchall()}
     rows = connection.sql(f"SELECT count(*) FROM {relation}").fetchone()[0]
@@ -92,7 +94,7 @@ def alone(connection, expression, relation):
 
 
 def reference(table, file, delimiter):
-    """The sums of what a server's command line client printed: CSV with commas, else as it is."""
+    """Returns the sums over the output of a server's command line client: CSV with commas, or plain text with tabs."""
     names = list(TABLES[table].columns)
     quote = '"' if delimiter == "," else ""
     relation = (f"read_csv('{file}', header = false, nullstr = '\\N', auto_detect = false, "
@@ -101,12 +103,15 @@ def reference(table, file, delimiter):
 
 
 def written(directory):
-    """The Parquet files below a directory."""
+    """Returns the Parquet files below a directory."""
     return glob.glob(directory + "/**/*.parquet", recursive=True)
 
 
 def compared(table, directory, reference):
-    """Bytes of the files in a directory, and the columns whose values are not the server's; None if rows are missing."""
+    """Returns the size of the files in a directory, and the columns whose values differ from those of the server.
+
+    Instead of the columns it returns None if the number of rows differs.
+    """
     files = written(directory)
     if not files:
         return 0, None

@@ -1,4 +1,4 @@
-"""What is compared: each tool, and how it is told to export one table of one server. @OUT@ stands for the directory it writes to."""
+"""The tools, and their commands to export one table of one server. @OUT@ stands for the output directory."""
 
 import sys
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ ENCODING = "encoding alone, from memory, 1 thread"
 class Tool:
     name: str
     command: list
-    # Of what exports nothing, there is nothing to compare.
+    # Without an export there is nothing to compare.
     exports: bool = True
 
 
 def tools(server, table):
-    """Those of an engine, in the order they run in."""
+    """Returns the tools for an engine in the order in which they run."""
     yield Tool(OURS["native"], ours(server, table, "--types", "native"))
     yield Tool(OURS["aurora"], ours(server, table))
     yield Tool(OURS["zstd"], ours(server, table, "--types", "native", "--compression", "zstd"))
@@ -33,7 +33,7 @@ def tools(server, table):
 
 def ours(server, table, *more):
     scheme, part = ("postgres", "bench.public.") if server.engine == "postgres" else ("mysql", "bench.")
-    # All tools log in as who made the server.
+    # All tools log in as the superuser that created the server.
     return [server.binary, "local", "--source", f"{scheme}://{server.login}", "--out", "@OUT@", "--name", "x",
             "--allow-superuser", "--only", part + table, *more]
 
@@ -42,13 +42,13 @@ def postgres(server, table):
     address = f"postgres://{server.login}"
     yield Tool(DUCKDB, python(DUCKDB_CODE, kind="postgres", source=address, query=f"FROM db.public.{table}"))
     if table == "wide":
-        # As it comes, it makes a double of a numeric without precision.
+        # By default DuckDB converts a numeric without precision to a double.
         columns = ", ".join("free::text AS free" if name == "free" else name for name in TABLES[table].columns)
         query = f"FROM postgres_query('db', 'SELECT {columns} FROM {table}')"
         yield Tool("DuckDB, numeric as text by its query", python(DUCKDB_CODE, kind="postgres", source=address, query=query))
     yield Tool("connectorx, 2 partitions, and pyarrow",
                python(CONNECTORX, source=address, table=table, key=TABLES[table].key[0]))
-    # Of a type it doesn't know, it gives the server's bytes.
+    # For types that ADBC does not know, it returns the bytes of the server.
     columns = ", ".join(f"{name}::text AS {name}" if kind in ("address", "json") else name
                         for name, kind in TABLES[table].columns.items())
     yield Tool("ADBC and pyarrow", python(ADBC, source=address, query=f"SELECT {columns} FROM {table}"))
@@ -64,7 +64,8 @@ def postgres(server, table):
 def mysql(server, table):
     source = f"host=127.0.0.1 port={server.port} user=bench database=bench"
     yield Tool(DUCKDB, python(DUCKDB_CODE, kind="mysql", source=source, query=f"FROM db.bench.{table}"))
-    # Spark knows how MySQL quotes names by the address only, which MariaDB's driver takes when it is told to.
+    # Spark uses MySQL's quotes only if the URL names MySQL. MariaDB's driver accepts such a URL if
+    # an option allows it.
     address = f"jdbc:mysql://127.0.0.1:{server.port}/bench?permitMysqlScheme=true"
     yield spark(server, table, address, "org.mariadb.jdbc.Driver")
     client = " ".join(server.client)
@@ -72,7 +73,7 @@ def mysql(server, table):
 
 
 def python(code, **known):
-    """A tool written in Python, with what it needs to know."""
+    """Returns the command of a tool that is written in Python, with its parameters."""
     return [sys.executable, "-c", f"KNOWN = {known!r}\nOUT = '@OUT@'\n{code}"]
 
 
@@ -83,7 +84,7 @@ def spark(server, table, address, driver):
 
 
 def raw(server, table, streams):
-    """COPY BINARY to nowhere: what no client that reads all rows can be faster than."""
+    """Returns the command of a COPY BINARY whose output is discarded. No client that reads all rows can be faster."""
     ends = [server.blocks * n // streams for n in range(streams)] + [1 << 31]
     copies = [
         f"COPY (SELECT * FROM {table} WHERE ctid >= '({low},0)' AND ctid < '({high},0)') TO STDOUT (FORMAT binary)"

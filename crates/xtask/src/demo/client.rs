@@ -1,93 +1,74 @@
-//! Connections to the shop: what is sent is a person's own SQL.
+//! Connections to the sample databases. They run SQL scripts through the servers' own clients, so
+//! that `cargo xtask` needs no database driver.
 
 use std::process::Stdio;
 
 use export_task::engine::Engine;
+use local_stack::prerequisites;
 use local_stack::servers::mysql_client;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 
 use super::Result;
 use super::shop::{PASSWORD, USER};
 
-/// What ends the answer to statements.
-const END: &str = "end of the answer";
+/// The text that marks the end of the client's output for a script.
+const END: &str = "end of the output";
 
-/// A connection to one database.
-pub enum Client {
-    Postgresql(tokio_postgres::Client),
-    Mysql(Mysql),
-}
-
-/// MySQL's own client, which reads statements and writes rows, a line each.
-pub struct Mysql {
+/// A connection to one database: a running client program. It reads statements and writes one line
+/// for each row.
+pub struct Client {
     client: Child,
     statements: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Client {
     /// Connects to a database of a cluster.
     pub async fn connect(engine: Engine, port: u16, database: &str) -> Result<Self> {
-        match engine {
+        let mut command = match engine {
             Engine::Postgresql => {
-                let mut config = Config::new();
-                config.host("127.0.0.1").port(port).user(USER).password(PASSWORD).dbname(database);
-                let (client, connection) = config.connect(NoTls).await?;
-                // It ends with the client, and the client's calls say why.
-                tokio::spawn(connection);
-                Ok(Self::Postgresql(client))
+                let mut command = Command::new(prerequisites::postgres(&crate::say)?.join("psql"));
+                command.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--field-separator", "\t"]);
+                command.args(["--set", "ON_ERROR_STOP=1", "--host", "127.0.0.1", "--port", &port.to_string()]);
+                command.args(["--username", USER, "--dbname", database]).env("PGPASSWORD", PASSWORD);
+                command
             }
             Engine::Mysql => {
                 let mut command = Command::from(mysql_client(port, USER, PASSWORD, &crate::say)?);
                 command.args(["--skip-column-names", "--unbuffered", "--database", database]);
-                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-                // Its own group: Ctrl-C is for the demo, which ends it.
-                let mut client = command.process_group(0).spawn()?;
-                let (Some(statements), Some(answers)) = (client.stdin.take(), client.stdout.take()) else {
-                    return Err("the MySQL client has no pipes".into());
-                };
-                Ok(Self::Mysql(Mysql { client, statements, answers: BufReader::new(answers).lines() }))
+                command
             }
-        }
+        };
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // A separate process group keeps a Ctrl-C in the terminal away from the client. The demo
+        // ends it.
+        let mut client = command.process_group(0).spawn()?;
+        let (Some(statements), Some(output)) = (client.stdin.take(), client.stdout.take()) else {
+            return Err("the database client has no pipes".into());
+        };
+        Ok(Self { client, statements, output: BufReader::new(output).lines() })
     }
 
-    /// Runs statements. The rows of queries: a name and a number, or a name alone.
+    /// Runs statements. Returns the rows of the queries, which have a name and sometimes a number.
     pub async fn run(&mut self, sql: &str) -> Result<Vec<(String, i64)>> {
-        match self {
-            Self::Postgresql(client) => {
-                let messages = client.simple_query(sql).await?;
-                let rows = messages.into_iter().filter_map(|message| match message {
-                    SimpleQueryMessage::Row(row) => Some(row),
-                    _ => None,
-                });
-                let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-                Ok(rows.map(|row| (text(row.get(0)), number(row.try_get(1).unwrap_or_default()))).collect())
-            }
-            Self::Mysql(client) => client.run(sql).await,
-        }
-    }
-}
-
-impl Mysql {
-    async fn run(&mut self, sql: &str) -> Result<Vec<(String, i64)>> {
-        // It goes away without reading everything when a statement fails, and then says why.
+        // If a statement fails, the client ends without reading the rest, and its standard error
+        // has the reason.
         let sent = self.statements.write_all(format!("{sql}\nSELECT '{END}';\n").as_bytes()).await;
         let mut rows = Vec::new();
-        while let Some(line) = self.answers.next_line().await? {
+        while let Some(line) = self.output.next_line().await? {
             if line == END {
                 return Ok(rows);
             }
             let (name, value) = line.split_once('\t').unwrap_or((&line, ""));
             rows.push((name.to_owned(), number(Some(value))));
         }
-        let mut said = String::new();
+        let mut error = String::new();
         if let Some(errors) = &mut self.client.stderr {
-            errors.read_to_string(&mut said).await?;
+            errors.read_to_string(&mut error).await?;
         }
         sent?;
-        Err(format!("the MySQL client said: {}", said.trim()).into())
+        Err(format!("the database client failed: {}", error.trim()).into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ctrl-C, and what else asks a program to end.
+//! Handles Ctrl-C and other signals that ask the program to end.
 
 use std::fs;
 use std::future::Future;
@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
-/// Catches the signals from when it is made, so that none of them ends this process before it has cleaned up.
+/// Receives the signals from its creation on, so that none of them ends this process before the
+/// cleanup.
 pub struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
@@ -25,8 +26,8 @@ impl Interrupt {
         })
     }
 
-    /// Waits for one.
-    pub async fn came(&mut self) {
+    /// Waits for a signal.
+    pub async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => (),
             _ = self.terminate.recv() => (),
@@ -34,19 +35,19 @@ impl Interrupt {
         }
     }
 
-    /// Whether one came just now.
-    pub async fn comes_soon(&mut self) -> bool {
-        timeout(Duration::from_millis(200), self.came()).await.is_ok()
+    /// Returns whether a signal arrives within 200 ms.
+    pub async fn received_soon(&mut self) -> bool {
+        timeout(Duration::from_millis(200), self.received()).await.is_ok()
     }
 }
 
-/// Asks the programs this process has started to end until what waits for them has. A terminal's Ctrl-C reaches them by
-/// itself; a signal to this process alone does not.
+/// Sends SIGTERM to the children of this process until `ended` completes. A Ctrl-C in the terminal
+/// reaches them directly, but a signal to this process alone does not.
 pub async fn end_children_until(ended: &mut (impl Future + Unpin)) {
     loop {
         let children = children();
         if !children.is_empty() {
-            // What matters is whether they end, and that is looked at.
+            // The result does not matter, because the loop waits until the children have ended.
             let _ =
                 Command::new("sh").args(["-c", &format!("kill {}", children.join(" "))]).stderr(Stdio::null()).status();
         }
@@ -56,7 +57,7 @@ pub async fn end_children_until(ended: &mut (impl Future + Unpin)) {
     }
 }
 
-/// The ids of this process's children.
+/// Returns the process ids of the children of this process.
 fn children() -> Vec<String> {
     let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());

@@ -1,4 +1,4 @@
-"""Reads exported files: a table of what there is and whether it is what must be, or the first rows of two tables."""
+"""Reads exported files. The section `tables` lists and checks all tables; `rows` shows the first rows of two tables."""
 
 import datetime
 import json
@@ -7,14 +7,14 @@ import sys
 
 import duckdb
 
-what, directory = sys.argv[1], pathlib.Path(sys.argv[2])
-asked = json.load(sys.stdin)
+section, directory = sys.argv[1], pathlib.Path(sys.argv[2])
+parameters = json.load(sys.stdin)
 
 LAYOUT = "  {:<34}{:>12}{:>8}{:>14}{:>10}"
 
 
 def bold(text):
-    return f"\x1b[1m{text}\x1b[0m" if asked["colours"] else text
+    return f"\x1b[1m{text}\x1b[0m" if parameters["colours"] else text
 
 
 def parquet(table):
@@ -23,8 +23,8 @@ def parquet(table):
 
 
 def name(schema, table):
-    """In MySQL a schema is a database of its own."""
-    return f"{schema if asked['engine'] == 'aurora-mysql' else 'shop'}.{schema}.{table}"
+    """Returns the full name of a table. In MySQL a schema is a database."""
+    return f"{schema if parameters['engine'] == 'aurora-mysql' else 'shop'}.{schema}.{table}"
 
 
 def scalar(sql):
@@ -32,7 +32,7 @@ def scalar(sql):
 
 
 def tables(statuses):
-    """Every exported table with what its files hold."""
+    """Returns every exported table with the rows, sizes and times of its files."""
     for table in sorted((s for s in statuses if s.get("status") == "COMPLETE"), key=lambda s: s["target"]):
         files = list(directory.glob("/".join([*table["target"].split(".", 1), "*", "*.parquet"])))
         rows = scalar(f"SELECT sum(num_rows) FROM parquet_file_metadata('{parquet(table['target'])}')")
@@ -42,7 +42,7 @@ def tables(statuses):
 
 
 def moment(text):
-    """In the spelling of AWS's own files, which is good to the second."""
+    """Parses a time in the format of AWS's own files, which has a precision of a second."""
     return datetime.datetime.strptime(text, "%b %d, %Y %I:%M:%S %p")
 
 
@@ -64,8 +64,8 @@ def show_tables():
 
 
 def check(rows, left_out):
-    """Whether the copy is complete and of one moment."""
-    counts = {table: n for table, n in asked["counts"].items() if table not in left_out}
+    """Prints and returns whether the export is complete and shows one point in time."""
+    counts = {table: n for table, n in parameters["counts"].items() if table not in left_out}
     wrong = [f"{t} has {rows.get(t)} rows instead of {n}" for t, n in counts.items() if rows.get(t) != n]
     accounts, transfers = parquet(name("bank", "accounts")), parquet(name("bank", "transfers"))
     orders, items = parquet(name("sales", "orders")), parquet(name("sales", "order_items"))
@@ -80,15 +80,15 @@ def check(rows, left_out):
         FULL JOIN (SELECT order_id, sum(quantity * unit_price::decimal(18, 2)) AS total FROM '{items}' GROUP BY 1) AS i
           ON o.id = i.order_id WHERE o.total::decimal(18, 2) IS DISTINCT FROM i.total""")
     results = [
-        (not wrong, f"{len(counts)} tables that got no rows meanwhile have exactly as many as the database", "; ".join(wrong)),
-        (balance == 10_000_000, f"the exported balances sum to {balance:,}", "but must sum to 10,000,000.00"),
-        (astray == 0, f"each balance is what the account's {rows[name('bank', 'transfers')]:,} exported transfers make it",
-         f"but not for {astray} accounts"),
-        (torn == 0, f"each of {rows[name('sales', 'orders')]:,} exported orders is there with all its items",
-         f"but not {torn} of them"),
+        (not wrong, f"{len(counts)} tables without new rows have exactly as many rows as in the database", "; ".join(wrong)),
+        (balance == 10_000_000, f"the exported balances sum to {balance:,}", "expected 10,000,000.00"),
+        (astray == 0, f"each balance matches the account's exported transfers ({rows[name('bank', 'transfers')]:,} in all)",
+         f"{astray} accounts do not match"),
+        (torn == 0, f"each of {rows[name('sales', 'orders')]:,} exported orders is complete with all its items",
+         f"{torn} are not"),
     ]
-    for good, text, but in results:
-        print(f"  {'✓' if good else '✗'} {text}{'' if good else ': ' + but}")
+    for good, text, problem in results:
+        print(f"  {'✓' if good else '✗'} {text}{'' if good else ': ' + problem}")
     return all(good for good, _, _ in results)
 
 
@@ -102,5 +102,5 @@ def show_rows():
     return True
 
 
-good = {"tables": show_tables, "rows": show_rows}[what]()
+good = {"tables": show_tables, "rows": show_rows}[section]()
 sys.exit(0 if good else 1)

@@ -1,4 +1,5 @@
-//! How the demo looks: the same text everywhere, colours and moving bars only on a terminal.
+//! The output of the demo. The text is always the same. Colours and progress bars appear only on a
+//! terminal.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -6,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Commands longer than this continue on the next line.
+/// The width at which commands continue on the next line.
 const WIDTH: usize = 96;
 
-/// Where the demo is shown.
+/// The output of the demo.
 #[derive(Clone, Copy)]
 pub struct Screen {
-    /// Somebody watches, so things may move.
+    /// Whether the output is a terminal, which can show progress bars.
     terminal: bool,
     colours: bool,
 }
@@ -23,18 +24,18 @@ impl Screen {
         Self { terminal, colours: terminal && std::env::var_os("NO_COLOR").is_none() }
     }
 
-    /// Whether Python may use colours too.
+    /// Returns whether the output has colours. Python programs need to know that, too.
     pub fn colours(self) -> bool {
         self.colours
     }
 
-    /// A line. A reader who went away is no reason to stop halfway.
+    /// Prints a line. The demo goes on even if nobody reads the output.
     pub fn line(self, text: &str) {
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 
     pub fn title(self) {
-        self.line(&self.bold("aurora-export: one export, from nothing to rows read back"));
+        self.line(&self.bold("aurora-export: an export from start to end"));
     }
 
     pub fn heading(self, text: &str) {
@@ -44,14 +45,14 @@ impl Screen {
         ));
     }
 
-    /// A command as a person would type it.
+    /// Prints a command as a user would type it.
     pub fn command(self, words: &[&str]) {
         let mut lines = vec![String::from("$")];
         for (at, word) in words.iter().enumerate() {
             let option_with_value =
                 word.starts_with("--") && words.get(at + 1).is_some_and(|next| !next.starts_with("--"));
             let length = word.len() + if option_with_value { words[at + 1].len() + 1 } else { 0 };
-            // The last is there, because the first always is.
+            // `lines` always has at least one line.
             let last = lines.len() - 1;
             if word.starts_with("--") && lines[last].chars().count() + length + 3 > WIDTH {
                 lines[last].push_str(" \\");
@@ -64,10 +65,10 @@ impl Screen {
         self.line(&self.coloured("36", &lines.join("\n")));
     }
 
-    /// Something that takes a while.
-    pub fn wait(self, what: &str) -> Wait {
+    /// Shows that the demo waits for something.
+    pub fn wait(self, description: &str) -> Wait {
         let bar = self.terminal.then(|| {
-            let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+            let bar = ProgressBar::new_spinner().with_message(description.to_owned());
             bar.set_style(style("  {spinner} {msg}  {elapsed}"));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
@@ -75,7 +76,7 @@ impl Screen {
         Wait { screen: self, bar, began: Instant::now() }
     }
 
-    /// A bar from 0 to 100.
+    /// Returns a progress bar from 0 to 100, on a terminal.
     pub fn percent(self) -> Option<ProgressBar> {
         self.terminal.then(|| {
             let bar = ProgressBar::new(100).with_message("STARTING");
@@ -94,7 +95,7 @@ impl Screen {
     }
 }
 
-/// Something that is waited for.
+/// A wait that is shown on the screen.
 pub struct Wait {
     screen: Screen,
     bar: Option<ProgressBar>,
@@ -102,12 +103,12 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// It is done; a line says so and how long it took.
-    pub fn done(self, what: &str) {
+    /// Ends the wait and prints a line with its duration.
+    pub fn done(self, result: &str) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        self.screen.line(&format!("  {what} ({:.1} s)", self.began.elapsed().as_secs_f64()));
+        self.screen.line(&format!("  {result} ({:.1} s)", self.began.elapsed().as_secs_f64()));
     }
 }
 
@@ -119,18 +120,18 @@ impl Drop for Wait {
     }
 }
 
-/// The templates are constants; a wrong one shows the default.
+/// Returns the style for a template. An invalid template gives the default style.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// A path as short as it can be said from here.
+/// Returns a path relative to the current directory, if it is below that.
 pub fn path(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
-/// 1234567 → 1,234,567
+/// Formats a number with separators: 1234567 becomes 1,234,567.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

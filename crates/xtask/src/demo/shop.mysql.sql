@@ -1,13 +1,13 @@
--- The shop: 950,000 rows that are the same every time, in four databases, with the types people use.
+-- The sample databases: 950,000 rows in four databases, with common types. The rows are the same in every run.
 SET NAMES utf8mb4, time_zone = '+00:00', sql_mode = 'NO_AUTO_VALUE_ON_ZERO';
 
 CREATE DATABASE sales;
 CREATE DATABASE catalog;
 CREATE DATABASE bank;
--- As an object mapper names things: capitals.
+-- Names in the style of object mappers, with capitals.
 CREATE DATABASE `Support`;
 
--- Numbers to count with, for as long as the shop is made.
+-- Numbers to generate rows from. The script drops this table at its end.
 CREATE TABLE catalog.numbers (i int PRIMARY KEY);
 INSERT INTO catalog.numbers
 WITH d (n) AS (SELECT 0 UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5
@@ -15,7 +15,7 @@ WITH d (n) AS (SELECT 0 UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3
 SELECT 1 + a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n + 100000 * f.n
 FROM d a, d b, d c, d, d e, d f WHERE f.n < 4;
 
--- What is sold. Nested documents, binary values, unsigned numbers.
+-- The products, with nested documents, binary values, unsigned numbers.
 CREATE TABLE catalog.products (
     id int unsigned PRIMARY KEY,
     sku char(36) NOT NULL,
@@ -41,7 +41,7 @@ SELECT i,
        date '2019-01-01' + interval i % 2000 day
 FROM catalog.numbers WHERE i <= 20000;
 
--- What was looked at: one partitioned table without a key.
+-- Page views in a partitioned table without a key.
 CREATE TABLE catalog.page_views (viewed_at datetime(3) NOT NULL, product_id int, visitor binary(16), path text)
 PARTITION BY RANGE COLUMNS (viewed_at) (
     PARTITION january VALUES LESS THAN ('2024-02-01'),
@@ -51,10 +51,10 @@ INSERT INTO catalog.page_views
 SELECT timestamp '2024-01-01 00:00:00' + interval i * 31 second, 1 + i * 7919 % 20000, unhex(md5(i % 9000)), concat('/products/', i % 20000)
 FROM catalog.numbers WHERE i <= 250000;
 
--- An empty table is exported too: one file that tells the schema.
+-- An empty table is exported too. Its file has only the schema.
 CREATE TABLE catalog.wishlists (id bigint unsigned PRIMARY KEY, customer_id int, products json, shared boolean);
 
--- Who buys. Short codes, sets, values that are missing.
+-- The customers, with short codes, sets, missing values.
 CREATE TABLE sales.customers (
     id int PRIMARY KEY,
     name varchar(100) NOT NULL,
@@ -80,7 +80,7 @@ SELECT i,
        timestamp '2020-01-01 00:00:00' + interval i * 47 minute
 FROM catalog.numbers WHERE i <= 50000;
 
--- What was bought. Both tables grow during the export; an order and its items arrive together.
+-- The orders. Both tables grow during the export; one transaction adds an order and its items.
 CREATE TABLE sales.order_items (
     order_id bigint NOT NULL,
     line smallint NOT NULL,
@@ -111,8 +111,8 @@ SELECT order_id,
 FROM sales.order_items
 GROUP BY order_id;
 
--- Ten thousand accounts of 1,000.00 each. Transfers move money and never make any: in every consistent copy the balances
--- sum to 10,000,000.00, and each is what the account began with plus what its transfers say.
+-- Ten thousand accounts of 1,000.00 each. Transfers only move money, so in every consistent copy the balances
+-- sum to 10,000,000.00, and each is the initial balance plus the transfers of the account.
 CREATE TABLE bank.accounts (id int PRIMARY KEY, holder varchar(40) NOT NULL, balance decimal(14, 2) NOT NULL);
 INSERT INTO bank.accounts SELECT i, concat('Holder ', i), 1000 FROM catalog.numbers WHERE i <= 10000;
 CREATE TABLE bank.transfers (
@@ -145,7 +145,7 @@ BEGIN
 END $$
 DELIMITER ;
 
--- What customers asked.
+-- Questions of customers.
 CREATE TABLE `Support`.`TicketNotes` (`ticketId` int, `noteNo` smallint, `openedAt` datetime, `Text` text, PRIMARY KEY (`ticketId`, `noteNo`));
 INSERT INTO `Support`.`TicketNotes`
 SELECT i div 3, 1 + i % 3, timestamp '2024-05-01 09:00:00' + interval i * 9 minute, concat('Where is my order ', i, '? ', repeat('Please. ', i % 6))
@@ -153,7 +153,7 @@ FROM catalog.numbers WHERE i <= 20000;
 
 DROP TABLE catalog.numbers;
 
--- Three tables that cannot be exported. The task warns of each and exports the rest.
+-- Three tables that cannot be exported. The task reports them and exports the others.
 CREATE TABLE sales.price_list_2019 (sku text, `unit price` decimal(10, 2));
 INSERT INTO sales.price_list_2019 VALUES ('A-1', 9.99);
 CREATE TABLE sales.carts (session binary(16), product_id int) ENGINE = BLACKHOLE;

@@ -1,4 +1,4 @@
-//! A cluster with two sample databases.
+//! A cluster with sample databases.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,22 +11,23 @@ use super::client::Client;
 use super::screen::{Screen, grouped};
 use super::tools::Tools;
 
-/// The cluster.
+/// The identifier of the cluster.
 pub const CLUSTER: &str = "shop";
 pub const USER: &str = "shopkeeper";
 pub const PASSWORD: &str = "correct-horse-battery";
 
-/// The database a cluster is created with.
+/// The database that the cluster is created with.
 pub const DATABASE: &str = "shop";
 
-/// A shop as it is in one engine.
+/// The sample databases for one engine.
 struct Shop {
-    /// What makes the tables, and those of a second database.
+    /// The script that creates the tables.
     shop: &'static str,
+    /// The script for another database.
     warehouse: &'static str,
-    /// Tables that grow during the export, so that their rows can't be compared with anything.
+    /// The tables that grow during the export, so their number of rows is not known.
     growing: [&'static str; 3],
-    /// Every table of the database that can be read, and its rows.
+    /// The query for the number of rows of every readable table.
     count: &'static str,
 }
 
@@ -46,7 +47,7 @@ const MYSQL: Shop = Shop {
     shop: include_str!("shop.mysql.sql"),
     warehouse: include_str!("warehouse.mysql.sql"),
     growing: ["sales.sales.orders", "sales.sales.order_items", "bank.bank.transfers"],
-    // A database is its own schema. All of them can be counted from any.
+    // A database is also its schema. One connection can count the rows of all databases.
     count: "\
     SELECT group_concat('SELECT ', quote(concat(table_schema, '.', table_schema, '.', table_name)),
            ', count(*) FROM `', table_schema, '`.`', table_name, '`' SEPARATOR ' UNION ALL ') INTO @counts
@@ -55,7 +56,8 @@ const MYSQL: Shop = Shop {
     EXECUTE IMMEDIATE @counts;",
 };
 
-/// Creates the cluster as a person would, and waits until it can be used. Returns its ARN and its port.
+/// Creates the cluster as a user would, and waits until it is available. Returns its ARN and its
+/// port.
 pub async fn create(engine: Engine, tools: &Tools, screen: Screen) -> Result<(String, u16)> {
     let create = ["aws", "rds", "create-db-cluster", "--db-cluster-identifier", CLUSTER, "--engine", engine.name()];
     let create = [&create[..], &["--master-username", USER, "--master-user-password", PASSWORD]].concat();
@@ -64,7 +66,7 @@ pub async fn create(engine: Engine, tools: &Tools, screen: Screen) -> Result<(St
         ["aws", "rds", "create-db-instance", "--db-instance-identifier", "shop-1", "--db-cluster-identifier"];
     let instance = [&instance[..], &[CLUSTER, "--engine", engine.name(), "--db-instance-class", "db.r6g.large"]];
     tools.show(&instance.concat()).await?;
-    let waiting = screen.wait("waiting until it is available");
+    let waiting = screen.wait("waiting for the cluster to become available");
     loop {
         let described = tools.run(&["aws", "rds", "describe-db-clusters", "--db-cluster-identifier", CLUSTER]).await?;
         let cluster = &described["DBClusters"][0];
@@ -80,18 +82,18 @@ pub async fn create(engine: Engine, tools: &Tools, screen: Screen) -> Result<(St
                 return Ok((arn.to_owned(), port));
             }
             (Some("creating" | "available"), _) => sleep(Duration::from_millis(100)).await,
-            (status, _) => return Err(format!("the cluster {CLUSTER} is {}", status.unwrap_or("gone")).into()),
+            (status, _) => return Err(format!("the cluster {CLUSTER} is {}", status.unwrap_or("deleted")).into()),
         }
     }
 }
 
-/// Fills the databases. Returns the rows of every table that nobody will write to from here on.
+/// Fills the databases. Returns the number of rows of every table that does not change from now on.
 pub async fn fill(engine: Engine, port: u16, screen: Screen) -> Result<BTreeMap<String, i64>> {
     let shop = match engine {
         Engine::Postgresql => POSTGRESQL,
         Engine::Mysql => MYSQL,
     };
-    let waiting = screen.wait("filling its databases");
+    let waiting = screen.wait("filling the databases");
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
     for (database, sql) in [(DATABASE, shop.shop), ("warehouse", shop.warehouse)] {
         if database != DATABASE {

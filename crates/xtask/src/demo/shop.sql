@@ -1,13 +1,13 @@
--- The shop: 950,000 rows that are the same every time, in four schemas, with the types people use.
+-- The sample database: 950,000 rows in four schemas, with common types. The rows are the same in every run.
 SELECT setseed(0.25);
 
 CREATE SCHEMA sales;
 CREATE SCHEMA catalog;
 CREATE SCHEMA bank;
--- As an object mapper names things: capitals, which only quotes keep.
+-- Names in the style of object mappers, with capitals that need quotes.
 CREATE SCHEMA "Support";
 
--- What is sold. Nested documents, binary values, ranges of numbers.
+-- The products, with nested documents, binary values, ranges of numbers.
 CREATE TABLE catalog.products (
     id int PRIMARY KEY,
     sku uuid NOT NULL,
@@ -31,7 +31,7 @@ SELECT i,
        date '2019-01-01' + i % 2000
 FROM generate_series(1, 20000) i;
 
--- What was looked at: one natively partitioned table, a partition each month.
+-- Page views in a partitioned table with a partition for each month.
 CREATE TABLE catalog.page_views (
     viewed_at timestamp NOT NULL,
     product_id int,
@@ -45,10 +45,10 @@ INSERT INTO catalog.page_views
 SELECT timestamp '2024-01-01' + i * interval '31 seconds', 1 + i * 7919 % 20000, md5('visitor ' || i % 9000)::uuid, '/products/' || i % 20000
 FROM generate_series(0, 249999) i;
 
--- An empty table is exported too: one file that tells the schema.
+-- An empty table is exported too. Its file has only the schema.
 CREATE TABLE catalog.wishlists (id bigint PRIMARY KEY, customer_id int, products int[], shared boolean);
 
--- Who buys. Short codes, arrays, addresses, values that are missing.
+-- The customers, with short codes, arrays, addresses, missing values.
 CREATE TABLE sales.customers (
     id int PRIMARY KEY,
     name text NOT NULL,
@@ -74,7 +74,7 @@ SELECT i,
        timestamptz '2020-01-01 00:00:00+00' + i * interval '47 minutes'
 FROM generate_series(1, 50000) i;
 
--- What was bought. Both tables grow during the export; an order and its items arrive together.
+-- The orders. Both tables grow during the export; one transaction adds an order and its items.
 CREATE TYPE sales.order_status AS ENUM ('placed', 'paid', 'shipped', 'returned');
 CREATE TABLE sales.order_items (
     order_id bigint NOT NULL,
@@ -122,8 +122,8 @@ CREATE FUNCTION sales.place_order(customer int, product int) RETURNS void LANGUA
     WHERE products.id = product;
 $$;
 
--- Ten thousand accounts of 1,000.00 each. Transfers move money and never make any: in every consistent copy the balances
--- sum to 10,000,000.00, and each is what the account began with plus what its transfers say.
+-- Ten thousand accounts of 1,000.00 each. Transfers only move money, so in every consistent copy the balances
+-- sum to 10,000,000.00, and each is the initial balance plus the transfers of the account.
 CREATE TABLE bank.accounts (id int PRIMARY KEY, holder text NOT NULL, balance numeric(14, 2) NOT NULL);
 INSERT INTO bank.accounts SELECT i, 'Holder ' || i, 1000 FROM generate_series(1, 10000) i;
 CREATE TABLE bank.transfers (
@@ -139,13 +139,13 @@ CREATE FUNCTION bank.transfer(sender int, receiver int, sum numeric) RETURNS voi
     INSERT INTO bank.transfers (payer, payee, amount) VALUES (sender, receiver, sum);
 $$;
 
--- What customers asked.
+-- Questions of customers.
 CREATE TABLE "Support"."TicketNotes" ("ticketId" int, "noteNo" smallint, "openedAt" timestamptz, "Text" text, PRIMARY KEY ("ticketId", "noteNo"));
 INSERT INTO "Support"."TicketNotes"
 SELECT i / 3, 1 + i % 3, timestamptz '2024-05-01 09:00:00+02' + i * interval '9 minutes', 'Where is my order ' || i || '? ' || repeat('Please. ', i % 6)
 FROM generate_series(1, 20000) i;
 
--- Three tables that cannot be exported. The task warns of each and exports the rest.
+-- Three tables that cannot be exported. The task reports them and exports the others.
 CREATE TABLE sales.price_list_2019 (sku text, "unit price" numeric);
 INSERT INTO sales.price_list_2019 VALUES ('A-1', 9.99);
 CREATE UNLOGGED TABLE sales.carts (session uuid, product_id int);

@@ -1,4 +1,4 @@
-//! What the demo does, in order.
+//! The steps of the demo in order.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,16 +15,16 @@ use super::tools::Tools;
 use super::writer::Writer;
 use super::{Result, report, shop, watch};
 
-/// The export task.
+/// The identifier of the export task.
 const TASK: &str = "first-export";
 
-/// Where the exported files are copied to.
+/// Returns the directory for the copy of the exported files.
 fn files(layout: &Layout) -> PathBuf {
     layout.state_dir.join("export")
 }
 
-/// Everything between a running stack and its end.
-pub async fn tell(layout: &Layout, stack: &Stack, engine: Engine, screen: Screen) -> Result<()> {
+/// Runs the steps on a running stack.
+pub async fn run(layout: &Layout, stack: &Stack, engine: Engine, screen: Screen) -> Result<()> {
     let tools = Tools::new(layout, stack, screen);
 
     screen.heading("A cluster");
@@ -38,21 +38,21 @@ pub async fn tell(layout: &Layout, stack: &Stack, engine: Engine, screen: Screen
     let key = ["--kms-key-id", "\"$EXPORT_KMS_KEY_ID\""];
     tools.show(&[&start[..], &bucket, &key].concat()).await?;
     let before = (writer.transfers(), writer.orders());
-    let task = watch::to_the_end(&tools, screen, TASK).await?;
+    let task = watch::until_complete(&tools, screen, TASK).await?;
     let written = (writer.transfers() - before.0, writer.orders() - before.1);
     writer.stop().await?;
     screen.line(&format!(
-        "  Meanwhile {} transfers between accounts and {} orders were committed.",
+        "  During the export, {} transfers between accounts and {} orders were committed.",
         grouped(written.0),
         grouped(written.1)
     ));
 
-    screen.heading("The event, in the queue that is subscribed to the topic");
+    screen.heading("The event in a queue that is subscribed to the topic");
     let receive =
         ["aws", "sqs", "receive-message", "--queue-url", "\"$EXPORT_QUEUE_URL\"", "--wait-time-seconds", "10"];
     report::event(screen, &tools.show(&receive).await?)?;
 
-    screen.heading("What was exported");
+    screen.heading("The exported tables");
     let copy = files(layout);
     match fs::remove_dir_all(&copy) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
@@ -63,13 +63,13 @@ pub async fn tell(layout: &Layout, stack: &Stack, engine: Engine, screen: Screen
     let exported = copy.join(TASK);
     report::show(&tools, screen, engine, "tables", &exported, &counts).await?;
     report::warnings(screen, &task)?;
-    clone_is_gone(&tools, screen).await?;
+    wait_for_clone_deletion(&tools, screen).await?;
 
-    screen.heading("First rows, read by DuckDB");
+    screen.heading("The first rows, read by DuckDB");
     report::show(&tools, screen, engine, "rows", &exported, &counts).await
 }
 
-/// The database a schema of the shop is in. In MySQL it is one itself.
+/// Returns the database of a schema. In MySQL the schema is a database.
 fn database_of(engine: Engine, schema: &str) -> &str {
     match engine {
         Engine::Postgresql => shop::DATABASE,
@@ -77,13 +77,13 @@ fn database_of(engine: Engine, schema: &str) -> &str {
     }
 }
 
-/// The last step of the workflow, after the event.
-async fn clone_is_gone(tools: &Tools, screen: Screen) -> Result<()> {
+/// Waits for the deletion of the clone, which is the last step of the workflow.
+async fn wait_for_clone_deletion(tools: &Tools, screen: Screen) -> Result<()> {
     for _ in 0..60 {
         let described =
             tools.run(&["aws", "rds", "describe-db-clusters", "--query", "DBClusters[].DBClusterIdentifier"]);
         if described.await? == json!([shop::CLUSTER]) {
-            screen.line("\n  The clone it was read from is deleted: describe-db-clusters lists shop alone.");
+            screen.line("\n  The clone has been deleted: describe-db-clusters lists only shop.");
             return Ok(());
         }
         sleep(Duration::from_millis(500)).await;
@@ -91,18 +91,18 @@ async fn clone_is_gone(tools: &Tools, screen: Screen) -> Result<()> {
     Err("the clone was not deleted".into())
 }
 
-/// What is left, and what to do next.
+/// Prints the location of the files, and commands to continue with.
 pub fn farewell(layout: &Layout, engine: Engine, screen: Screen, took: Duration) {
     let (files, python) = (files(layout).join(TASK), layout.venv().join("bin/python"));
     let orders = path(&files.join(database_of(engine, "sales")).join("sales.orders/*/*.parquet"));
     let line = |text: &str| screen.line(text);
-    screen.heading(&format!("Done in {} s, and everything is stopped", took.as_secs()));
-    line(&format!("The exported files are in {}. To look at them:", path(&files)));
+    screen.heading(&format!("Done in {} s. The stack has been stopped", took.as_secs()));
+    line(&format!("The exported files are in {}. To read them:", path(&files)));
     let look = "import duckdb, sys; duckdb.read_parquet(sys.argv[1:]).show()";
     line(&format!("  {} -c '{look}' \\\n      {orders}", path(&python)));
-    line("A stack of your own, to create clusters, load and export them:");
+    line("To start a stack and create, load and export your own clusters:");
     line("  cargo xtask up");
-    line(&format!("  source {}", path(&Layout::of(&layout.checkout).env_file())));
-    line("  aws rds create-db-cluster …          as above; docs/architecture.md says how it works");
+    line(&format!("  source {}", path(&Layout::from_checkout(&layout.checkout).env_file())));
+    line("  aws rds create-db-cluster …          as above; see docs/architecture.md");
     line("  cargo xtask down");
 }

@@ -1,7 +1,7 @@
--- Another database of the same cluster: an export takes all of them.
+-- Another database of the same cluster. An export includes all databases.
 SET NAMES utf8mb4, time_zone = '+00:00';
 
--- How much of what lies where.
+-- The stock of each product at each place.
 CREATE TABLE levels (
     warehouse char(3) NOT NULL,
     product_id int NOT NULL,

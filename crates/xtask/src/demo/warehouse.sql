@@ -1,9 +1,9 @@
--- A second database of the same cluster: an export takes all of them.
+-- A second database of the same cluster. An export includes all databases.
 SELECT setseed(0.75);
 
 CREATE SCHEMA stock;
 
--- How much of what lies where.
+-- The stock of each product at each place.
 CREATE TABLE stock.levels (
     warehouse char(3) NOT NULL,
     product_id int NOT NULL,

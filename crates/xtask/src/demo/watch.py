@@ -1,4 +1,4 @@
-"""Prints a line of JSON whenever an export task has changed, until it has ended."""
+"""Prints an export task as a line of JSON after each change, until the task has ended."""
 
 import json
 import sys

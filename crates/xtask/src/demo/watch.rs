@@ -1,4 +1,4 @@
-//! The progress of a task.
+//! Shows the progress of a task.
 
 use std::process::Stdio;
 use std::time::Instant;
@@ -10,8 +10,8 @@ use super::Result;
 use super::screen::Screen;
 use super::tools::Tools;
 
-/// Shows a task until it has ended well, and returns it.
-pub async fn to_the_end(tools: &Tools, screen: Screen, task: &str) -> Result<Value> {
+/// Shows the progress of a task until it is complete. Returns the task.
+pub async fn until_complete(tools: &Tools, screen: Screen, task: &str) -> Result<Value> {
     let began = Instant::now();
     let mut python = tools.python("watch.py").arg(task).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (Some(output), Some(mut errors)) = (python.stdout.take(), python.stderr.take()) else {
@@ -19,12 +19,12 @@ pub async fn to_the_end(tools: &Tools, screen: Screen, task: &str) -> Result<Val
     };
     let mut lines = BufReader::new(output).lines();
     let bar = screen.percent();
-    let (mut shown, mut last) = (None, Value::Null);
+    let (mut displayed, mut last) = (None, Value::Null);
     while let Some(line) = lines.next_line().await? {
         last = serde_json::from_str(&line)?;
         let status = last["Status"].as_str().unwrap_or_default().to_owned();
         let percent = last["PercentProgress"].as_u64().unwrap_or_default();
-        if shown.as_ref() == Some(&(status.clone(), percent)) {
+        if displayed.as_ref() == Some(&(status.clone(), percent)) {
             continue;
         }
         match &bar {
@@ -34,15 +34,15 @@ pub async fn to_the_end(tools: &Tools, screen: Screen, task: &str) -> Result<Val
             }
             None => screen.line(&format!("  {:5.1} s  {status:<12} {percent:>3} %", began.elapsed().as_secs_f64())),
         }
-        shown = Some((status, percent));
+        displayed = Some((status, percent));
     }
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
     if !python.wait().await?.success() {
-        let mut said = String::new();
-        errors.read_to_string(&mut said).await?;
-        return Err(format!("describe-export-tasks failed: {}", said.trim()).into());
+        let mut error = String::new();
+        errors.read_to_string(&mut error).await?;
+        return Err(format!("describe-export-tasks failed: {}", error.trim()).into());
     }
     match last["Status"].as_str() {
         Some("COMPLETE") => {
@@ -50,8 +50,8 @@ pub async fn to_the_end(tools: &Tools, screen: Screen, task: &str) -> Result<Val
             Ok(last)
         }
         status => {
-            let cause = last["FailureCause"].as_str().unwrap_or("no cause was given");
-            Err(format!("the export task is {}: {cause}", status.unwrap_or("gone")).into())
+            let cause = last["FailureCause"].as_str().unwrap_or("there is no cause");
+            Err(format!("the export task is {}: {cause}", status.unwrap_or("missing")).into())
         }
     }
 }

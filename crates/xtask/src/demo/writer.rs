@@ -1,4 +1,4 @@
-//! Customers who keep buying and paying while the export runs.
+//! Changes the sample databases during the export: orders, and transfers between accounts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +12,11 @@ use super::Result;
 use super::client::Client;
 use super::shop::DATABASE;
 
-/// Often enough that no inconsistent copy would go unnoticed, seldom enough to leave the export some of a small machine.
+/// The pause between changes. It is short enough to reveal an inconsistent copy, and long enough to
+/// leave the export enough of a small machine.
 const PAUSE: Duration = Duration::from_millis(4);
 
-/// Changes the shop until it is stopped or dropped.
+/// A background task that changes the databases until this is stopped or dropped.
 pub struct Writer {
     transfers: Arc<AtomicU64>,
     orders: Arc<AtomicU64>,
@@ -23,7 +24,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts transfers and orders.
+    /// Starts the changes.
     pub async fn start(engine: Engine, port: u16) -> Result<Self> {
         let client = Client::connect(engine, port, DATABASE).await?;
         let (transfers, orders) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
@@ -31,17 +32,17 @@ impl Writer {
         Ok(Self { transfers, orders, task })
     }
 
-    /// Transfers committed so far.
+    /// Returns the number of transfers committed so far.
     pub fn transfers(&self) -> u64 {
         self.transfers.load(Ordering::Relaxed)
     }
 
-    /// Orders committed so far.
+    /// Returns the number of orders committed so far.
     pub fn orders(&self) -> u64 {
         self.orders.load(Ordering::Relaxed)
     }
 
-    /// Ends it, with the error that ended it before, if any.
+    /// Stops the changes. Returns the error if an error has already stopped them.
     pub async fn stop(mut self) -> Result<()> {
         if self.task.is_finished() {
             return (&mut self.task).await?;
@@ -63,7 +64,8 @@ async fn write(engine: Engine, mut client: Client, transfers: Arc<AtomicU64>, or
     };
     let mut tick = interval(PAUSE);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // Primes spread the accounts, customers and products; the same ones every time.
+    // Multiples of primes spread the changes over accounts, customers and products, and are the
+    // same in every run.
     for n in (0_i32..100_000).cycle() {
         tick.tick().await;
         let (sender, receiver, cents) = (n * 7919 % 10_000 + 1, (n * 10_007 + 1) % 10_000 + 1, n % 5000 + 1);

@@ -1,4 +1,4 @@
-//! A cluster on the local stack, and its export beside it.
+//! A cluster on the local stack, its export, and the comparison of both.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::Result;
 use crate::memory::workers_peak_kib;
 
-/// The master user. No superuser, as on Aurora.
+/// The master user. It is no superuser, as on Aurora.
 pub const MASTER: &str = "fidelity";
 pub const PASSWORD: &str = "fidelity-password";
 
@@ -22,12 +22,12 @@ pub struct Cluster {
     id: String,
     arn: String,
     pub port: u16,
-    /// The server's own directory, which has its socket.
+    /// The directory of the server, which has its socket.
     pub directory: PathBuf,
 }
 
 impl Cluster {
-    /// A cluster of an engine's version.
+    /// Creates a cluster with a version of an engine.
     pub fn create(layout: &Layout, stack: &Stack, id: &str, engine: &str, version: &str) -> Result<Self> {
         let (arn, directory) = (String::new(), PathBuf::new());
         let mut cluster =
@@ -49,7 +49,8 @@ impl Cluster {
         }
     }
 
-    /// Starts an export task and waits for its end. Tells what the largest worker has taken so far.
+    /// Starts an export task and waits for its end. Prints the peak memory of the largest worker.
+    /// Returns the task.
     pub fn export(&self, task: &str) -> Result<Value> {
         let start = ["rds", "start-export-task", "--export-task-identifier", task, "--source-arn", &self.arn];
         let to = ["--s3-bucket-name", &self.env["EXPORT_BUCKET"], "--iam-role-arn", &self.env["EXPORT_ROLE_ARN"]];
@@ -61,7 +62,7 @@ impl Cluster {
             let task = &described["ExportTasks"][0];
             match task["Status"].as_str() {
                 Some("COMPLETE" | "FAILED") => {
-                    println!("{}: the largest worker took {} MiB", self.id, peak / 1024);
+                    println!("{}: the largest worker used {} MiB", self.id, peak / 1024);
                     return Ok(task.clone());
                 }
                 Some("STARTING" | "IN_PROGRESS") => sleep(Duration::from_millis(500)),
@@ -70,8 +71,8 @@ impl Cluster {
         }
     }
 
-    /// Exports everything, compares every table with the server, looks rows up, and gives back what the comparison says.
-    /// `scheme` is what the server's address begins with.
+    /// Exports everything, compares every table with the server and looks rows up. Returns the
+    /// report of the comparison. `scheme` is the scheme of the server's URL.
     pub fn export_and_compare(&self, task: &str, scheme: &str) -> Result<Value> {
         crate::say("exporting");
         let ended = self.export(task)?;
@@ -87,8 +88,8 @@ impl Cluster {
         verify.arg("verify").arg(&directory).args(["--source", &source, "--output", "json"]);
         let verified = verify.output()?;
         if !verified.status.success() {
-            let said = [verified.stdout, verified.stderr].concat();
-            return Err(format!("the export differs: {}", String::from_utf8_lossy(&said)).into());
+            let output = [verified.stdout, verified.stderr].concat();
+            return Err(format!("the export differs: {}", String::from_utf8_lossy(&output)).into());
         }
         let compared: Value = serde_json::from_slice(&verified.stdout)?;
         println!("{}: {} tables, {} rows equal", self.id, tables(&compared).count(), rows(&compared, |_| true));
@@ -110,23 +111,23 @@ impl Cluster {
     }
 }
 
-/// The tables that a comparison tells of.
+/// Returns the tables in the report of a comparison.
 pub fn tables(compared: &Value) -> impl Iterator<Item = &Value> {
     compared["tables"].as_array().into_iter().flatten()
 }
 
-/// The rows of those whose name is wanted.
+/// Returns the number of rows of the tables whose name is wanted.
 pub fn rows(compared: &Value, wanted: impl Fn(&str) -> bool) -> u64 {
     let tables = tables(compared).filter(|table| table["target"].as_str().is_some_and(&wanted));
     tables.filter_map(|table| table["rows"].as_u64()).sum()
 }
 
-/// Where what is fetched once stays.
+/// Returns the directory for downloads, which are kept.
 pub fn cache(checkout: &Path) -> PathBuf {
     checkout.join("target/local/cache")
 }
 
-/// What a program printed; what it complained of when it failed.
+/// Returns the standard output of a program. The error has its standard error.
 pub fn output(command: &mut Command) -> Result<String> {
     let done = command.output()?;
     if !done.status.success() {

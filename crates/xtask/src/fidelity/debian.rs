@@ -1,4 +1,5 @@
-//! Packages of Debian, fetched into a directory with lists of their own: the system's package manager never hears of them.
+//! Downloads Debian packages into a directory with separate package lists. This does not affect the
+//! system's package manager.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// The suite with what was fetched of it before.
+    /// Opens a suite. Downloads its package lists unless that has been done.
     pub fn open(cache: &Path, suite: &str) -> Result<Self> {
         let suite = Self { directory: cache.join(suite) };
         let updated = suite.directory.join("updated");
@@ -28,44 +29,45 @@ impl Suite {
             }
             let name = suite.directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
             fs::write(suite.directory.join("sources.list"), LISTS.replace("SUITE", &name).replace("    deb", "deb"))?;
-            crate::say(&format!("fetching the package lists of Debian {name}"));
+            crate::say(&format!("downloading the package lists of Debian {name}"));
             suite.apt(&["update"])?;
             fs::write(updated, "")?;
         }
         Ok(suite)
     }
 
-    /// The suite this system is of.
-    pub fn of_system() -> Result<String> {
+    /// Returns the name of the suite of this system.
+    pub fn system_name() -> Result<String> {
         let release = fs::read_to_string("/etc/os-release")?;
         let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
         Ok(name.ok_or("this needs a Debian system: /etc/os-release has no VERSION_CODENAME")?.trim_matches('"').into())
     }
 
-    /// The archive that a source package was made from.
+    /// Returns the original archive of a source package. Downloads it if necessary.
     pub fn source(&self, package: &str) -> Result<PathBuf> {
-        let fetched = || self.fetched(|name| name.starts_with(&format!("{package}_")) && name.contains(".orig.tar."));
-        if fetched()?.is_none() {
-            crate::say(&format!("fetching the source of {package}"));
+        let downloaded =
+            || self.downloaded(|name| name.starts_with(&format!("{package}_")) && name.contains(".orig.tar."));
+        if downloaded()?.is_none() {
+            crate::say(&format!("downloading the source of {package}"));
             self.apt(&["source", "--download-only", "--tar-only", package])?;
         }
-        fetched()?.ok_or_else(|| format!("the source of {package} is no archive").into())
+        downloaded()?.ok_or_else(|| format!("the source of {package} has no archive").into())
     }
 
-    /// The directory a binary package is unpacked in.
+    /// Returns the directory of an unpacked binary package. Downloads the package if necessary.
     pub fn unpacked(&self, package: &str) -> Result<PathBuf> {
         let directory = self.directory.join("fetched").join(package);
         if !directory.exists() {
-            crate::say(&format!("fetching {package}"));
+            crate::say(&format!("downloading {package}"));
             self.apt(&["download", package])?;
-            let archive = self.fetched(|name| name.starts_with(&format!("{package}_")) && name.ends_with(".deb"))?;
-            let archive = archive.ok_or_else(|| format!("{package} can't be fetched"))?;
+            let archive = self.downloaded(|name| name.starts_with(&format!("{package}_")) && name.ends_with(".deb"))?;
+            let archive = archive.ok_or_else(|| format!("cannot download {package}"))?;
             output(Command::new("dpkg-deb").arg("--extract").args([&archive, &directory]))?;
         }
         Ok(directory)
     }
 
-    fn fetched(&self, wanted: impl Fn(&str) -> bool) -> Result<Option<PathBuf>> {
+    fn downloaded(&self, wanted: impl Fn(&str) -> bool) -> Result<Option<PathBuf>> {
         let files = fs::read_dir(self.directory.join("fetched"))?.flatten();
         Ok(files
             .map(|file| file.path())

@@ -1,4 +1,5 @@
-//! Types of extensions that the server's own package has not: PostGIS, pgvector and some small ones of Debian's.
+//! Types of extensions that are not in the server's package: PostGIS, pgvector and some small
+//! extensions from Debian.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +14,7 @@ use super::postgres::Postgres;
 
 const PACKAGES: [&str; 9] = ["postgis-3", "ip4r", "hll", "prefix", "semver", "unit", "numeral", "asn1oid", "pgmp"];
 const TABLES: &str = include_str!("extensions.sql");
-/// The suite of Debian's that pgvector's source is taken from; those of servers before it have none.
+/// The Debian suite with the source of pgvector. Older suites do not have it.
 const PGVECTOR_SUITE: &str = "trixie";
 const VECTORS: &str = "
     CREATE TABLE vectors AS
@@ -21,18 +22,18 @@ const VECTORS: &str = "
            ('{1:' || g || ',9:-0.5}/16')::sparsevec AS s, ARRAY['[1,2]'::vector, NULL] AS a, g::bit(16) AS b
     FROM generate_series(1, 2000) g;
     INSERT INTO vectors (id) VALUES (0)";
-/// Tables of `extensions.sql` and the one above.
-const LEAST_TABLES: usize = 5;
+/// The minimum number of tables of `extensions.sql` together with the one above.
+const MIN_TABLES: usize = 5;
 
 pub fn run(cluster: &Postgres) -> Result<()> {
     let major = cluster.major()?;
     install(&major)?;
     output(cluster.psql("postgres").args(["--set=ON_ERROR_STOP=1", "--output=/dev/null", "--command", TABLES]))?;
-    vectors(cluster, &major)?;
-    cluster.readable()?;
+    load_pgvector(cluster, &major)?;
+    cluster.grant_read()?;
     let compared = cluster.export_and_compare("extensions")?;
-    if tables(&compared).count() < LEAST_TABLES {
-        return Err("fewer tables than were made".into());
+    if tables(&compared).count() < MIN_TABLES {
+        return Err("the export has fewer tables than were created".into());
     }
     Ok(())
 }
@@ -49,12 +50,13 @@ fn install(major: &str) -> Result<()> {
     found.map(drop).map_err(Into::into)
 }
 
-/// pgvector, compiled here and loaded without installing it: its script names the library by a placeholder.
-fn vectors(cluster: &Postgres, major: &str) -> Result<()> {
+/// Compiles pgvector and loads it without installing it, which works because its script has a
+/// placeholder for the library.
+fn load_pgvector(cluster: &Postgres, major: &str) -> Result<()> {
     let cache = cache(&cluster.cluster.layout.checkout);
     let source = Suite::open(&cache, PGVECTOR_SUITE)?.source("pgvector")?;
-    let headers = Suite::open(&cache, &Suite::of_system()?)?.unpacked(&format!("postgresql-server-dev-{major}"))?;
-    // The server must be able to read the library: not in the checkout.
+    let headers = Suite::open(&cache, &Suite::system_name()?)?.unpacked(&format!("postgresql-server-dev-{major}"))?;
+    // The library is outside the checkout, because the server must be able to read it.
     let directory = cluster.cluster.layout.data_dir.join("pgvector");
     fs::create_dir_all(&directory)?;
     let whole = ["--no-same-owner", "--strip-components=1"];
@@ -69,7 +71,8 @@ fn vectors(cluster: &Postgres, major: &str) -> Result<()> {
     output(compile.arg("-o").arg(&library))?;
     let script = fs::read_to_string(directory.join("sql/vector.sql"))?;
     let script = script.replace("MODULE_PATHNAME", &library.to_string_lossy());
-    // The line before the first statement ends scripts that are not run by CREATE EXTENSION.
+    // A psql command at the beginning stops the script unless CREATE EXTENSION runs it. That line
+    // is removed.
     let script: String =
         script.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect();
     cluster.sql("postgres", &script)?;

@@ -1,4 +1,4 @@
--- A table per extension, with its types, arrays of them and domains over them.
+-- One table for each extension, with its types, arrays of them and domains over them.
 CREATE EXTENSION postgis;
 CREATE EXTENSION postgis_raster;
 CREATE EXTENSION postgis_topology;

@@ -15,13 +15,13 @@ pub struct Mysql {
 }
 
 impl Mysql {
-    /// A cluster on `mariadb` or on `mysql`.
+    /// Creates a cluster on `mariadb` or `mysql`.
     pub fn create(layout: &Layout, stack: &Stack, id: &str, server: &str) -> Result<Self> {
         Ok(Self { cluster: Cluster::create(layout, stack, id, "aurora-mysql", server)? })
     }
 
-    /// Runs others' statements as the master user, in a database that is made for them. What this server or this user can't do
-    /// is passed over.
+    /// Runs a script as the master user in a new database. Statements that this server or this user
+    /// does not support are skipped.
     pub fn load(&self, database: &str, sql: &[u8]) -> Result<()> {
         let mut client = self.client()?;
         client.args(["--force", "--default-character-set=utf8mb4"]);
@@ -29,14 +29,15 @@ impl Mysql {
         let mut client = client.spawn()?;
         let begin = format!("CREATE DATABASE IF NOT EXISTS `{database}`; USE `{database}`;\n");
         if let Some(mut input) = client.stdin.take() {
-            // Some dumps are of bytes that no client would send: it says so and stops reading.
+            // Some dumps have bytes that the client refuses. It then stops reading.
             let _ = input.write_all(begin.as_bytes()).and_then(|()| input.write_all(sql));
         }
         client.wait()?;
         Ok(())
     }
 
-    /// Exports everything, compares every row of every table, and says what was compared and what the export left out.
+    /// Exports everything and compares every table. Returns the report, with the tables that the
+    /// export left out.
     pub fn export_and_compare(&self, task: &str) -> Result<Value> {
         self.cluster.export_and_compare(task, "mysql")
     }

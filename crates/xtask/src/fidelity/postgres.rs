@@ -16,7 +16,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// A cluster of the version that `programs` are of.
+    /// Creates a cluster with the version of `programs`.
     pub fn create(layout: &Layout, stack: &Stack, programs: &Path, id: &str) -> Result<Self> {
         let version = output(Command::new(programs.join("postgres")).arg("--version"))?;
         let version = version.split_whitespace().nth(2).ok_or("the server has no version")?;
@@ -24,7 +24,8 @@ impl Postgres {
         Ok(Self { cluster, programs: programs.to_owned() })
     }
 
-    /// `psql` as the server's administrator, whom nobody on Aurora is: what the tests of others need.
+    /// Returns a command that runs `psql` as the administrator of the server, which the tests of
+    /// other projects need. On Aurora users do not have this role.
     pub fn psql(&self, database: &str) -> Command {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["--no-psqlrc", "--quiet", "--username=rdsadmin", "--dbname", database]);
@@ -32,25 +33,26 @@ impl Postgres {
         psql
     }
 
-    /// Runs statements as the server's administrator.
+    /// Runs statements as the administrator of the server.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
         let strict = ["--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--command", sql];
         output(self.psql(database).args(strict))
     }
 
-    /// The server's major version.
+    /// Returns the major version of the server.
     pub fn major(&self) -> Result<String> {
         let version: u32 = self.sql("postgres", "SHOW server_version_num")?.trim().parse()?;
         Ok((version / 10_000).to_string())
     }
 
-    /// Lets the master user read everything, as a user who wants a whole export would.
-    pub fn readable(&self) -> Result<()> {
+    /// Grants the master user the rights to read everything, as users do for a complete export.
+    pub fn grant_read(&self) -> Result<()> {
         let grant = format!("GRANT pg_read_all_data TO {MASTER}; ALTER ROLE {MASTER} BYPASSRLS");
         self.sql("postgres", &grant).map(drop)
     }
 
-    /// Exports everything, compares every row of every table, and says what was compared and what the export left out.
+    /// Exports everything and compares every table. Returns the report, with the tables that the
+    /// export left out.
     pub fn export_and_compare(&self, task: &str) -> Result<Value> {
         self.cluster.export_and_compare(task, "postgres")
     }

@@ -1,4 +1,5 @@
-//! The database PostgreSQL's own regression tests leave: hundreds of tables of every kind that nobody here thought of.
+//! The database that PostgreSQL's own regression tests create. It has hundreds of tables of every
+//! kind.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -11,9 +12,10 @@ use super::debian::Suite;
 use super::postgres::Postgres;
 
 const DATABASE: &str = "regression";
-/// Fewer tables than any version's tests leave: what came of a load that went wrong.
-const LEAST_TABLES: usize = 300;
-/// As the project's own test driver sets the database.
+/// The tests of every version create more tables than this. Fewer tables mean that loading them has
+/// failed.
+const MIN_TABLES: usize = 300;
+/// The settings that PostgreSQL's own test driver makes for the database.
 const SETTINGS: [&str; 6] = [
     "lc_messages TO 'C'",
     "lc_monetary TO 'C'",
@@ -30,25 +32,25 @@ const ENVIRONMENT: [(&str, &str); 4] = [
 ];
 
 pub fn run(cluster: &Postgres) -> Result<()> {
-    // The server must be able to read the tests: not in the checkout.
+    // The tests are outside the checkout, because the server must be able to read them.
     let directory = cluster.cluster.layout.data_dir.join("regression-tests");
     unpack(cluster, &directory)?;
     crate::say("running PostgreSQL's regression tests");
     load(cluster, &directory)?;
-    cluster.readable()?;
+    cluster.grant_read()?;
     let compared = cluster.export_and_compare("regression")?;
-    if tables(&compared).count() < LEAST_TABLES {
-        return Err("the regression tests made fewer tables than they should".into());
+    if tables(&compared).count() < MIN_TABLES {
+        return Err("the regression tests created too few tables".into());
     }
     Ok(())
 }
 
-/// Puts the tests and the functions they need in a directory.
+/// Copies the tests, and the C functions that they need, to a directory.
 fn unpack(cluster: &Postgres, directory: &Path) -> Result<()> {
     let major = cluster.major()?;
-    // The newest server is not one of the system's own suite.
+    // The newest server comes from another suite than the system.
     let own = cluster.programs.starts_with("/usr/lib/postgresql");
-    let suite = if own { Suite::of_system()? } else { "sid".to_owned() };
+    let suite = if own { Suite::system_name()? } else { "sid".to_owned() };
     let suite = Suite::open(&cache(&cluster.cluster.layout.checkout), &suite)?;
     let source = suite.source(&format!("postgresql-{major}"))?;
     let headers = suite.unpacked(&format!("postgresql-server-dev-{major}"))?;
@@ -62,7 +64,7 @@ fn unpack(cluster: &Postgres, directory: &Path) -> Result<()> {
         fs::create_dir_all(directory.join(name))?;
         writable(&directory.join(name))?;
     }
-    // The tests look for their own functions and for those of two modules of the server in one directory.
+    // The tests expect their own functions and those of two server modules in one directory.
     let library = directory.join("lib/regress.so");
     let include = headers.join(format!("usr/include/postgresql/{major}/server"));
     let mut compile = Command::new("cc");
@@ -75,7 +77,7 @@ fn unpack(cluster: &Postgres, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs the tests in their order. Many statements fail because they are to.
+/// Runs the tests in order. Many statements fail on purpose.
 fn load(cluster: &Postgres, directory: &Path) -> Result<()> {
     cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE} TEMPLATE template0"))?;
     for setting in SETTINGS {
@@ -88,9 +90,9 @@ fn load(cluster: &Postgres, directory: &Path) -> Result<()> {
         psql.envs(ENVIRONMENT).env("PG_ABS_SRCDIR", directory).env("PG_ABS_BUILDDIR", directory);
         psql.env("PG_LIBDIR", directory.join("lib")).current_dir(directory).stdin(input);
         psql.stdout(File::create(directory.join("results").join(test))?).stderr(Stdio::null());
-        // It ends with a failure only when it lost its connection.
+        // psql fails here only if it loses the connection.
         if !psql.status()?.success() {
-            return Err(format!("the regression test {test} did not run to its end").into());
+            return Err(format!("the regression test {test} did not finish").into());
         }
     }
     Ok(())

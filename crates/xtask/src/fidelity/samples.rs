@@ -1,6 +1,6 @@
-//! Sample databases of MySQL, from Debian's packages: sakila, which the sources of percona-toolkit hold for its tests, with the
-//! hundreds of tables of those tests; world and DBT-3 (TPC-H), which MariaDB's test suite holds, with the tables of its tests of
-//! types. (MySQL's own suite is much the same, in a package of 340 MB.)
+//! Sample databases of MySQL from Debian packages. The sources of percona-toolkit have sakila, and
+//! hundreds of tables for their tests. MariaDB's test suite has world, DBT-3 (TPC-H), and tables
+//! for its tests of types. MySQL's own suite is similar, but its package has 340 MB.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use super::cluster::{cache, output, rows};
 use super::debian::Suite;
 use super::mysql::Mysql;
 
-/// The suite of Debian's whose packages are known to have them.
+/// A Debian suite whose packages have these databases.
 const SUITE: &str = "bookworm";
 
-/// Tables without which a load went wrong.
+/// Tables that must exist after loading.
 const KNOWN: [(&str, &[&str]); 3] = [
     (
         "sakila",
@@ -61,7 +61,7 @@ pub fn run(layout: &Layout, stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Where the statements are.
+/// The directories with the scripts.
 struct Samples {
     percona: PathBuf,
     mariadb: PathBuf,
@@ -85,7 +85,7 @@ impl Samples {
         let tests = files(&self.mariadb.join("main"), &|name| {
             name.ends_with(".test") && (name.starts_with("type_") || name.starts_with("gis"))
         })?;
-        crate::say(&format!("running the {} tests MariaDB has of types", tests.len()));
+        crate::say(&format!("running MariaDB's {} tests of types", tests.len()));
         for test in tests {
             let name = test.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             cluster.load(&name, statements(&String::from_utf8_lossy(&fs::read(test)?)).as_bytes())?;
@@ -94,11 +94,11 @@ impl Samples {
         crate::say(&format!("loading the {} dumps of percona-toolkit's tests", dumps.len()));
         for (number, dump) in dumps.iter().enumerate() {
             let dump = fs::read(dump)?;
-            if !is_of_the_servers_own(&dump) {
+            if !has_system_tables(&dump) {
                 cluster.load(&format!("percona_{number}"), &dump)?;
             }
         }
-        // The last: the dumps before have tables of sakila's of their own.
+        // These databases come last, because some of the dumps create their own tables in sakila.
         crate::say("loading sakila, world and dbt3");
         let include = self.mariadb.join("include");
         let read = |files: [PathBuf; 2]| Ok::<_, std::io::Error>([fs::read(&files[0])?, fs::read(&files[1])?].concat());
@@ -110,13 +110,15 @@ impl Samples {
     }
 }
 
-/// Whether a dump holds tables of an old server's own, which would take the place of this server's.
-fn is_of_the_servers_own(dump: &[u8]) -> bool {
+/// Returns whether a dump has system tables of an old server, which would replace those of this
+/// server.
+fn has_system_tables(dump: &[u8]) -> bool {
     let dump = String::from_utf8_lossy(dump).to_lowercase();
     ["use mysql", "use `mysql`", "`mysql`.", " mysql."].iter().any(|name| dump.contains(name))
 }
 
-/// What a test has the server do: without the commands to the program that runs tests. What it drops is put aside instead.
+/// Returns the SQL statements of a test, without the commands of the test driver. Tables that the
+/// test would drop are renamed instead.
 fn statements(test: &str) -> String {
     let mut sql = String::new();
     let mut number = 0;
@@ -137,7 +139,7 @@ fn statements(test: &str) -> String {
     sql
 }
 
-/// The files below a directory whose names are wanted, by path.
+/// Returns the files below a directory whose names are wanted, sorted by path.
 fn files(directory: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory)?.flatten() {

@@ -1,4 +1,5 @@
-//! How long a function takes from nothing to its first request for an event, which is what Lambda bills as initialisation.
+//! Measures the time from the start of a function to its first request for an event. Lambda bills
+//! this time as initialization.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use super::Result;
 
-/// How often each is started. The first time, its file may not be in memory; the median doesn't tell.
-const TIMES: usize = 21;
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The number of starts of each function. At the first start the file may not be in memory; the
+/// median ignores that.
+const STARTS: usize = 21;
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the template sets, in the shape of what it sets it to.
+/// The variables that Lambda and the template set, with values of the right form.
 const ENVIRONMENT: [(&str, &str); 14] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "test"),
@@ -33,14 +35,14 @@ const ENVIRONMENT: [(&str, &str); 14] = [
     ("CHECK_PRECONDITIONS_FUNCTION", "aurora-export-check-preconditions"),
 ];
 
-/// The median over several starts.
+/// Returns the median start time.
 pub fn milliseconds(binary: &Path, certificates: &Path) -> Result<f64> {
-    let mut times = Vec::with_capacity(TIMES);
-    for _ in 0..TIMES {
+    let mut times = Vec::with_capacity(STARTS);
+    for _ in 0..STARTS {
         times.push(once(binary, certificates)?.as_secs_f64() * 1000.0);
     }
     times.sort_by(f64::total_cmp);
-    Ok(times[TIMES / 2])
+    Ok(times[STARTS / 2])
 }
 
 fn once(binary: &Path, certificates: &Path) -> Result<Duration> {
@@ -49,21 +51,21 @@ fn once(binary: &Path, certificates: &Path) -> Result<Duration> {
     function.env_clear().envs(ENVIRONMENT).env("CLONE_INSTANCE_CLASS", "db.r6g.large");
     function.env("AWS_LAMBDA_RUNTIME_API", api.local_addr()?.to_string());
     function.env("DATABASE_CA_FILE", fs::canonicalize(certificates)?);
-    let (asked, first) = mpsc::channel();
+    let (sender, first_request) = mpsc::channel();
     thread::spawn(move || {
-        // Its first line says what is asked for.
+        // The first line of the HTTP request has its path.
         let mut line = String::new();
         let read = api.accept().and_then(|(stream, _)| BufReader::new(stream).read_line(&mut line));
-        let _ = asked.send((read.map(|_| line), Instant::now()));
+        let _ = sender.send((read.map(|_| line), Instant::now()));
     });
     let began = Instant::now();
     let mut process = function.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let answer = first.recv_timeout(PATIENCE);
+    let answer = first_request.recv_timeout(START_TIMEOUT);
     process.kill()?;
     process.wait()?;
-    let (line, at) = answer.map_err(|_| format!("{} asks for nothing", binary.display()))?;
+    let (line, at) = answer.map_err(|_| format!("{} sent no request", binary.display()))?;
     match line? {
         line if line.starts_with("GET ") && line.contains("/runtime/invocation/next ") => Ok(at - began),
-        line => Err(format!("{} asks for {}", binary.display(), line.trim()).into()),
+        line => Err(format!("{} sent the request {}", binary.display(), line.trim()).into()),
     }
 }

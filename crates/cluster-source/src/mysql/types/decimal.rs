@@ -1,8 +1,12 @@
-//! `DECIMAL`: sent as text with all its digits.
+//! `DECIMAL`: the server sends it as text with all its digits.
 
 use crate::mysql::fields::string;
 
-/// Takes a number with `scale` digits after the point off the front of a row, in units of its last digit.
+/// The digits that fit any `u64`.
+const MAX_NARROW_DIGITS: usize = 18;
+
+/// Takes a number with `scale` digits after the point off the front of a row. Returns it in units
+/// of its last digit.
 #[inline]
 pub fn read(row: &mut &[u8], scale: u8) -> Option<i128> {
     let text = string(row)?;
@@ -20,30 +24,30 @@ pub fn read(row: &mut &[u8], scale: u8) -> Option<i128> {
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    // Numbers of up to 18 digits are most of them, and need no wide arithmetic.
-    let value = if whole.len() + fraction.len() <= 18 {
-        i128::from(unsigned(fraction, unsigned(whole, 0_u64)?)?)
+    // Most numbers are short and need no wide arithmetic.
+    let value = if whole.len() + fraction.len() <= MAX_NARROW_DIGITS {
+        i128::from(narrow(fraction, narrow(whole, 0)?)?)
     } else {
         i128::try_from(wide(fraction, wide(whole, 0)?)?).ok()?
     };
     Some(if negative { -value } else { value })
 }
 
-fn unsigned(digits: &[u8], mut value: u64) -> Option<u64> {
-    for digit in digits {
-        value = value * 10 + u64::from(digit_of(*digit)?);
+fn narrow(digits: &[u8], mut value: u64) -> Option<u64> {
+    for &byte in digits {
+        value = value * 10 + u64::from(digit(byte)?);
     }
     Some(value)
 }
 
 fn wide(digits: &[u8], mut value: u128) -> Option<u128> {
-    for digit in digits {
-        value = value.checked_mul(10)?.checked_add(digit_of(*digit)?.into())?;
+    for &byte in digits {
+        value = value.checked_mul(10)?.checked_add(digit(byte)?.into())?;
     }
     Some(value)
 }
 
-fn digit_of(byte: u8) -> Option<u8> {
+fn digit(byte: u8) -> Option<u8> {
     byte.is_ascii_digit().then(|| byte - b'0')
 }
 
@@ -51,7 +55,7 @@ fn digit_of(byte: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
-    fn of(text: &str, scale: u8) -> Option<i128> {
+    fn decode(text: &str, scale: u8) -> Option<i128> {
         let sent = [&[text.len() as u8], text.as_bytes()].concat();
         let mut row = &sent[..];
         read(&mut row, scale)
@@ -59,14 +63,14 @@ mod tests {
 
     #[test]
     fn digits_become_units_of_the_last_one() {
-        assert_eq!(of("0", 0), Some(0));
-        assert_eq!(of("-0.05", 2), Some(-5));
-        assert_eq!(of("00012.30", 2), Some(1230));
-        assert_eq!(of(".5", 1), Some(5));
-        assert_eq!(of("99999999999999999999999999999999999999", 0), Some(10_i128.pow(38) - 1));
-        assert_eq!(of("-9999999999999999999.9999999999999999999", 19), Some(1 - 10_i128.pow(38)));
+        assert_eq!(decode("0", 0), Some(0));
+        assert_eq!(decode("-0.05", 2), Some(-5));
+        assert_eq!(decode("00012.30", 2), Some(1230));
+        assert_eq!(decode(".5", 1), Some(5));
+        assert_eq!(decode("99999999999999999999999999999999999999", 0), Some(10_i128.pow(38) - 1));
+        assert_eq!(decode("-9999999999999999999.9999999999999999999", 19), Some(1 - 10_i128.pow(38)));
         for (text, scale) in [("", 0), ("-", 0), ("1.5", 0), ("15", 1), ("1,5", 1), ("1.5", 2), ("x", 0), ("1e3", 0)] {
-            assert_eq!(of(text, scale), None, "{text}");
+            assert_eq!(decode(text, scale), None, "{text}");
         }
     }
 }

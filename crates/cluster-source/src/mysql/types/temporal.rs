@@ -1,8 +1,10 @@
-//! `DATE`, `TIME`, `DATETIME` and `TIMESTAMP`: their parts, in as many bytes as they are not zero.
+//! `DATE`, `TIME`, `DATETIME` and `TIMESTAMP`: the server sends their parts, without trailing parts
+//! that are zero.
 
+use crate::mysql::calendar::{days_in_month, days_since_epoch};
 use crate::mysql::fields::fixed;
 
-/// What a date with a time is made of. Any part may be zero.
+/// The parts of a date with a time. Any part may be zero.
 #[derive(Default)]
 struct Parts {
     year: u16,
@@ -35,16 +37,16 @@ impl Parts {
         Some(parts)
     }
 
-    /// Days since 1970, `None` where month and day are zero or not in the calendar.
+    /// Returns the days since 1970, or `None` if month or day is zero or not in the calendar.
     #[inline]
     fn day(&self) -> Option<i32> {
-        if !(1..=12).contains(&self.month) || self.day == 0 || self.day > days_of_month(self.year, self.month) {
+        if !(1..=12).contains(&self.month) || self.day == 0 || self.day > days_in_month(self.year, self.month) {
             return None;
         }
-        Some(days(self.year, self.month, self.day))
+        Some(days_since_epoch(self.year, self.month, self.day))
     }
 
-    /// Microseconds since 1970, `None` where there is no such day.
+    /// Returns the microseconds since 1970, or `None` if the date is not in the calendar.
     #[inline]
     fn instant(&self) -> Option<i64> {
         let seconds = i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
@@ -52,41 +54,26 @@ impl Parts {
     }
 }
 
-fn days_of_month(year: u16, month: u8) -> u8 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
-        2 => 28,
-        _ => 31,
-    }
-}
-
-/// Days since 1970 of a date of the Gregorian calendar. Years are counted from March, so that a leap day ends one.
+/// Takes a date with a time off the front of a row. Returns the microseconds since 1970,
+/// `Some(None)` for a date that is not in the calendar, or `None` for malformed bytes.
 #[inline]
-fn days(year: u16, month: u8, day: u8) -> i32 {
-    let (month, day) = (i32::from(month), i32::from(day));
-    let year = i32::from(year) - i32::from(month <= 2);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
-}
-
-/// Takes a date with a time off the front of a row, as microseconds since 1970. `Some(None)` for one that is no instant.
-#[inline]
-#[allow(clippy::option_option, reason = "malformed, no instant, an instant")]
+#[allow(clippy::option_option, reason = "malformed, not in the calendar, valid")]
 pub fn instant(row: &mut &[u8]) -> Option<Option<i64>> {
     let parts = Parts::take(row)?;
     let in_range = parts.hour < 24 && parts.minute < 60 && parts.second < 60 && parts.micros < 1_000_000;
     in_range.then(|| parts.instant())
 }
 
-/// Takes a date off the front of a row, as days since 1970. `Some(None)` for one that is no day.
+/// Takes a date off the front of a row. Returns the days since 1970, `Some(None)` for a date that
+/// is not in the calendar, or `None` for malformed bytes.
 #[inline]
-#[allow(clippy::option_option, reason = "malformed, no day, a day")]
+#[allow(clippy::option_option, reason = "malformed, not in the calendar, valid")]
 pub fn day(row: &mut &[u8]) -> Option<Option<i32>> {
     Some(Parts::take(row)?.day())
 }
 
-/// Takes a date off the front of a row and writes it as the server does. Zero and partial dates are written too.
+/// Takes a date off the front of a row and writes it as the server prints it. Zero and partial
+/// dates are valid.
 #[inline]
 pub fn write_date(row: &mut &[u8], out: &mut Vec<u8>) -> Option<()> {
     let Parts { year, month, day, .. } = Parts::take(row)?;
@@ -101,9 +88,13 @@ pub fn write_date(row: &mut &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// Takes a time off the front of a row and writes it as the server does, with `digits` digits of its seconds' fraction.
+/// The hours of the largest and, with a minus sign, of the smallest `TIME`: `838:59:59`.
+const MAX_HOURS: u32 = 838;
+
+/// Takes a time off the front of a row and writes it as the server prints it, with `scale` digits
+/// after the point of the seconds.
 #[inline]
-pub fn write_time(row: &mut &[u8], digits: u8, out: &mut Vec<u8>) -> Option<()> {
+pub fn write_time(row: &mut &[u8], scale: u8, out: &mut Vec<u8>) -> Option<()> {
     let [length] = fixed(row)?;
     if !matches!(length, 0 | 8 | 12) {
         return None;
@@ -117,7 +108,7 @@ pub fn write_time(row: &mut &[u8], digits: u8, out: &mut Vec<u8>) -> Option<()> 
     let micros = if length == 12 { u32::from_le_bytes(fixed(row)?) } else { 0 };
     let [hour, minute, second] = time;
     let hours = days.checked_mul(24)?.checked_add(hour.into())?;
-    if hours > 838 || minute > 59 || second > 59 || micros > 999_999 {
+    if hours > MAX_HOURS || minute > 59 || second > 59 || micros > 999_999 {
         return None;
     }
     if negative != 0 {
@@ -131,10 +122,10 @@ pub fn write_time(row: &mut &[u8], digits: u8, out: &mut Vec<u8>) -> Option<()> 
         out.push(b':');
         write_pair(part, out);
     }
-    if digits > 0 {
+    if scale > 0 {
         out.push(b'.');
         let mut unit = 100_000;
-        for _ in 0..digits {
+        for _ in 0..scale {
             out.push(b'0' + (micros / unit % 10) as u8);
             unit /= 10;
         }
@@ -183,19 +174,6 @@ mod tests {
         assert_eq!(instant_of(&datetime(0, 1, 1)), Some(Some(-62_167_219_200_000_000)));
         let last = [&[11], &9999_u16.to_le_bytes()[..], &[12, 31, 23, 59, 59], &999_999_u32.to_le_bytes()].concat();
         assert_eq!(instant_of(&last), Some(Some(253_402_300_799_999_999)));
-    }
-
-    #[test]
-    fn every_day_follows_the_one_before() {
-        let mut expected = days(0, 1, 1);
-        for year in 0..=9999 {
-            for month in 1..=12 {
-                for day in 1..=days_of_month(year, month) {
-                    assert_eq!(days(year, month, day), expected);
-                    expected += 1;
-                }
-            }
-        }
     }
 
     #[test]

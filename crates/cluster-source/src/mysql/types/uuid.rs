@@ -1,6 +1,6 @@
-//! MariaDB's `UUID`: sent as text.
+//! MariaDB's `UUID`: the server sends it as text.
 
-/// The bytes of 32 hexadecimal digits in five groups.
+/// Returns the bytes of 32 hexadecimal digits in five groups.
 #[inline]
 pub fn read(text: &[u8]) -> Option<[u8; 16]> {
     let text: &[u8; 36] = text.try_into().ok()?;
@@ -20,7 +20,7 @@ pub fn read(text: &[u8]) -> Option<[u8; 16]> {
 }
 
 fn digit(byte: u8) -> Option<u8> {
-    // A digit to base 16 fits a byte.
+    // A hexadecimal digit fits a byte.
     char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 

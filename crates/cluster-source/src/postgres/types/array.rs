@@ -1,8 +1,11 @@
-//! Arrays, which become lists: the number of dimensions, a flag, the type of the elements; of each dimension how many there are
-//! and the number of the first; then the elements, each with its length, -1 for NULL.
+//! Arrays, which become lists.
 //!
-//! A column doesn't say how many dimensions its arrays have, or where they begin: each value does. A list has one and begins
-//! at its beginning, so only such arrays, and those without elements, have an equal.
+//! An array is sent as the number of dimensions, a flag and the element type; then for each
+//! dimension its length and lower bound; then the elements, each with its length (-1 for NULL).
+//!
+//! Each value, not its column, defines how many dimensions an array has and where they begin. A
+//! list can only express one dimension whose lower bound is 1, or an empty array. Other arrays are
+//! [`Unrepresentable`].
 
 use std::sync::Arc;
 
@@ -11,24 +14,25 @@ use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
 use arrow_schema::FieldRef;
 use export_task::table::ParquetType;
 
-use super::native::Unread::{self, Malformed, TooLarge, Unrepresentable};
-use super::scalars::Scalars;
+use super::DecodeError::{self, Malformed, TooLarge, Unrepresentable};
+use super::scalar::ScalarBuilder;
 use crate::batch;
 
-/// Gathers the lists of one column, but for their elements.
-pub(super) struct List {
+/// Gathers the offsets and nulls of one column's lists. Another builder holds the elements.
+pub(super) struct ListBuilder {
     element: FieldRef,
     ends: Vec<i32>,
     valid: NullBufferBuilder,
 }
 
-impl List {
+impl ListBuilder {
     pub fn new(parquet: ParquetType) -> Self {
         Self { element: batch::element(parquet), ends: vec![0], valid: NullBufferBuilder::new(0) }
     }
 
-    /// Appends a list, with its elements to `elements`, and returns how many bytes it takes.
-    pub fn append(&mut self, raw: &[u8], elements: &mut Scalars) -> Result<usize, Unread> {
+    /// Appends a list and adds its elements to `elements`. Returns the number of bytes that both
+    /// take.
+    pub fn append(&mut self, raw: &[u8], elements: &mut ScalarBuilder) -> Result<usize, DecodeError> {
         let mut size = size_of::<i32>();
         each(raw, |element| {
             size += match element {
@@ -42,14 +46,14 @@ impl List {
         Ok(size)
     }
 
-    /// Appends NULL and returns how many bytes it takes.
+    /// Appends NULL and returns the number of bytes it takes.
     pub fn append_null(&mut self) -> usize {
         self.ends.extend(self.ends.last().copied());
         self.valid.append_null();
         size_of::<i32>()
     }
 
-    /// The array of every list appended since the last time, whose elements these are.
+    /// Returns the array of all lists since the last call. `elements` are their elements.
     pub fn finish(&mut self, elements: ArrayRef) -> ArrayRef {
         let mut next = Vec::with_capacity(self.ends.len());
         next.push(0);
@@ -58,8 +62,11 @@ impl List {
     }
 }
 
-/// Hands each element of an array to `element`.
-fn each<'a>(raw: &'a [u8], mut element: impl FnMut(Option<&'a [u8]>) -> Result<(), Unread>) -> Result<(), Unread> {
+/// Calls `element` for each element of an array.
+fn each<'a>(
+    raw: &'a [u8],
+    mut element: impl FnMut(Option<&'a [u8]>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
     let ([dimensions, _, _], rest) = integers(raw)?;
     let (count, mut rest) = match dimensions {
         0 => (0, rest),
@@ -91,9 +98,9 @@ fn each<'a>(raw: &'a [u8], mut element: impl FnMut(Option<&'a [u8]>) -> Result<(
     if count < 0 || !rest.is_empty() { Err(Malformed) } else { Ok(()) }
 }
 
-/// The integers at the front of `raw`, and what follows them.
+/// Returns the integers at the start of `raw` and the bytes after them.
 #[inline]
-fn integers<const N: usize>(raw: &[u8]) -> Result<([i32; N], &[u8]), Unread> {
+fn integers<const N: usize>(raw: &[u8]) -> Result<([i32; N], &[u8]), DecodeError> {
     let mut rest = raw;
     let mut integers = [0; N];
     for integer in &mut integers {
@@ -118,7 +125,7 @@ mod tests {
         raw
     }
 
-    fn read(raw: &[u8]) -> Result<Vec<Option<&[u8]>>, Unread> {
+    fn read(raw: &[u8]) -> Result<Vec<Option<&[u8]>>, DecodeError> {
         let mut elements = Vec::new();
         each(raw, |element| {
             elements.push(element);
@@ -135,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn other_arrays_have_no_equal() {
+    fn other_arrays_are_not_representable() {
         for head in [&[1, 0, 25, 1, 0][..], &[1, 0, 25, 1, 2], &[1, 0, 25, 1, i32::MIN], &[2, 0, 25, 1, 1, 1, 1]] {
             assert_eq!(read(&sent(head, &[Some(b"a")])), Err(Unrepresentable), "{head:?}");
         }
     }
 
     #[test]
-    fn what_is_no_array_is_malformed() {
+    fn bytes_that_are_not_an_array_are_malformed() {
         let whole = sent(&[1, 0, 25, 2, 1], &[Some(b"a"), None]);
         for end in 0..whole.len() {
             assert_eq!(read(&whole[..end]), Err(Malformed), "{end}");

@@ -3,7 +3,8 @@
 
 use super::print;
 
-/// Since this version the ends of the range are infinite; before, they are ordinary values.
+/// Since this version the ends of the range are infinite. In earlier versions they are ordinary
+/// values.
 const INFINITE_SINCE: i32 = 170_000;
 
 pub(super) fn write(raw: &[u8], server_version: i32, out: &mut Vec<u8>) -> Option<()> {
@@ -24,17 +25,17 @@ pub(super) fn write(raw: &[u8], server_version: i32, out: &mut Vec<u8>) -> Optio
         }
     }
 
-    let mut parts = Parts { any: false, negative: false };
+    let mut parts = Parts { any_written: false, after_negative: false };
     parts.write(months / 12, "year", out);
     parts.write(months % 12, "mon", out);
     parts.write(days, "day", out);
-    if micros != 0 || !parts.any {
-        if parts.any {
+    if micros != 0 || !parts.any_written {
+        if parts.any_written {
             out.push(b' ');
         }
         if micros < 0 {
             out.push(b'-');
-        } else if parts.negative {
+        } else if parts.after_negative {
             out.push(b'+');
         }
         let micros = micros.unsigned_abs();
@@ -47,12 +48,11 @@ pub(super) fn write(raw: &[u8], server_version: i32, out: &mut Vec<u8>) -> Optio
     Some(())
 }
 
-/// What the next part's sign and separator depend on.
+/// What the sign and separator of the next part depend on.
 struct Parts {
-    /// A part was written.
-    any: bool,
-    /// The last part written was negative: a positive one now needs its sign.
-    negative: bool,
+    any_written: bool,
+    /// The previous part was negative. A positive part needs a sign then.
+    after_negative: bool,
 }
 
 impl Parts {
@@ -60,12 +60,12 @@ impl Parts {
         if value == 0 {
             return;
         }
-        if self.any {
+        if self.any_written {
             out.push(b' ');
         }
         if value < 0 {
             out.push(b'-');
-        } else if self.negative {
+        } else if self.after_negative {
             out.push(b'+');
         }
         print::padded(u64::from(value.unsigned_abs()), 1, out);
@@ -74,7 +74,7 @@ impl Parts {
         if value != 1 {
             out.push(b's');
         }
-        self.any = true;
-        self.negative = value < 0;
+        self.any_written = true;
+        self.after_negative = value < 0;
     }
 }

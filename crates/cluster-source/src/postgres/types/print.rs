@@ -1,14 +1,14 @@
-//! Numbers as the server prints them, shared by the types made of them.
+//! Prints numbers and dates as the server does.
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Two hexadecimal digits.
+/// Returns two hexadecimal digits.
 #[inline]
 pub(super) fn hex_byte(byte: u8) -> [u8; 2] {
     [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]
 }
 
-/// Hexadecimal digits without leading zeros.
+/// Appends hexadecimal digits without leading zeros.
 pub(super) fn hex(n: u16, out: &mut Vec<u8>) {
     let [high, low] = n.to_be_bytes();
     let ([a, b], [c, d]) = (hex_byte(high), hex_byte(low));
@@ -20,21 +20,21 @@ pub(super) fn hex(n: u16, out: &mut Vec<u8>) {
 const PAIRS: &[u8; 200] = b"00010203040506070809101112131415161718192021222324252627282930313233343536373839\
 404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
-/// Two digits. `n` is below 100.
+/// Returns two digits. `n` is below 100.
 #[inline]
 pub(super) fn two(n: u32) -> [u8; 2] {
     let at = (n % 100) as usize * 2;
     [PAIRS[at], PAIRS[at + 1]]
 }
 
-/// Four digits. `n` is below 10,000.
+/// Returns four digits. `n` is below 10,000.
 #[inline]
 pub(super) fn four(n: u32) -> [u8; 4] {
     let ([a, b], [c, d]) = (two(n / 100), two(n));
     [a, b, c, d]
 }
 
-/// Decimal digits, at least `width`, padded with zeros.
+/// Appends decimal digits, at least `width` of them, padded with zeros.
 pub(super) fn padded(mut n: u64, width: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 20];
     let mut start = digits.len();
@@ -46,7 +46,7 @@ pub(super) fn padded(mut n: u64, width: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[start.min(digits.len() - width)..]);
 }
 
-/// `.` and up to six digits without trailing zeros; nothing for none.
+/// Appends `.` and up to six digits without trailing zeros. Appends nothing if `micros` is 0.
 #[inline]
 pub(super) fn fraction(micros: u32, out: &mut Vec<u8>) {
     if micros == 0 {
@@ -60,7 +60,7 @@ pub(super) fn fraction(micros: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(digits);
 }
 
-/// `HH:MM:SS` with its fraction, of a time of day: up to 24 hours.
+/// Appends a time of day, up to 24 hours, as `HH:MM:SS` with its fraction.
 #[inline]
 pub(super) fn time_of_day(micros: u64, out: &mut Vec<u8>) {
     let seconds = (micros / 1_000_000) as u32;
@@ -69,11 +69,13 @@ pub(super) fn time_of_day(micros: u64, out: &mut Vec<u8>) {
     fraction((micros % 1_000_000) as u32, out);
 }
 
-/// `YYYY-MM-DD` of a day counted from 2000-01-01, and whether it is before year 1, for which the caller adds ` BC` where it
-/// belongs. The proleptic Gregorian calendar, as the server's.
+/// Appends `YYYY-MM-DD` for a day counted from 2000-01-01, in the proleptic Gregorian calendar like
+/// the server. Returns whether the day is before year 1: the caller then adds ` BC` at the end of
+/// the whole text.
 #[inline]
 pub(super) fn date(days: i64, out: &mut Vec<u8>) -> bool {
-    // Years that start on March 1st have their leap day last (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+    // Years that start on March 1st have their leap day last (H. Hinnant, "chrono-Compatible
+    // Low-Level Date Algorithms").
     let days = days + 730_425;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097) as u32;
@@ -85,7 +87,7 @@ pub(super) fn date(days: i64, out: &mut Vec<u8>) -> bool {
     let year = i64::from(year_of_era) + era * 400 + i64::from(month <= 2);
 
     let before_christ = year <= 0;
-    // There is no year 0: 1 BC comes before 1.
+    // There is no year 0: the year before 1 is 1 BC.
     let printed = if before_christ { 1 - year } else { year }.unsigned_abs();
     if printed < 10_000 {
         out.extend_from_slice(&four(printed as u32));

@@ -1,5 +1,5 @@
-//! MariaDB and MySQL as Aurora MySQL shows itself: a master user with broad rights but without `SUPER`, an `rdsadmin` that
-//! owns the server, TLS.
+//! Runs MariaDB and MySQL with the users of Aurora MySQL: a master user with many rights but
+//! without `SUPER`, and an `rdsadmin` that owns the server. The servers offer TLS.
 
 mod settings;
 
@@ -17,43 +17,46 @@ use super::{EngineError, Master, Place, RunAs, file, major};
 use crate::rds::tls::Authority;
 use crate::servers::{MARIADB, NEWEST};
 
-/// The owner of the server, as on RDS. It has no password, and can only come in by the socket, whose directory is private.
+/// The owner of the server, as on RDS. It has no password and can only connect through the socket,
+/// whose directory is private.
 const ADMIN: &str = "rdsadmin";
 
-/// What the master user of Aurora MySQL may do.
+/// The rights of the master user of Aurora MySQL.
 const MASTER_RIGHTS: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, \
     SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, \
     SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER";
 
-/// How long a server may take to start.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The maximum time until a new server accepts connections.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Which of the two it is.
+/// The kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     MariaDb,
     MySql,
 }
 
-/// The unpacked programs.
+/// The programs of one server.
 #[derive(Debug)]
 pub(crate) struct Installation {
     kind: Kind,
-    /// The directory that is as good as their `/usr`.
+    /// The directory of the unpacked packages that corresponds to `/usr`.
     base: PathBuf,
     version: String,
     user: RunAs,
 }
 
 impl Installation {
-    /// The server for an `EngineVersion`: `mariadb`, `mysql` or the number of a version, of which the major one counts.
-    /// MariaDB is what clusters get that name none, or one of Aurora's (`8.0.mysql_aurora.3.08.0`).
+    /// Finds the server for an `EngineVersion`: `mariadb`, `mysql` or a version number, of which
+    /// only the major version counts. MariaDB is the default, and it serves Aurora's own versions
+    /// (`8.0.mysql_aurora.3.08.0`).
     pub(crate) async fn find(version: Option<&str>) -> Result<Self, EngineError> {
         let user = RunAs::find()?;
         let mut found = Vec::new();
         for (kind, root) in [(Kind::MariaDb, MARIADB.found()), (Kind::MySql, NEWEST.found())] {
             let Some(base) = root.map(|root| root.join("usr")) else { continue };
-            // "…/mariadbd  Ver 10.11.6-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)"
+            // "…/mariadbd  Ver 10.11.6-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian
+            // 12)"
             let text = user.run(&base.join("sbin").join(kind.server()), &["--version"], "").await?;
             let mut words = text.split_whitespace().skip_while(|word| *word != "Ver");
             let own = words.nth(1).unwrap_or_default().to_owned();
@@ -72,12 +75,12 @@ impl Installation {
         Err(super::no_version("aurora-mysql", version, &found))
     }
 
-    /// The version, `10.11.6-MariaDB-0+deb12u1`.
+    /// Returns the version, for example `10.11.6-MariaDB-0+deb12u1`.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
 
-    /// Initialises and starts a server.
+    /// Initializes and starts a server.
     pub(crate) async fn create(
         &self,
         place: &Place,
@@ -93,8 +96,8 @@ impl Installation {
         match self.kind {
             Kind::MariaDb => {
                 let base = format!("--basedir={}", self.base.display());
-                let how = ["--auth-root-authentication-method=normal", "--skip-test-db", "--cross-bootstrap"];
-                self.run("bin/mariadb-install-db", &[&[settings.as_str(), &base], how.as_slice()].concat()).await?;
+                let options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--cross-bootstrap"];
+                self.run("bin/mariadb-install-db", &[&[settings.as_str(), &base], options.as_slice()].concat()).await?;
             }
             Kind::MySql => drop(self.run("sbin/mysqld", &[&settings, "--initialize-insecure"]).await?),
         }
@@ -102,7 +105,8 @@ impl Installation {
         self.sql(place, "root", &bootstrap(&master)).await
     }
 
-    /// Starts a server on a physical copy of a running one, taken while others write to it.
+    /// Starts a server on a physical copy of a running server. Clients may write to the source
+    /// during the copy.
     pub(crate) async fn copy(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
         self.user.private_dir(&target.dir)?;
         for name in [CERTIFICATE, KEY] {
@@ -117,12 +121,13 @@ impl Installation {
         }
     }
 
-    /// `mariadb-backup` copies InnoDB's pages while they change, and the redo log of the time that takes; `--prepare`
-    /// applies it. Tables of other engines are copied while nobody may write to them.
+    /// Copies a server with `mariadb-backup`. It copies InnoDB's pages while they change, and the
+    /// redo log of that time; `--prepare` applies the log. It blocks writes while it copies the
+    /// tables of other engines.
     async fn clone_mariadb(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
         let data = format!("--target-dir={}", data(&target.dir).display());
         let (user, socket) = (format!("--user={ADMIN}"), format!("--socket={}", socket(&source.dir).display()));
-        // It has every table's file open at once.
+        // mariadb-backup opens the files of all tables at the same time.
         let files = "--open-files-limit=16384";
         let settings = settings::argument(source);
         self.run("bin/mariadb-backup", &[&settings, "--backup", files, &user, &socket, &data]).await?;
@@ -130,40 +135,41 @@ impl Installation {
         self.start(target, ADMIN).await
     }
 
-    /// MySQL's own `CLONE` copies InnoDB's pages and redo log, and leaves the tables of other engines empty. So nobody may
-    /// write while it works, and their files are copied in the same moment; they take their places once the new server
-    /// has made the empty ones.
+    /// Copies a server with MySQL's `CLONE`. It copies InnoDB's pages and redo log, but leaves the
+    /// tables of other engines empty. Therefore a read lock blocks all writes, and under the same
+    /// lock the files of these tables are copied. They replace the empty files after the new server
+    /// has created those.
     async fn clone_mysql(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
         let others = target.dir.join("others");
-        // A server makes one clone at a time.
+        // A server can run only one CLONE.
         let clone = format!(
             "DO GET_LOCK('clone', 3600); FLUSH TABLES WITH READ LOCK; CLONE LOCAL DATA DIRECTORY = {}; SELECT 'done';\n",
             literal(&data(&target.dir).to_string_lossy())
         );
-        let mut session = self.user.command(&self.client(), &arguments(source, ADMIN)).spawn().map_err(not_run)?;
-        // Nobody writes until it ends, which it does with its input.
+        let mut session = self.user.command(&self.client(), &arguments(source, ADMIN)).spawn().map_err(client_error)?;
+        // The session keeps the read lock until its standard input is closed.
         let (Some(mut input), Some(output)) = (session.stdin.take(), session.stdout.take()) else {
             return Err(EngineError::NotInstalled("pipes"));
         };
-        input.write_all(clone.as_bytes()).await.map_err(not_run)?;
-        let done = BufReader::new(output).lines().next_line().await.map_err(not_run)?;
+        input.write_all(clone.as_bytes()).await.map_err(client_error)?;
+        let done = BufReader::new(output).lines().next_line().await.map_err(client_error)?;
         if done.is_some() {
-            block_in_place(|| self.copy_others(&data(&source.dir), &others))?;
+            block_in_place(|| self.copy_other_engines(&data(&source.dir), &others))?;
         }
         drop(input);
-        let ended = session.wait_with_output().await.map_err(not_run)?;
+        let ended = session.wait_with_output().await.map_err(client_error)?;
         if done.is_none() {
             let output = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
             return Err(EngineError::Program { program: "CLONE".to_owned(), output });
         }
         self.start(target, ADMIN).await?;
-        block_in_place(|| self.copy_others(&others, &data(&target.dir)))?;
+        block_in_place(|| self.copy_other_engines(&others, &data(&target.dir)))?;
         fs::remove_dir_all(&others).map_err(file(&others))?;
         self.sql(target, ADMIN, "FLUSH TABLES;").await
     }
 
-    /// Copies the files of databases that are none of InnoDB's.
-    fn copy_others(&self, from: &Path, to: &Path) -> Result<(), EngineError> {
+    /// Copies the table files that do not belong to InnoDB.
+    fn copy_other_engines(&self, from: &Path, to: &Path) -> Result<(), EngineError> {
         let list = |dir: &Path| {
             Ok::<_, EngineError>(fs::read_dir(dir).map_err(file(dir))?.flatten().map(|entry| entry.path()))
         };
@@ -179,7 +185,8 @@ impl Installation {
                 if !target.exists() {
                     self.user.private_dir(&target)?;
                 }
-                // Not over what the server may have open: that would be the old file still.
+                // The server may have the old file open and would keep using it. A rename replaces
+                // the file.
                 let (new, target) = (target.join("new"), target.join(path.file_name().unwrap_or_default()));
                 fs::copy(&path, &new).map_err(file(&new))?;
                 self.user.own(&new).map_err(file(&new))?;
@@ -205,11 +212,11 @@ impl Installation {
         self.sql(place, ADMIN, &statement).await
     }
 
-    /// Starts the server; returns when it takes connections.
+    /// Starts the server and waits until it accepts connections.
     async fn start(&self, place: &Place, admin: &str) -> Result<(), EngineError> {
         let program = self.base.join("sbin").join(self.kind.server());
         let mut server = self.user.start(&program, &[&settings::argument(place)])?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START_TIMEOUT;
         loop {
             let Err(error) = self.sql(place, admin, "DO 1;").await else { return Ok(()) };
             if !matches!(server.try_wait(), Ok(None)) || Instant::now() > deadline {
@@ -223,7 +230,8 @@ impl Installation {
         }
     }
 
-    /// Runs statements as an administrator. They may hold a password: they go through a pipe.
+    /// Runs statements as an administrator. They may contain a password, so they go through a pipe
+    /// and not in arguments.
     async fn sql(&self, place: &Place, user: &str, statements: &str) -> Result<(), EngineError> {
         self.user.run(&self.client(), &arguments(place, user), statements).await.map(drop)
     }
@@ -252,10 +260,10 @@ impl Kind {
         }
     }
 
-    /// What only one of them knows.
+    /// Returns the settings that only this kind of server knows.
     fn settings(self) -> &'static str {
         match self {
-            // Some engines are plugins of their own there.
+            // Some storage engines are separate plugins in MariaDB.
             Self::MariaDb => {
                 "innodb_log_file_size = 64M\nplugin_load_add = ha_archive\nplugin_load_add = ha_blackhole\n"
             }
@@ -264,10 +272,11 @@ impl Kind {
     }
 }
 
-/// The users and databases RDS makes before the master user sees the server.
+/// Returns the statements that create the users and the database, as RDS does for a new cluster.
 fn bootstrap(master: &Master<'_>) -> String {
     let name = literal(master.name);
-    // Only MariaDB makes the ones that are dropped, and only some versions all.
+    // Only MariaDB creates the users that are dropped here, and not every version creates all of
+    // them.
     let mut sql = format!(
         "DROP USER IF EXISTS ''@'localhost', 'root'@'127.0.0.1', 'root'@'::1';\n\
          RENAME USER 'root'@'localhost' TO '{ADMIN}'@'localhost';\n\
@@ -281,17 +290,18 @@ fn bootstrap(master: &Master<'_>) -> String {
     sql
 }
 
-/// How the client gets in by the socket. It says at once what it has to say.
+/// Returns the arguments of the client to connect through the socket, with unbuffered output.
 fn arguments(place: &Place, user: &str) -> [String; 5] {
     let socket = format!("--socket={}", socket(&place.dir).display());
     ["--no-defaults".to_owned(), "--batch".to_owned(), "--unbuffered".to_owned(), socket, format!("--user={user}")]
 }
 
-fn not_run(error: io::Error) -> EngineError {
+/// Returns the error for a client that cannot be run.
+fn client_error(error: io::Error) -> EngineError {
     EngineError::Program { program: "the MySQL client".to_owned(), output: error.to_string() }
 }
 
-/// A quoted string.
+/// Returns a quoted SQL string.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }

@@ -1,4 +1,5 @@
-//! PostgreSQL as Aurora shows it: a master user without superuser rights, an `rdsadmin` that owns the server, TLS.
+//! Runs PostgreSQL with the users of Aurora PostgreSQL: a master user without superuser rights, and
+//! an `rdsadmin` that owns the server. The servers offer TLS.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,12 @@ use super::{EngineError, Master, Place, RunAs, file, major};
 use crate::rds::tls::Authority;
 use crate::servers;
 
-/// The owner of the server, as on RDS. It can only come in by the socket, whose directory is private.
+/// The owner of the server, as on RDS. It can only connect through the socket, whose directory is
+/// private.
 const ADMIN: &str = "rdsadmin";
 
-/// Who may come in from where. RDS takes plain connections too unless `rds.force_ssl` is set.
+/// The rules for connections. RDS accepts connections without TLS too, unless `rds.force_ssl` is
+/// set.
 const HBA: &str = "\
 local all all trust
 local replication all trust
@@ -18,7 +21,7 @@ host all rdsadmin 127.0.0.1/32 reject
 host all all 127.0.0.1/32 scram-sha-256
 ";
 
-/// The installed programs.
+/// The programs of one version of PostgreSQL.
 #[derive(Debug)]
 pub(crate) struct Installation {
     bin: PathBuf,
@@ -27,8 +30,9 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// The programs in `bin` or, for a version, the first of its major version there or elsewhere: where distributions put
-    /// them, on the search path, among those fetched.
+    /// Finds the programs. Without a version they are those in `bin`. With a version they are the
+    /// first with that major version in `bin`, in the directories of distributions, on the search
+    /// path or among the downloaded packages.
     pub(crate) async fn find(version: Option<&str>, bin: Option<&Path>) -> Result<Self, EngineError> {
         let given = bin.map(Path::to_owned).into_iter();
         let bins = match (bin, version) {
@@ -49,12 +53,12 @@ impl Installation {
         Err(super::no_version("aurora-postgresql", version, &found))
     }
 
-    /// The version, `15.8`.
+    /// Returns the version, for example `15.8`.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
 
-    /// Initialises and starts a server.
+    /// Initializes and starts a server.
     pub(crate) async fn create(
         &self,
         place: &Place,
@@ -74,13 +78,14 @@ impl Installation {
         self.sql(place, &bootstrap(&master)).await
     }
 
-    /// Starts a server on a physical copy of a running one, taken while others write to it.
+    /// Starts a server on a physical copy of a running server. Clients may write to the source
+    /// during the copy.
     pub(crate) async fn copy(&self, source: &Place, target: &Place) -> Result<(), EngineError> {
         self.user.private_dir(&target.dir)?;
         let (socket, port, data) = (text(&source.dir), source.port.to_string(), text(&data(&target.dir)));
         let from = ["-h", &socket, "-p", &port, "-U", ADMIN, "-D", &data];
-        let how = ["-X", "stream", "--checkpoint=fast", "--no-sync", "--no-manifest"];
-        self.run("pg_basebackup", &[from.as_slice(), &how].concat(), "").await?;
+        let options = ["-X", "stream", "--checkpoint=fast", "--no-sync", "--no-manifest"];
+        self.run("pg_basebackup", &[from.as_slice(), &options].concat(), "").await?;
         self.start(target).await
     }
 
@@ -94,13 +99,13 @@ impl Installation {
         self.sql(place, &format!("ALTER ROLE {} PASSWORD {};", identifier(name), literal(password))).await
     }
 
-    /// Writes the settings and starts the server; returns when it takes connections.
+    /// Writes the settings, starts the server and waits until it accepts connections.
     async fn start(&self, place: &Place) -> Result<(), EngineError> {
         let data = data(&place.dir);
         self.user.private_file(&data.join("postgresql.conf"), &settings(place))?;
         let log = place.dir.join("server.log");
         match self.run("pg_ctl", &["start", "-w", "-s", "-t", "120", "-D", &text(&data), "-l", &text(&log)], "").await {
-            // `pg_ctl` only says to look into the log.
+            // The error message of `pg_ctl` only refers to the log.
             Err(EngineError::Program { program, .. }) => {
                 let output = fs::read_to_string(&log).map_err(file(&log))?;
                 Err(EngineError::Program { program, output })
@@ -109,7 +114,8 @@ impl Installation {
         }
     }
 
-    /// Runs statements as the administrator. They may hold a password: they go through a pipe, and the log gets none.
+    /// Runs statements as the administrator. They may contain a password, so they go through a pipe
+    /// and are not logged.
     async fn sql(&self, place: &Place, statements: &str) -> Result<(), EngineError> {
         let (socket, port) = (text(&place.dir), place.port.to_string());
         let args = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", &socket, "-p", &port, "-U", ADMIN, "-d", "postgres"];
@@ -122,7 +128,8 @@ impl Installation {
     }
 }
 
-/// Directories that may hold the programs, the newest version first.
+/// Returns the directories that may have the programs. In each place the newest version comes
+/// first.
 fn candidates() -> Vec<PathBuf> {
     let packaged = |dir: &Path| {
         let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(dir)
@@ -135,26 +142,31 @@ fn candidates() -> Vec<PathBuf> {
         versions.into_iter().map(|(_, dir)| dir).collect::<Vec<_>>()
     };
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let fetched = servers::NEWEST.found().map(|root| packaged(&root.join("usr/lib/postgresql"))).unwrap_or_default();
-    packaged(Path::new("/usr/lib/postgresql")).into_iter().chain(std::env::split_paths(&path)).chain(fetched).collect()
+    let downloaded = servers::NEWEST.found().map(|root| packaged(&root.join("usr/lib/postgresql"))).unwrap_or_default();
+    packaged(Path::new("/usr/lib/postgresql"))
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+        .chain(downloaded)
+        .collect()
 }
 
-/// The socket of a server's directory.
+/// Returns the socket in a server's directory.
 pub(crate) fn socket(dir: &Path, port: u16) -> PathBuf {
     dir.join(format!(".s.PGSQL.{port}"))
 }
 
-/// The data directory inside a server's directory.
+/// Returns the data directory inside a server's directory.
 fn data(dir: &Path) -> PathBuf {
     dir.join("data")
 }
 
-/// The file in which a running server of this directory leaves its process id.
+/// Returns the file with the process id of the server in this directory.
 pub(crate) fn pid_file(dir: &Path) -> PathBuf {
     data(dir).join("postmaster.pid")
 }
 
-/// The whole `postgresql.conf`. Nothing here has to survive a power cut, so nothing waits for the disk.
+/// Returns the content of `postgresql.conf`. The data need not survive a power failure, so the
+/// settings avoid waiting for the disk.
 fn settings(place: &Place) -> String {
     let parameters = place.parameters.iter().map(|(name, value)| format!("{name} = {}\n", literal(value)));
     let own = format!(
@@ -176,11 +188,11 @@ fn settings(place: &Place) -> String {
         port = place.port,
         socket = literal(&text(&place.dir)),
     );
-    // The last one counts.
+    // If a setting appears twice, the last one applies.
     parameters.chain([own]).collect()
 }
 
-/// The roles and databases RDS makes before the master user sees the server.
+/// Returns the statements that create the roles and databases, as RDS does for a new cluster.
 fn bootstrap(master: &Master<'_>) -> String {
     let name = identifier(master.name);
     let mut sql = format!(
@@ -205,12 +217,13 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// A quoted identifier.
+/// Returns a quoted identifier.
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A quoted string, for SQL with standard strings and for the configuration file, which doubles quotes as well.
+/// Returns a quoted string for SQL with standard strings. The configuration file uses the same
+/// quoting.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

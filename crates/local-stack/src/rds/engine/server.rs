@@ -1,4 +1,4 @@
-//! Servers of any engine, and the choice among those on this machine.
+//! Servers of any engine, and the selection of the programs for them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use export_task::engine::Engine;
 use super::{EngineError, Master, mysql, postgres};
 use crate::rds::tls::Authority;
 
-/// The cluster parameter group of those who name none.
+/// Returns the cluster parameter group of clusters that do not name one.
 pub(crate) fn default_parameter_group(engine: Engine) -> &'static str {
     match engine {
         Engine::Mysql => "default.aurora-mysql8.0",
@@ -16,7 +16,7 @@ pub(crate) fn default_parameter_group(engine: Engine) -> &'static str {
     }
 }
 
-/// The licence RDS shows.
+/// Returns the license model that RDS shows.
 pub(crate) fn license(engine: Engine) -> &'static str {
     match engine {
         Engine::Mysql => "general-public-license",
@@ -32,7 +32,7 @@ pub(crate) enum Programs {
 }
 
 impl Programs {
-    /// The programs for an `EngineVersion`, or those of clusters that name none.
+    /// Finds the programs for an `EngineVersion`, or the default programs.
     pub(crate) async fn find(
         engine: Engine,
         version: Option<&str>,
@@ -54,18 +54,18 @@ impl Programs {
     }
 }
 
-/// Where a server is, and how it is set. The directory holds its data, its log and its socket.
+/// The location and the parameters of a server. The directory has its data, its log and its socket.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// The name processes are listed by, if the engine lets them.
+    /// The name in process lists, if the engine supports that.
     pub(crate) name: String,
     pub(crate) dir: PathBuf,
     pub(crate) port: u16,
-    /// What the cluster's parameter group says.
+    /// The parameters of the cluster's parameter group.
     pub(crate) parameters: Vec<(String, String)>,
 }
 
-/// The longest path of a socket.
+/// The maximum length of a socket path.
 const SOCKET_LIMIT: usize = 107;
 
 /// One server.
@@ -76,7 +76,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server that does not exist yet.
+    /// Returns a server without creating it.
     pub(crate) fn new(programs: Programs, place: Place) -> Result<Self, EngineError> {
         if programs.socket(&place.dir, place.port).as_os_str().len() > SOCKET_LIMIT {
             return Err(EngineError::PathTooLong(place.dir));
@@ -84,7 +84,6 @@ impl Server {
         Ok(Self { programs, place })
     }
 
-    /// The engine.
     pub(crate) fn engine(&self) -> Engine {
         match self.programs {
             Programs::Mysql(_) => Engine::Mysql,
@@ -92,12 +91,12 @@ impl Server {
         }
     }
 
-    /// The programs it runs on.
+    /// Returns the programs of this server.
     pub(crate) fn programs(&self) -> &Programs {
         &self.programs
     }
 
-    /// The version, in the server's own words.
+    /// Returns the version as the server itself prints it.
     pub(crate) fn version(&self) -> &str {
         match &self.programs {
             Programs::Mysql(programs) => programs.version(),
@@ -105,17 +104,17 @@ impl Server {
         }
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
         self.place.port
     }
 
-    /// The directory, for [`super::remove`].
+    /// Returns the directory, which [`super::remove`] needs.
     pub(crate) fn dir(&self) -> &Path {
         &self.place.dir
     }
 
-    /// Initialises and starts the server.
+    /// Initializes and starts the server.
     pub(crate) async fn create(&self, master: Master<'_>, authority: &Authority) -> Result<(), EngineError> {
         match &self.programs {
             Programs::Mysql(programs) => programs.create(&self.place, master, authority).await,
@@ -123,8 +122,8 @@ impl Server {
         }
     }
 
-    /// Starts `target`, which runs on the same programs, on a physical copy of this running server, taken while others
-    /// write to it.
+    /// Starts `target` on a physical copy of this running server. Both use the same programs.
+    /// Clients may write to this server during the copy.
     pub(crate) async fn clone_to(&self, target: &Self) -> Result<(), EngineError> {
         match &self.programs {
             Programs::Mysql(programs) => programs.copy(&self.place, &target.place).await,

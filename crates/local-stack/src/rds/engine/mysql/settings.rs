@@ -1,4 +1,4 @@
-//! The files of a server's directory, and what is in the one with the settings.
+//! The files in a server's directory, and the content of its settings file.
 
 use std::path::{Path, PathBuf};
 
@@ -9,28 +9,29 @@ pub(super) const KEY: &str = "server.key";
 pub(super) const LOG: &str = "server.log";
 pub(super) const SETTINGS: &str = "my.cnf";
 
-/// The data directory inside a server's directory.
+/// Returns the data directory inside a server's directory.
 pub(super) fn data(dir: &Path) -> PathBuf {
     dir.join("data")
 }
 
-/// The file in which a running server of this directory leaves its process id.
+/// Returns the file with the process id of the server in this directory.
 pub(crate) fn pid_file(dir: &Path) -> PathBuf {
     data(dir).join("server.pid")
 }
 
-/// The socket of a server's directory.
+/// Returns the socket in a server's directory.
 pub(crate) fn socket(dir: &Path) -> PathBuf {
     dir.join("mysql.sock")
 }
 
-/// How programs are told the settings. Must be their first argument.
+/// Returns the argument that names the settings file. It must be the first argument of a program.
 pub(super) fn argument(place: &Place) -> String {
     format!("--defaults-file={}", place.dir.join(SETTINGS).display())
 }
 
-/// The settings of a server, for it and for all other programs; `more` is what only this kind of server knows. Nothing here
-/// has to survive a power cut, so nothing waits for the disk.
+/// Returns the settings for the server and its tools. `more` has the settings that only this kind
+/// of server knows. The data need not survive a power failure, so the settings avoid waiting for
+/// the disk.
 pub(super) fn text(base: &Path, place: &Place, more: &str) -> String {
     let (base, dir) = (base.display(), place.dir.display());
     let parameters = place.parameters.iter().map(|(name, value)| format!("{name} = {}\n", quoted(value)));
@@ -64,11 +65,12 @@ pub(super) fn text(base: &Path, place: &Place, more: &str) -> String {
         port = place.port,
     );
     let defaults = "[mysqld]\ncharacter_set_server = utf8mb4\ndefault_time_zone = '+00:00'\nlocal_infile = ON\n";
-    // Of what is said twice, the last counts. `tmpdir` is not shared: a server that starts removes others' temporary tables.
+    // If a setting appears twice, the last one applies. Every server has a separate `tmpdir`,
+    // because a starting server removes the temporary tables that it finds there.
     [defaults.to_owned()].into_iter().chain(parameters).chain([own, more.to_owned()]).collect()
 }
 
-/// A quoted value.
+/// Returns a quoted value.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
