@@ -19,7 +19,7 @@ INFRA = pathlib.Path(__file__).resolve().parent.parent
 MACHINE = "ExportCluster"
 
 # Whether findings about words and comment widths fail the lint. If not, they are only printed.
-WORDS_FAIL = False
+WORDS_FAIL = True
 COMMENT_WIDTH = 100
 # Phrases of an earlier style that a second-language reader does not understand at first sight.
 UNCLEAR = re.compile(r"\b(" + "|".join((

@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Exports a table of a PostgreSQL or MySQL database. Returns the paths of the files.
-pub async fn export(url: &Url, table: &str, directory: PathBuf) -> Result<Vec<String>, Box<dyn Error>> {
+pub(crate) async fn export(url: &Url, table: &str, directory: PathBuf) -> Result<Vec<String>, Box<dyn Error>> {
     let (engine, port) = match url.scheme() {
         "postgres" => (Engine::Postgresql, 5432),
         "mysql" => (Engine::Mysql, 3306),

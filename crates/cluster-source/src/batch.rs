@@ -46,7 +46,7 @@ pub(crate) struct BatchBuilder {
 }
 
 impl BatchBuilder {
-    pub fn new(table: &Table, options: BatchOptions) -> Self {
+    pub(crate) fn new(table: &Table, options: BatchOptions) -> Self {
         let options = BatchOptions {
             max_rows: options.max_rows.max(1),
             max_bytes: options.max_bytes.clamp(1, MAX_BATCH_BYTES),
@@ -56,13 +56,13 @@ impl BatchBuilder {
     }
 
     /// Returns the maximum size of a value.
-    pub fn max_value_bytes(&self) -> usize {
+    pub(crate) fn max_value_bytes(&self) -> usize {
         self.options.max_value_bytes.unwrap_or(MAX_VALUE_BYTES).min(MAX_VALUE_BYTES)
     }
 
     /// Returns an error if a row of `bytes` exceeds the limit.
     #[inline]
-    pub fn check_row(&self, bytes: usize) -> Result<(), SourceError> {
+    pub(crate) fn check_row(&self, bytes: usize) -> Result<(), SourceError> {
         match self.options.max_row_bytes {
             Some(limit) if bytes > limit => Err(SourceError::RowTooLarge { bytes: bytes as u64, limit: limit as u64 }),
             _ => Ok(()),
@@ -71,7 +71,7 @@ impl BatchBuilder {
 
     /// Adds a row whose values take `bytes`. Returns whether the record batch is full.
     #[inline]
-    pub fn add(&mut self, bytes: usize) -> bool {
+    pub(crate) fn add(&mut self, bytes: usize) -> bool {
         self.rows += 1;
         self.bytes += bytes;
         self.rows >= self.options.max_rows || self.bytes >= self.options.max_bytes
@@ -80,7 +80,7 @@ impl BatchBuilder {
     /// Returns the rows since the last call, or `None` if there are none. `finish` builds the array
     /// of a column. Its second argument limits the bytes of the buffers that it allocates for the
     /// next array.
-    pub fn take<C>(
+    pub(crate) fn take<C>(
         &mut self,
         columns: &mut [C],
         finish: impl Fn(&mut C, usize) -> Result<ArrayRef, SourceError>,

@@ -117,18 +117,18 @@ pub(crate) struct Answer<I>(pub I);
 
 impl<I: Iterator<Item = Option<String>>> Answer<I> {
     /// Returns the next value, or `None` for NULL.
-    pub fn text(&mut self) -> Option<String> {
+    pub(crate) fn text(&mut self) -> Option<String> {
         self.0.next().flatten()
     }
 
     /// Returns the next value as a count.
-    pub fn count(&mut self) -> Option<u64> {
+    pub(crate) fn count(&mut self) -> Option<u64> {
         self.text()?.parse().ok()
     }
 
     /// Returns the next values as the profile of a column. The statement selects them in this
     /// order.
-    pub fn measures(&mut self, asked: &Asked<'_>) -> Option<Measures> {
+    pub(crate) fn measures(&mut self, asked: &Asked<'_>) -> Option<Measures> {
         let mut measures = Measures { values: self.count()?, hash: self.text(), ..Measures::default() };
         if asked.distinct {
             measures.distinct = Some(self.count()?);

@@ -35,7 +35,7 @@ pub(crate) enum Values {
 pub(crate) struct InvalidText;
 
 impl Values {
-    pub fn new(parquet: ParquetType) -> Self {
+    pub(crate) fn new(parquet: ParquetType) -> Self {
         match parquet {
             ParquetType::Boolean => Self::Bool(BooleanBufferBuilder::new(0)),
             ParquetType::Int8 => Self::I8(Vec::new()),
@@ -64,7 +64,7 @@ impl Values {
 
     /// Appends a placeholder for NULL and returns the number of bytes it takes.
     #[inline]
-    pub fn append_null(&mut self) -> usize {
+    pub(crate) fn append_null(&mut self) -> usize {
         match self {
             Self::Bool(values) => {
                 values.append(false);
@@ -91,7 +91,7 @@ impl Values {
 
     /// Returns the array of all values since the last call, with the Arrow type of `parquet`.
     /// Allocates buffers of the same size for the next array, up to `keep` bytes.
-    pub fn finish(
+    pub(crate) fn finish(
         &mut self,
         parquet: ParquetType,
         nulls: Option<NullBuffer>,

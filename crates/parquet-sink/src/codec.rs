@@ -10,17 +10,17 @@ use parquet::errors::{ParquetError, Result};
 
 /// Level of gzip, on libdeflate's scale of 0 to 12. The result is within two percent of the size of
 /// zlib's default and takes a quarter of its time.
-pub const GZIP_LEVEL: i32 = 4;
+pub(crate) const GZIP_LEVEL: i32 = 4;
 
 /// Level of gzip for pages that [`GZIP_LEVEL`] makes smaller by less than [`WORTH`]: numbers
 /// without repetitions, and indices of a dictionary.
-pub const QUICK_GZIP_LEVEL: i32 = 1;
+pub(crate) const QUICK_GZIP_LEVEL: i32 = 1;
 
 /// The share of a page's size that [`GZIP_LEVEL`] must save to be worth its time.
 const WORTH: f64 = 0.01;
 
 /// Level of Zstandard.
-pub const ZSTD_LEVEL: i32 = 1;
+pub(crate) const ZSTD_LEVEL: i32 = 1;
 
 /// Maximum size in bytes of a buffer that is kept for the next page. One large value can need a
 /// larger buffer, which becomes the result instead.

@@ -54,7 +54,7 @@ const WIDE: &str = "
 
 /// The options of `cargo xtask bench`.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Scale factor of TPC-H. The wide table has a million rows times this factor
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
@@ -95,7 +95,7 @@ struct Bench<'a> {
 }
 
 /// Runs the benchmarks that the options select, and writes the document.
-pub fn run(checkout: &Path, options: &Options) -> Result<()> {
+pub(crate) fn run(checkout: &Path, options: &Options) -> Result<()> {
     let scratch = checkout.join("target/bench");
     fs::create_dir_all(scratch.join("results"))?;
     let sources = checkout.join("crates/xtask/src/bench");

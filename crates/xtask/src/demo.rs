@@ -36,7 +36,7 @@ use screen::Screen;
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// Runs the demo.
-pub fn run(checkout: &Path, engine: Engine) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) fn run(checkout: &Path, engine: Engine) -> Result<ExitCode, Box<dyn Error>> {
     let began = Instant::now();
     let layout = Layout::private(checkout, "demo");
     fs::create_dir_all(&layout.state_dir)?;

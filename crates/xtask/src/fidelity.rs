@@ -12,7 +12,7 @@
 //! * `debian`: Debian packages that are downloaded but not installed.
 
 mod cluster;
-pub mod debian;
+pub(crate) mod debian;
 mod extensions;
 mod mysql;
 mod postgres;
@@ -28,14 +28,14 @@ use clap::{Args, ValueEnum};
 use local_stack::servers::{MARIADB, NEWEST};
 use local_stack::{Layout, Stack, prerequisites};
 
-pub use cluster::cache;
+pub(crate) use cluster::cache;
 use postgres::Postgres;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A database, or a group of databases, that is exported and compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Subject {
+pub(crate) enum Subject {
     /// The database that PostgreSQL's own regression tests create, from the server's source
     /// package.
     Regression,
@@ -53,7 +53,7 @@ pub enum Subject {
 
 /// The options of the subject `ranges`.
 #[derive(Args, Debug)]
-pub struct Ranges {
+pub(crate) struct Ranges {
     /// Number of tables that `ranges` generates on each engine
     #[arg(long, default_value_t = 1000)]
     tables: u64,
@@ -99,7 +99,7 @@ const TABLES: usize = 2500;
 
 /// Exports each subject from a separate cluster and compares the export with that cluster. `newest`
 /// selects the newest PostgreSQL.
-pub fn run(checkout: &Path, subjects: &[Subject], newest: bool, ranges: &Ranges) -> Result<()> {
+pub(crate) fn run(checkout: &Path, subjects: &[Subject], newest: bool, ranges: &Ranges) -> Result<()> {
     let subjects = if subjects.is_empty() { Subject::value_variants() } else { subjects };
     if subjects.contains(&Subject::Ranges) {
         ranges.run(checkout)?;

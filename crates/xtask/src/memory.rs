@@ -33,7 +33,7 @@ const TABLE: &str = "
     FROM generate_series(1, :rows) g";
 
 /// Runs the benchmark for a table of about `gigabytes` and prints the results.
-pub fn run(checkout: &Path, gigabytes: f64) -> Result<()> {
+pub(crate) fn run(checkout: &Path, gigabytes: f64) -> Result<()> {
     let layout = Layout::private(checkout, "bench");
     let stack = Stack::up(&layout, &crate::say)?;
     let result = Bench { env: stack.env(&layout) }.run(gigabytes);
@@ -148,7 +148,7 @@ impl Bench {
 }
 
 /// Returns the peak resident size of all running workers of the stack at `endpoint`, in KiB.
-pub fn workers_peak_kib(endpoint: &str) -> u64 {
+pub(crate) fn workers_peak_kib(endpoint: &str) -> u64 {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
     let worker = |process: &Path| {
         let environment = fs::read(process.join("environ")).unwrap_or_default();

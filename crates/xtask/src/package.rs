@@ -24,7 +24,7 @@ const GLIBC: (u32, u32) = (2, 34);
 
 /// The options of `cargo xtask package`.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// PEM file with the certificate authorities of RDS. For the Regions of the commercial
     /// partition it is https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem; other
     /// partitions have separate bundles
@@ -37,7 +37,7 @@ pub struct Options {
 }
 
 /// Builds and packs all functions.
-pub fn run(checkout: &Path, options: &Options) -> Result<()> {
+pub(crate) fn run(checkout: &Path, options: &Options) -> Result<()> {
     let certificates = fs::read_to_string(&options.rds_ca)
         .map_err(|error| format!("{}: {error} (see `cargo xtask package --help`)", options.rds_ca.display()))?;
     if !certificates.contains("-----BEGIN CERTIFICATE-----") {

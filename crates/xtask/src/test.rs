@@ -6,7 +6,7 @@ use std::time::Instant;
 use local_stack::{Layout, lint};
 
 /// Runs every check, the quick ones first. Stops at the first failure.
-pub fn run(layout: &Layout) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(layout: &Layout) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     cargo(layout, "formatting", &["fmt", "--all", "--check"])?;
     heading("state machine and template");

@@ -300,7 +300,7 @@ mod tests {
         let mut stored = task();
         stored.status = status;
         let partition = |index: u32| {
-            json!({"Table": 0, "Relation": {"Schema": "s", "Name": "t"}, "Batch": 1, "Index": index, "Range": "All",
+            json!({"Table": 0, "Relation": {"Schema": "s", "Name": "t"}, "BatchIndex": 1, "PartitionIndex": index, "Range": "All",
                 "Bytes": 1})
         };
         let unit = json!({"Unit": 0, "Tables": [], "Partitions": [partition(0), partition(1)], "Counts": []});
@@ -329,7 +329,7 @@ mod tests {
     async fn a_repeated_call_continues_after_the_result_of_the_first_one() {
         for (finished, done) in [(1, false), (2, true)] {
             let result = |index: u32| {
-                json!({"Table": 0, "Batch": 1, "Index": index, "Files": [], "Rows": 0, "SourceBytes": 0, "StartedAt": 0,
+                json!({"Table": 0, "BatchIndex": 1, "PartitionIndex": index, "Files": [], "Rows": 0, "SourceBytes": 0, "StartedAt": 0,
                     "EndedAt": 0})
             };
             let results = json!({"Partitions": (0..finished).map(result).collect::<Vec<_>>()});

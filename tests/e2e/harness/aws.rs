@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Env, lock};
 
 /// The Python process. It ends when its standard input closes, so it never outlives this process.
-pub struct Bridge {
+pub(crate) struct Bridge {
     _process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -20,7 +20,7 @@ pub struct Bridge {
 
 /// An error response of AWS.
 #[derive(Debug)]
-pub struct AwsError {
+pub(crate) struct AwsError {
     pub code: String,
     pub message: String,
     /// The class of the exception that boto3 raised.
@@ -35,7 +35,7 @@ impl fmt::Display for AwsError {
 }
 
 impl Bridge {
-    pub fn start(layout: &Layout, variables: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn start(layout: &Layout, variables: &BTreeMap<String, String>) -> Self {
         let script = layout.checkout.join("tests/python/aws.py");
         let mut command = Command::new(layout.venv().join("bin/python"));
         command.arg(script).env_clear().envs(variables).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -55,7 +55,7 @@ impl Bridge {
 impl Env {
     /// Calls an operation, named as in boto3. Returns all pages of a list, unless the request names
     /// a page.
-    pub fn try_aws(&self, service: &str, operation: &str, parameters: Value) -> Result<Value, AwsError> {
+    pub(crate) fn try_aws(&self, service: &str, operation: &str, parameters: Value) -> Result<Value, AwsError> {
         let request = json!({"service": service, "operation": operation, "parameters": parameters});
         let mut answer = lock(&self.bridge).call(&request);
         if let Some(ok) = answer.get_mut("ok") {
@@ -67,14 +67,14 @@ impl Env {
     }
 
     /// Calls [`try_aws`](Self::try_aws) and panics if the call fails.
-    pub fn aws(&self, service: &str, operation: &str, parameters: Value) -> Value {
+    pub(crate) fn aws(&self, service: &str, operation: &str, parameters: Value) -> Value {
         let description = format!("{service} {operation} {parameters}");
         self.try_aws(service, operation, parameters).unwrap_or_else(|error| panic!("{description}: {error}"))
     }
 
     /// Creates a role that the account may assume and that allows `actions` on every resource.
     /// Returns its ARN.
-    pub fn role(&self, name: &str, actions: &[&str]) -> String {
+    pub(crate) fn role(&self, name: &str, actions: &[&str]) -> String {
         let document = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
         let trust = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}});
         let role =
@@ -92,11 +92,11 @@ impl Env {
 }
 
 /// Returns the items of a list in a response, or nothing if there is no such list.
-pub fn list<'a>(response: &'a Value, name: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(response: &'a Value, name: &str) -> &'a [Value] {
     response[name].as_array().map_or(&[], Vec::as_slice)
 }
 
 /// Returns a text member of a response.
-pub fn text<'a>(response: &'a Value, name: &str) -> &'a str {
+pub(crate) fn text<'a>(response: &'a Value, name: &str) -> &'a str {
     response[name].as_str().unwrap_or_else(|| panic!("{response} has no text {name}"))
 }

@@ -15,14 +15,14 @@ use super::{Env, shared};
 
 /// A task table of one test, and clients of the stack. A limit or a lock of one test never affects
 /// another.
-pub struct Bench {
+pub(crate) struct Bench {
     pub env: &'static Env,
     pub aws: SdkConfig,
     pub store: TaskStore,
 }
 
 impl Bench {
-    pub fn new(table: &str) -> Self {
+    pub(crate) fn new(table: &str) -> Self {
         let env = shared();
         let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
         let keys = json!([{"AttributeName": "Kind", "KeyType": "HASH"}, {"AttributeName": "Id", "KeyType": "RANGE"}]);
@@ -34,17 +34,17 @@ impl Bench {
         Self { env, aws, store }
     }
 
-    pub fn rds(&self) -> aws_sdk_rds::Client {
+    pub(crate) fn rds(&self) -> aws_sdk_rds::Client {
         let endpoint = self.env.var("AWS_ENDPOINT_URL_RDS");
         aws_sdk_rds::Client::from_conf(aws_sdk_rds::config::Builder::from(&self.aws).endpoint_url(endpoint).build())
     }
 
-    pub fn publisher(&self) -> Publisher {
+    pub(crate) fn publisher(&self) -> Publisher {
         Publisher::new(&self.aws, self.env.var("EXPORT_TOPIC_ARN").to_owned())
     }
 
     /// Returns the dependencies of check-preconditions.
-    pub fn preconditions(&self) -> check_preconditions::Deps {
+    pub(crate) fn preconditions(&self) -> check_preconditions::Deps {
         check_preconditions::Deps {
             store: self.store.clone(),
             rds: self.rds(),
@@ -55,7 +55,7 @@ impl Bench {
     }
 
     /// Returns the dependencies of clone-cluster. One call polls for at most `max_poll_time`.
-    pub fn cloning(&self, max_poll_time: Duration) -> clone_cluster::Deps {
+    pub(crate) fn cloning(&self, max_poll_time: Duration) -> clone_cluster::Deps {
         clone_cluster::Deps {
             store: self.store.clone(),
             rds: self.rds(),
@@ -67,7 +67,7 @@ impl Bench {
     }
 
     /// Returns the dependencies of publish-event.
-    pub fn publishing(&self) -> publish_event::Deps {
+    pub(crate) fn publishing(&self) -> publish_event::Deps {
         publish_event::Deps { store: self.store.clone(), publisher: self.publisher(), work_bucket: self.work_bucket() }
     }
 
@@ -77,7 +77,7 @@ impl Bench {
     }
 
     /// Calls delete-clone until the clone is gone.
-    pub async fn delete_clone(&self, task: &TaskRef) {
+    pub(crate) async fn delete_clone(&self, task: &TaskRef) {
         loop {
             let input = delete_clone::Input { task: task.clone() };
             match delete_clone::handle(&self.deleting(), input).await.unwrap().status {
@@ -87,17 +87,17 @@ impl Bench {
         }
     }
 
-    pub fn work_bucket(&self) -> StackWorkBucket {
+    pub(crate) fn work_bucket(&self) -> StackWorkBucket {
         StackWorkBucket::new(self.s3_client(), self.env.output("WorkBucketName").to_owned())
     }
 
     /// Returns an S3 client with the test's own credentials.
-    pub fn s3_client(&self) -> aws_sdk_s3::Client {
+    pub(crate) fn s3_client(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.aws).force_path_style(true);
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
-    pub fn request(&self, task: &str, cluster: &str) -> Value {
+    pub(crate) fn request(&self, task: &str, cluster: &str) -> Value {
         json!({
             "ExportTaskIdentifier": task,
             "SourceArn": format!("arn:aws:rds:{}:111122223333:cluster:{cluster}", self.env.var("AWS_REGION")),
@@ -108,7 +108,13 @@ impl Bench {
     }
 
     /// Calls validate-request, which admits the task.
-    pub async fn admit(&self, task: &str, cluster: &str, execution: &str, limit: u32) -> Result<TaskRef, StepError> {
+    pub(crate) async fn admit(
+        &self,
+        task: &str,
+        cluster: &str,
+        execution: &str,
+        limit: u32,
+    ) -> Result<TaskRef, StepError> {
         let deps = validate_request::Deps { store: self.store.clone(), limit };
         let request = self.request(task, cluster);
         let input = validate_request::Input { request, execution_arn: format!("arn:execution:{execution}") };
@@ -116,7 +122,12 @@ impl Bench {
     }
 
     /// Calls finish-export as a failed workflow does.
-    pub async fn fail(&self, task: &TaskRef, error: &str, cause: &str) -> Result<finish_export::Output, StepError> {
+    pub(crate) async fn fail(
+        &self,
+        task: &TaskRef,
+        error: &str,
+        cause: &str,
+    ) -> Result<finish_export::Output, StepError> {
         let deps =
             finish_export::Deps { store: self.store.clone(), work_bucket: self.work_bucket(), aws: self.aws.clone() };
         let input = json!({"Task": task, "Outcome": "FAILED", "Error": {"Error": error, "Cause": cause}});
@@ -125,6 +136,6 @@ impl Bench {
 }
 
 /// Returns the name of the error that a handler returned.
-pub fn code<T: std::fmt::Debug>(result: Result<T, StepError>) -> &'static str {
+pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, StepError>) -> &'static str {
     result.unwrap_err().kind.name()
 }

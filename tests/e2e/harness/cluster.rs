@@ -16,7 +16,7 @@ const USER: &str = "master";
 const PASSWORD: &str = "correct-horse-1";
 
 /// A cluster of one test. Dropping this deletes it.
-pub struct Cluster {
+pub(crate) struct Cluster {
     pub env: &'static Env,
     pub id: String,
     pub arn: String,
@@ -26,12 +26,12 @@ pub struct Cluster {
 
 impl Cluster {
     /// Creates a cluster of Aurora PostgreSQL with a database `shop`, and runs `sql` there.
-    pub fn create(env: &'static Env, id: &str, sql: &str) -> Self {
+    pub(crate) fn create(env: &'static Env, id: &str, sql: &str) -> Self {
         Self::create_with(env, id, json!({}), sql)
     }
 
     /// Does what [`create`](Self::create) does, with additional members in the request.
-    pub fn create_with(env: &'static Env, id: &str, more: Value, sql: &str) -> Self {
+    pub(crate) fn create_with(env: &'static Env, id: &str, more: Value, sql: &str) -> Self {
         let cluster = Self::request_new(env, id, "aurora-postgresql", more);
         cluster.sql("shop", sql);
         cluster
@@ -39,7 +39,7 @@ impl Cluster {
 
     /// Creates a cluster of Aurora MySQL with an empty database `shop`. The request has the
     /// additional members `more`.
-    pub fn create_mysql(env: &'static Env, id: &str, more: Value) -> Self {
+    pub(crate) fn create_mysql(env: &'static Env, id: &str, more: Value) -> Self {
         Self::request_new(env, id, "aurora-mysql", more)
     }
 
@@ -52,7 +52,7 @@ impl Cluster {
     }
 
     /// Waits until a cluster that somebody else created is available.
-    pub fn available(env: &'static Env, id: &str) -> Self {
+    pub(crate) fn available(env: &'static Env, id: &str) -> Self {
         let found = wait_for("an available cluster", Duration::from_secs(60), || {
             let answer = env.aws("rds", "describe_db_clusters", json!({"DBClusterIdentifier": id}));
             let cluster = list(&answer, "DBClusters")[0].clone();
@@ -65,7 +65,7 @@ impl Cluster {
 
     /// Returns arguments of the AWS CLI that create a cluster like that of
     /// [`create`](Self::create).
-    pub fn cli_arguments(id: &str) -> [&str; 12] {
+    pub(crate) fn cli_arguments(id: &str) -> [&str; 12] {
         [
             "rds",
             "create-db-cluster",
@@ -83,7 +83,7 @@ impl Cluster {
     }
 
     /// Runs statements as the master user of a cluster of Aurora PostgreSQL.
-    pub fn sql(&self, database: &str, sql: &str) {
+    pub(crate) fn sql(&self, database: &str, sql: &str) {
         let port = self.port;
         run(async { connect(port, database).await.batch_execute(sql).await }).unwrap_or_else(|error| {
             panic!("{}: {:?}", database, error.as_db_error().map_or(error.to_string(), |e| e.message().to_owned()))
@@ -91,7 +91,7 @@ impl Cluster {
     }
 
     /// Runs statements as the master user of a cluster of Aurora MySQL.
-    pub fn mysql(&self, database: &str, sql: &str) {
+    pub(crate) fn mysql(&self, database: &str, sql: &str) {
         let mut client = self.mysql_client();
         let client = client.arg(format!("--database={database}")).stdin(Stdio::piped());
         let mut client = client.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -101,17 +101,17 @@ impl Cluster {
     }
 
     /// Returns a command that runs the MySQL client as the master user.
-    pub fn mysql_client(&self) -> Command {
+    pub(crate) fn mysql_client(&self) -> Command {
         mysql_client(self.port, USER, PASSWORD, &|message| eprintln!("{message}")).unwrap()
     }
 
     /// Returns the URL that `aurora-export` connects to.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("{}://{USER}:{PASSWORD}@127.0.0.1:{}", self.scheme, self.port)
     }
 
     /// Returns a valid request with the required members only.
-    pub fn request(&self, task: &str) -> Value {
+    pub(crate) fn request(&self, task: &str) -> Value {
         json!({
             "ExportTaskIdentifier": task,
             "SourceArn": self.arn,
@@ -132,7 +132,7 @@ impl Drop for Cluster {
 }
 
 /// Connects as the master user.
-pub async fn connect(port: u16, database: &str) -> Client {
+pub(crate) async fn connect(port: u16, database: &str) -> Client {
     let config = format!("host=127.0.0.1 port={port} user={USER} password={PASSWORD} dbname='{database}'");
     let (client, connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -140,6 +140,6 @@ pub async fn connect(port: u16, database: &str) -> Client {
 }
 
 /// Runs a future to completion on a new single-threaded runtime.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }

@@ -12,19 +12,19 @@ const END_EVENTS: [&str; 3] = ["RDS-EVENT-0234", "RDS-EVENT-0235", "RDS-EVENT-02
 
 /// A queue that is subscribed to the topic. A filter policy selects the events of one task, as
 /// users would do it.
-pub struct Events {
+pub(crate) struct Events {
     env: &'static Env,
     queue: String,
 }
 
 impl Events {
     /// Subscribes to the end of a task. Call it before the task ends.
-    pub fn subscribe_to_end(env: &'static Env, task: &str) -> Self {
+    pub(crate) fn subscribe_to_end(env: &'static Env, task: &str) -> Self {
         Self::with(env, task, json!({"ExportTaskIdentifier": [task], "EventID": END_EVENTS}))
     }
 
     /// Subscribes to every event of a task. Call it before the task starts.
-    pub fn subscribe_to_all(env: &'static Env, task: &str) -> Self {
+    pub(crate) fn subscribe_to_all(env: &'static Env, task: &str) -> Self {
         Self::with(env, task, json!({"ExportTaskIdentifier": [task]}))
     }
 
@@ -49,7 +49,7 @@ impl Events {
     }
 
     /// Waits for a notification, and asserts that no second one follows within two seconds.
-    pub fn only_notification(&self) -> Value {
+    pub(crate) fn only_notification(&self) -> Value {
         let mut received = self.receive();
         assert_eq!(received.len(), 1, "{received:#?}");
         received.remove(0)
@@ -57,13 +57,13 @@ impl Events {
 
     /// Returns the event ID of [`only_notification`](Self::only_notification), from the attribute
     /// that subscribers filter by.
-    pub fn only_event_id(&self) -> String {
+    pub(crate) fn only_event_id(&self) -> String {
         self.only_notification()["MessageAttributes"]["EventID"]["Value"].as_str().unwrap().to_owned()
     }
 
     /// Returns the messages of all events, in no particular order. Waits for the first, then until
     /// two seconds pass without another.
-    pub fn messages(&self) -> Vec<String> {
+    pub(crate) fn messages(&self) -> Vec<String> {
         let message = |envelope: &Value| {
             let event: Value = serde_json::from_str(text(envelope, "Message")).unwrap();
             text(&event, "Event Message").to_owned()
@@ -78,7 +78,7 @@ impl Events {
 
 /// Receives the messages of a queue. Waits for the first, then until two seconds pass without
 /// another.
-pub fn drain(env: &Env, queue: &str) -> Vec<Value> {
+pub(crate) fn drain(env: &Env, queue: &str) -> Vec<Value> {
     let mut received: Vec<Value> = Vec::new();
     let mut deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {

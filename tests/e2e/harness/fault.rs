@@ -10,7 +10,7 @@ use super::{Env, function};
 
 /// How a function fails.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The first invocation fails with an error name that nothing knows.
     Throw,
     /// The first invocation fails as if the clone had refused the login.
@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 /// A deployed function that fails once. Dropping this deploys the original function again.
-pub struct Fault {
+pub(crate) struct Fault {
     env: &'static Env,
     function: &'static str,
     marker: PathBuf,
@@ -28,7 +28,7 @@ pub struct Fault {
 
 impl Fault {
     /// Deploys a copy of the function that has the fault.
-    pub fn inject(env: &'static Env, name: &'static str, kind: Kind) -> Self {
+    pub(crate) fn inject(env: &'static Env, name: &'static str, kind: Kind) -> Self {
         let fault = match kind {
             Kind::Throw => "throw",
             Kind::Refuse => "refuse",
@@ -46,7 +46,7 @@ impl Fault {
     }
 
     /// Returns whether the function has failed.
-    pub fn happened(&self) -> bool {
+    pub(crate) fn happened(&self) -> bool {
         fs::read_to_string(&self.marker).is_ok_and(|content| !content.is_empty())
     }
 

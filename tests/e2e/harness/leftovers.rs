@@ -12,7 +12,7 @@ use super::{Env, wait_for};
 impl Task {
     /// Waits for the end of the execution and asserts that nothing is left of the task. Returns the
     /// execution's status.
-    pub fn leaves_nothing(&self) -> String {
+    pub(crate) fn leaves_nothing(&self) -> String {
         let status = self.execution_status();
         self.assert_cleaned_up();
         status
@@ -20,7 +20,7 @@ impl Task {
 
     /// Asserts that the task has no clone and no instance, no lock, no slot, no grant and no
     /// unfinished upload, and that every secret and data directory belongs to a cluster.
-    pub fn assert_cleaned_up(&self) {
+    pub(crate) fn assert_cleaned_up(&self) {
         let (env, id) = (self.env, &self.id);
         let record = self.record().unwrap();
         assert!(record.get("CleanedUpAt").is_some(), "{id} is not cleaned up: {record}");

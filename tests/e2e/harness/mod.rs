@@ -4,15 +4,15 @@
 //! is killed. Tests share the stack and run at the same time, so each test has its own clusters,
 //! tasks and queues.
 
-pub mod aws;
-pub mod bench;
-pub mod cluster;
-pub mod events;
-pub mod fault;
-pub mod leftovers;
-pub mod overrides;
-pub mod task;
-pub mod wire;
+pub(crate) mod aws;
+pub(crate) mod bench;
+pub(crate) mod cluster;
+pub(crate) mod events;
+pub(crate) mod fault;
+pub(crate) mod leftovers;
+pub(crate) mod overrides;
+pub(crate) mod task;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -31,7 +31,7 @@ use aws::Bridge;
 const CONCURRENT_TASKS: usize = 4;
 
 /// A running stack and the means to use it.
-pub struct Env {
+pub(crate) struct Env {
     layout: Layout,
     variables: BTreeMap<String, String>,
     outputs: BTreeMap<String, String>,
@@ -44,7 +44,7 @@ pub struct Env {
 }
 
 /// Returns the stack that most tests share. They must not change its functions.
-pub fn shared() -> &'static Env {
+pub(crate) fn shared() -> &'static Env {
     static ENV: OnceLock<Env> = OnceLock::new();
     // Partitions are small, so that small tables have many of them.
     ENV.get_or_init(|| Env::start("e2e", 1))
@@ -52,7 +52,7 @@ pub fn shared() -> &'static Env {
 
 /// Returns the stack of the tests that replace or reconfigure functions, and a lock: one such test
 /// runs at a time.
-pub fn faulty() -> (&'static Env, MutexGuard<'static, ()>) {
+pub(crate) fn faulty() -> (&'static Env, MutexGuard<'static, ()>) {
     static ENV: OnceLock<Env> = OnceLock::new();
     // Partitions are large enough for multipart uploads.
     let env = ENV.get_or_init(|| Env::start("e2e-faults", 64));
@@ -101,29 +101,29 @@ impl Env {
     }
 
     /// Returns a variable of the stack's environment file.
-    pub fn var(&self, name: &str) -> &str {
+    pub(crate) fn var(&self, name: &str) -> &str {
         self.variables.get(name).unwrap_or_else(|| panic!("the environment has no {name}"))
     }
 
     /// Returns an output of the deployed template.
-    pub fn output(&self, name: &str) -> &str {
+    pub(crate) fn output(&self, name: &str) -> &str {
         self.outputs.get(name).unwrap_or_else(|| panic!("the template has no output {name}"))
     }
 
     /// Returns the directory with the clusters' data directories.
-    pub fn data_dir(&self) -> &std::path::Path {
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
         &self.layout.data_dir
     }
 
     /// Returns a path for files of a test. It is removed with the stack.
-    pub fn scratch(&self, name: &str) -> PathBuf {
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         let path = self.layout.state_dir.join("tmp").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         path
     }
 
     /// Returns a command that runs `aurora-export` against the stack.
-    pub fn aurora_export(&self) -> Command {
+    pub(crate) fn aurora_export(&self) -> Command {
         let mut command = Command::new(self.layout.binaries().join("aurora-export"));
         command.env_clear().envs(&self.variables);
         command
@@ -138,7 +138,7 @@ impl Env {
     /// Runs the AWS CLI in a shell that has sourced the environment file and has no other
     /// configuration. Returns the standard output as JSON, or the standard error if the command
     /// fails.
-    pub fn try_cli(&self, arguments: &[&str]) -> Result<Value, String> {
+    pub(crate) fn try_cli(&self, arguments: &[&str]) -> Result<Value, String> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", ". \"$0\" && exec aws \"$@\" --output json"]).arg(self.layout.env_file()).args(arguments);
         shell.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", self.scratch("home"));
@@ -150,13 +150,13 @@ impl Env {
     }
 
     /// Calls [`try_cli`](Self::try_cli) and panics if the command fails.
-    pub fn cli(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Value {
         self.try_cli(arguments).unwrap_or_else(|error| panic!("aws {}: {error}", arguments.join(" ")))
     }
 
     /// Runs a Python program of `tests/python`. Returns the standard output as JSON, or the
     /// standard error if the program fails.
-    pub fn python(&self, script: &str, arguments: &[&str]) -> Result<Value, String> {
+    pub(crate) fn python(&self, script: &str, arguments: &[&str]) -> Result<Value, String> {
         let path = self.layout.checkout.join("tests/python").join(script);
         let done = self.command("python").arg(path).args(arguments).output().unwrap();
         if !done.status.success() {
@@ -180,7 +180,7 @@ impl Env {
 }
 
 /// Returns the deployed name of a function.
-pub fn function(name: &str) -> String {
+pub(crate) fn function(name: &str) -> String {
     format!("aurora-export-{name}")
 }
 
@@ -190,7 +190,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Polls until `poll` returns a value. Panics after `timeout`.
-pub fn wait_for<T>(description: &str, timeout: Duration, mut poll: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(description: &str, timeout: Duration, mut poll: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + timeout;
     loop {
         if let Some(found) = poll() {

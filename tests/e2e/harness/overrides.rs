@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::{Env, function};
 
 /// Changed environment variables of a function. Dropping this restores the old ones.
-pub struct VariableOverride {
+pub(crate) struct VariableOverride {
     env: &'static Env,
     function: String,
     before: Value,
 }
 
 impl VariableOverride {
-    pub fn apply(env: &'static Env, name: &str, values: &Value) -> Self {
+    pub(crate) fn apply(env: &'static Env, name: &str, values: &Value) -> Self {
         let function = function(name);
         let before = env.set_variables(&function, values);
         Self { env, function, before }
@@ -26,14 +26,14 @@ impl Drop for VariableOverride {
 }
 
 /// A changed timeout of a function. Dropping this restores the old one.
-pub struct TimeoutOverride {
+pub(crate) struct TimeoutOverride {
     env: &'static Env,
     function: String,
     before: Value,
 }
 
 impl TimeoutOverride {
-    pub fn apply(env: &'static Env, name: &str, seconds: u64) -> Self {
+    pub(crate) fn apply(env: &'static Env, name: &str, seconds: u64) -> Self {
         let function = function(name);
         let configuration = env.aws("lambda", "get_function_configuration", json!({"FunctionName": function}));
         let timeout = Self { env, function, before: configuration["Timeout"].clone() };

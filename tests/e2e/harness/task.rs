@@ -14,7 +14,7 @@ use super::{Env, wait_for};
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A task. It occupies one of the slots of [`Env`] until this is dropped.
-pub struct Task {
+pub(crate) struct Task {
     pub env: &'static Env,
     pub id: String,
     pub cluster_arn: String,
@@ -24,7 +24,7 @@ pub struct Task {
 }
 
 /// The history of a task that has ended.
-pub struct Watched {
+pub(crate) struct Watched {
     /// The distinct observations in order: `Status` and `PercentProgress`.
     pub seen: Vec<(String, i64)>,
     /// The last response of `DescribeExportTasks`.
@@ -33,7 +33,7 @@ pub struct Watched {
 
 impl Watched {
     /// Returns the tables that were left out and the reasons, from `WarningMessage`.
-    pub fn skipped(&self) -> BTreeMap<String, String> {
+    pub(crate) fn skipped(&self) -> BTreeMap<String, String> {
         let warning: Value = serde_json::from_str(text(&self.last, "WarningMessage")).unwrap();
         let skipped = list(&warning, "skippedTables").iter();
         skipped.map(|table| (text(table, "target").to_owned(), text(table, "reason").to_owned())).collect()
@@ -41,13 +41,13 @@ impl Watched {
 }
 
 /// Returns the expected value of [`Watched::skipped`].
-pub fn reasons(skipped: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(crate) fn reasons(skipped: &[(&str, &str)]) -> BTreeMap<String, String> {
     skipped.iter().map(|(target, reason)| ((*target).to_owned(), (*reason).to_owned())).collect()
 }
 
 impl Task {
     /// Waits for a free slot and returns the task that the caller is about to start with `request`.
-    pub fn from_request(env: &'static Env, request: &Value) -> Self {
+    pub(crate) fn from_request(env: &'static Env, request: &Value) -> Self {
         env.take_slot();
         let id = text(request, "ExportTaskIdentifier").to_owned();
         let path = match request["S3Prefix"].as_str() {
@@ -61,12 +61,12 @@ impl Task {
 
     /// Starts a task through the API. The members of `more` are added to the required members, or
     /// replace them.
-    pub fn start(cluster: &Cluster, id: &str, more: Value) -> Self {
+    pub(crate) fn start(cluster: &Cluster, id: &str, more: Value) -> Self {
         Self::try_start(cluster, id, more).unwrap_or_else(|error| panic!("{id}: {error}"))
     }
 
     /// Does what [`start`](Self::start) does, and returns the error if the API refuses the request.
-    pub fn try_start(cluster: &Cluster, id: &str, more: Value) -> Result<Self, AwsError> {
+    pub(crate) fn try_start(cluster: &Cluster, id: &str, more: Value) -> Result<Self, AwsError> {
         let mut request = cluster.request(id);
         request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
         let task = Self::from_request(cluster.env, &request);
@@ -76,7 +76,7 @@ impl Task {
 
     /// Starts a task by starting an execution. Problems with the request then appear as the task's
     /// `FailureCause`, because no caller waits for an error.
-    pub fn execute(cluster: &Cluster, id: &str, more: Value) -> Self {
+    pub(crate) fn execute(cluster: &Cluster, id: &str, more: Value) -> Self {
         let mut request = cluster.request(id);
         request.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
         let task = Self::from_request(cluster.env, &request);
@@ -88,13 +88,13 @@ impl Task {
     }
 
     /// Returns the task as `DescribeExportTasks` shows it now.
-    pub fn describe(&self) -> Value {
+    pub(crate) fn describe(&self) -> Value {
         let answer = self.env.aws("rds", "describe_export_tasks", json!({"ExportTaskIdentifier": self.id}));
         list(&answer, "ExportTasks")[0].clone()
     }
 
     /// Waits until the task has ended.
-    pub fn wait_until_ended(&self) -> Watched {
+    pub(crate) fn wait_until_ended(&self) -> Watched {
         let deadline = Instant::now() + TIMEOUT;
         let mut seen: Vec<(String, i64)> = Vec::new();
         loop {
@@ -112,21 +112,21 @@ impl Task {
     }
 
     /// Waits until the task has ended, and asserts that it is `COMPLETE`.
-    pub fn wait_until_complete(&self) -> Watched {
+    pub(crate) fn wait_until_complete(&self) -> Watched {
         let watched = self.wait_until_ended();
         assert_eq!(text(&watched.last, "Status"), "COMPLETE", "{}", watched.last);
         watched
     }
 
     /// Waits until the task has ended, and asserts that it is `FAILED`. Returns its `FailureCause`.
-    pub fn wait_until_failed(&self) -> String {
+    pub(crate) fn wait_until_failed(&self) -> String {
         let last = self.wait_until_ended().last;
         assert_eq!(text(&last, "Status"), "FAILED", "{last}");
         text(&last, "FailureCause").to_owned()
     }
 
     /// Waits until the task is `IN_PROGRESS` with at least this `PercentProgress`.
-    pub fn wait_until_extracting(&self, percent: i64) {
+    pub(crate) fn wait_until_extracting(&self, percent: i64) {
         wait_for("an export under way", TIMEOUT, || {
             let now = self.describe();
             let status = text(&now, "Status");
@@ -136,7 +136,7 @@ impl Task {
     }
 
     /// Returns the task's record in the task store.
-    pub fn record(&self) -> Option<Value> {
+    pub(crate) fn record(&self) -> Option<Value> {
         let key = json!({"Kind": {"S": "TASK"}, "Id": {"S": self.id}});
         let table = self.env.output("TaskTableName");
         let answer =
@@ -146,7 +146,7 @@ impl Task {
 
     /// Waits for the end of the execution, which is later than the end of the task. Returns the
     /// execution's status.
-    pub fn execution_status(&self) -> String {
+    pub(crate) fn execution_status(&self) -> String {
         let arn = self.record().unwrap()["ExecutionArn"]["S"].as_str().unwrap().to_owned();
         wait_for("the end of the execution", Duration::from_secs(60), || {
             let execution = self.env.aws("stepfunctions", "describe_execution", json!({"executionArn": arn}));
@@ -156,7 +156,7 @@ impl Task {
     }
 
     /// Downloads the export. Returns the directory.
-    pub fn download(&self) -> PathBuf {
+    pub(crate) fn download(&self) -> PathBuf {
         let directory = self.env.scratch(&self.id);
         let request = json!({"bucket": self.bucket, "prefix": self.path, "directory": directory});
         self.env.aws("s3", "download", request);
@@ -164,13 +164,13 @@ impl Task {
     }
 
     /// Returns the keys of all objects below the task's prefix.
-    pub fn objects(&self) -> Vec<String> {
+    pub(crate) fn objects(&self) -> Vec<String> {
         let answer = self.env.aws("s3", "list_objects_v2", json!({"Bucket": self.bucket, "Prefix": self.path}));
         list(&answer, "Contents").iter().map(|object| text(object, "Key").to_owned()).collect()
     }
 
     /// Reads a JSON document of the export. `name` is relative to the task's prefix.
-    pub fn document(&self, name: &str) -> Value {
+    pub(crate) fn document(&self, name: &str) -> Value {
         let key = format!("{}{name}", self.path);
         let answer = self.env.aws("s3", "get_object", json!({"Bucket": self.bucket, "Key": key}));
         serde_json::from_str(text(&answer, "Body")).unwrap()
@@ -178,7 +178,7 @@ impl Task {
 
     /// Downloads the export and compares it with the database. Asserts that it has exactly these
     /// tables and equal values. Returns the number of rows.
-    pub fn compare_with(&self, cluster: &Cluster, tables: &[[&str; 3]]) -> u64 {
+    pub(crate) fn compare_with(&self, cluster: &Cluster, tables: &[[&str; 3]]) -> u64 {
         compare(cluster, &self.download(), tables)
     }
 }
@@ -191,13 +191,13 @@ impl Drop for Task {
 
 /// Compares a copy of an export with the database and asserts that they are equal. Returns the
 /// number of rows.
-pub fn compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> u64 {
+pub(crate) fn compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> u64 {
     try_compare(cluster, directory, tables).unwrap_or_else(|differences| panic!("{differences}"))
 }
 
 /// Compares a copy of an export with the database. Returns the number of rows, or a report of the
 /// differences.
-pub fn try_compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> Result<u64, String> {
+pub(crate) fn try_compare(cluster: &Cluster, directory: &Path, tables: &[[&str; 3]]) -> Result<u64, String> {
     let mut verify = cluster.env.aurora_export();
     verify.arg("verify").arg(directory).args(["--source", &cluster.url(), "--output", "json"]);
     let done = verify.output().unwrap();

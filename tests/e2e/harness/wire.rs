@@ -9,13 +9,13 @@ use tokio::net::TcpStream;
 use super::Env;
 
 /// A running `aurora-export endpoint` for a stack. Dropping this stops it.
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     process: Child,
     address: String,
 }
 
 impl Endpoint {
-    pub fn start(env: &Env) -> Self {
+    pub(crate) fn start(env: &Env) -> Self {
         let mut process = env.aurora_export().arg("endpoint").stdout(Stdio::piped()).spawn().unwrap();
         let mut printed = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut printed).unwrap();
@@ -24,7 +24,7 @@ impl Endpoint {
     }
 
     /// Sends a body unchanged. Returns the HTTP status and the document of the response.
-    pub async fn post(&self, body: &[u8]) -> (u16, String) {
+    pub(crate) async fn post(&self, body: &[u8]) -> (u16, String) {
         let head = format!(
             "POST / HTTP/1.1\r\nHost: {}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test\r\nConnection: close\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
@@ -52,7 +52,7 @@ impl Drop for Endpoint {
 
 /// Posts a document to the control interface of the local RDS control plane, which changes how it
 /// behaves.
-pub fn control(env: &Env, path: &str, document: &serde_json::Value) {
+pub(crate) fn control(env: &Env, path: &str, document: &serde_json::Value) {
     use std::io::{Read, Write};
     let address = env.var("AWS_ENDPOINT_URL_RDS").strip_prefix("http://").unwrap();
     let body = document.to_string();
@@ -68,13 +68,13 @@ pub fn control(env: &Env, path: &str, document: &serde_json::Value) {
 }
 
 /// Returns the text of an XML element that occurs once.
-pub fn element<'a>(document: &'a str, name: &str) -> &'a str {
+pub(crate) fn element<'a>(document: &'a str, name: &str) -> &'a str {
     let inside = document.split_once(&format!("<{name}>")).and_then(|(_, rest)| rest.split_once(&format!("</{name}>")));
     inside.unwrap_or_else(|| panic!("no {name} in {document}")).0
 }
 
 /// Returns a form body with these parameters, percent-encoded as clients encode them.
-pub fn form<N: AsRef<str>, V: AsRef<str>>(parameters: &[(N, V)]) -> String {
+pub(crate) fn form<N: AsRef<str>, V: AsRef<str>>(parameters: &[(N, V)]) -> String {
     let encode = |text: &str| -> String {
         text.bytes()
             .map(|b| match b {

@@ -22,7 +22,7 @@ const SYSTEM_AUTHORITIES: &[&str] = &[
 
 /// A server and the security of connections to it.
 #[derive(Clone, Debug)]
-pub struct Address {
+pub(crate) struct Address {
     /// The database engine.
     pub engine: Engine,
     /// Host, port and login.
@@ -43,7 +43,7 @@ enum Security {
 
 /// An address is not valid. No message holds the password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
+pub(crate) enum AddressError {
     /// The text is not a URL.
     #[error("the source is not a URL such as postgres://user@host:5432/database")]
     Url,
@@ -116,7 +116,7 @@ impl Address {
     ///
     /// # Errors
     /// When the text is not an address.
-    pub fn with_password(text: &str) -> Result<Self, CommandError> {
+    pub(crate) fn with_password(text: &str) -> Result<Self, CommandError> {
         let mut address: Self = text.parse().map_err(|e: AddressError| CommandError::new(e.to_string()))?;
         if let Ok(password) = std::env::var("AURORA_EXPORT_PASSWORD") {
             address.endpoint.password = password;
@@ -128,7 +128,7 @@ impl Address {
     ///
     /// # Errors
     /// When the certificate authorities can't be read.
-    pub fn source(&self) -> Result<Source, CommandError> {
+    pub(crate) fn source(&self) -> Result<Source, CommandError> {
         let tls = match &self.security {
             Security::Plain => None,
             Security::Verified(file) => Some(client(file.as_deref())?),

@@ -15,7 +15,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Returns the progress of an export of about `bytes`.
-    pub fn new(bytes: u64) -> Self {
+    pub(super) fn new(bytes: u64) -> Self {
         let line = "{percent:>3} % of {total_bytes} {wide_bar} {msg} {elapsed_precise}, {eta} left";
         let style = ProgressStyle::with_template(line).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(bytes).with_style(style);
@@ -24,12 +24,12 @@ impl Progress {
     }
 
     /// Adds a finished partition, whose size was estimated as `bytes`.
-    pub fn partition(&self, bytes: u64) {
+    pub(super) fn partition(&self, bytes: u64) {
         self.bytes.inc(bytes);
     }
 
     /// Removes the line.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.bytes.finish_and_clear();
     }
 }

@@ -99,7 +99,7 @@ struct PartitioningInfo {
 
 impl Contents {
     /// Reads the metadata and assigns each file to its table.
-    pub async fn read(export: &Export) -> Result<Self, CommandError> {
+    pub(super) async fn read(export: &Export) -> Result<Self, CommandError> {
         let mut files = export.files().await?;
         let infos: Vec<String> = files.keys().filter(|path| is_export_info(path)).cloned().collect();
         // The directory may contain the directory of another task.
@@ -236,7 +236,7 @@ impl Table {
     }
 
     /// Returns the total size of the files.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.files.iter().map(|(_, size)| size).sum()
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Database {
 impl Database {
     /// Lists the tables that an export selects. If the address names a database, lists only its
     /// tables.
-    pub async fn list(source: Source, named: Option<&str>, contents: &Contents) -> Result<Self, SourceError> {
+    pub(super) async fn list(source: Source, named: Option<&str>, contents: &Contents) -> Result<Self, SourceError> {
         let only: ExportOnly = contents.export_only.clone().into();
         let databases = source.connect(named).await?.databases().await?;
         let engine = source.engine();
@@ -59,7 +59,7 @@ impl Database {
     }
 
     /// Returns a table with its database.
-    pub fn table(&self, target: &str, namesakes: usize) -> Option<&(String, ListedTable)> {
+    pub(super) fn table(&self, target: &str, namesakes: usize) -> Option<&(String, ListedTable)> {
         self.tables.get(&(target.to_owned(), namesakes))
     }
 
@@ -87,13 +87,13 @@ pub(super) struct Profiler {
 }
 
 impl Profiler {
-    pub fn new(source: Source) -> Self {
+    pub(super) fn new(source: Source) -> Self {
         Self { source, connection: None }
     }
 
     /// Returns the columns that both sides have and how they are compared. A type in the files that
     /// the column's type on the server can't become is a difference.
-    pub fn compared<'a>(
+    pub(super) fn compared<'a>(
         &self,
         columns: &[Column],
         listed: &'a [ListedColumn],
@@ -118,7 +118,7 @@ impl Profiler {
     }
 
     /// Lets the server compute the measures of a table.
-    pub async fn profile(
+    pub(super) async fn profile(
         &mut self,
         database: &str,
         table: &ListedTable,

@@ -25,7 +25,7 @@ pub(super) enum Export {
 
 impl Export {
     /// Returns the export at an address: a directory, or `s3://bucket/prefix/task`.
-    pub async fn open(address: &str) -> Self {
+    pub(super) async fn open(address: &str) -> Self {
         match address.strip_prefix("s3://") {
             None => Self::Directory(PathBuf::from(address)),
             Some(address) => {
@@ -38,7 +38,7 @@ impl Export {
     }
 
     /// Returns the size of every file by its path below the export's directory.
-    pub async fn files(&self) -> Result<BTreeMap<String, u64>, CommandError> {
+    pub(super) async fn files(&self) -> Result<BTreeMap<String, u64>, CommandError> {
         let mut files = BTreeMap::new();
         match self {
             Self::Directory(root) => walk(root, "", &mut files).map_err(|e| unreadable(&root.display(), e))?,
@@ -57,7 +57,7 @@ impl Export {
     }
 
     /// Returns the bytes of a small file.
-    pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, CommandError> {
+    pub(super) async fn bytes(&self, path: &str) -> Result<Vec<u8>, CommandError> {
         match self {
             Self::Directory(root) => fs::read(root.join(path)).map_err(|e| unreadable(&path, e)),
             Self::S3 { client, bucket, prefix } => {
@@ -71,7 +71,7 @@ impl Export {
 
     /// Returns a file that can be read at any offset. An object of S3 is first copied to a
     /// temporary file.
-    pub async fn file(&self, path: &str) -> Result<File, CommandError> {
+    pub(super) async fn file(&self, path: &str) -> Result<File, CommandError> {
         match self {
             Self::Directory(root) => File::open(root.join(path)).map_err(|e| unreadable(&path, e)),
             Self::S3 { client, bucket, prefix } => {

@@ -13,7 +13,7 @@ pub(super) enum Number {
 
 impl Number {
     /// Parses a number. Returns `None` if the text is not a number.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "-Infinity" => Self::NegativeInfinity,
             "Infinity" => Self::Infinity,

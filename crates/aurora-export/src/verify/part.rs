@@ -41,7 +41,7 @@ pub(super) struct Part {
 
 impl Part {
     /// Reads a file. `columns` holds the expected names and types, as in the metadata.
-    pub fn read(
+    pub(super) fn read(
         file: &File,
         columns: &[(String, String)],
         comparisons: &[Option<Comparison>],
@@ -85,7 +85,7 @@ impl Part {
     }
 
     /// Adds the measures of another file of the table.
-    pub fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.rows += other.rows;
         for (tally, other) in self.columns.iter_mut().zip(other.columns) {
             if let (Some(tally), Some(other)) = (tally, other) {

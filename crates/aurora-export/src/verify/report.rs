@@ -48,7 +48,7 @@ pub(super) struct Difference {
 
 impl Difference {
     /// Returns a difference of one column.
-    pub fn from_column(column: &Column, what: &str) -> Self {
+    pub(super) fn from_column(column: &Column, what: &str) -> Self {
         Self { column: Some(column.column_name.clone()), what: what.to_owned() }
     }
 }

@@ -69,7 +69,7 @@ enum Value<'a> {
 }
 
 impl Tally {
-    pub fn new(comparison: Comparison) -> Self {
+    pub(super) fn new(comparison: Comparison) -> Self {
         Self {
             comparison,
             values: 0,
@@ -84,7 +84,7 @@ impl Tally {
     }
 
     /// Adds the values of an array.
-    pub fn add(&mut self, array: &ArrayRef) -> Result<(), UnknownType> {
+    pub(super) fn add(&mut self, array: &ArrayRef) -> Result<(), UnknownType> {
         let mut sum = 0_i128;
         for row in (0..array.len()).filter(|row| array.is_valid(*row)) {
             self.values += 1;
@@ -187,7 +187,7 @@ impl Tally {
     }
 
     /// Adds the measures of another part of the column.
-    pub fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.values += other.values;
         self.hash += other.hash;
         self.distinct = match (self.distinct.take(), other.distinct) {
@@ -203,13 +203,13 @@ impl Tally {
     }
 
     /// Returns whether the distinct values were counted.
-    pub fn is_counted(&self) -> bool {
+    pub(super) fn is_counted(&self) -> bool {
         self.distinct.is_some()
     }
 
     /// Returns the names of the measures in which the server differs. `rows` is the number of rows
     /// in the files, `server_rows` that of the server.
-    pub fn differences(&self, rows: u64, measures: &Measures, server_rows: u64) -> Vec<&'static str> {
+    pub(super) fn differences(&self, rows: u64, measures: &Measures, server_rows: u64) -> Vec<&'static str> {
         let number = |text: &Option<String>| text.as_deref().map_or(Some(BigDecimal::default()), finite);
         let distinct = self.distinct.as_ref().map(|distinct| distinct.len() as u64);
         let nulls = |rows: u64, values: u64| i128::from(rows) - i128::from(values);

@@ -8,13 +8,13 @@ use std::process::{Command, Output};
 const BIN: &str = "/usr/lib/postgresql/15/bin";
 
 /// A server with its own directory. It is stopped and removed when the value is dropped.
-pub struct Server {
+pub(crate) struct Server {
     pub dir: PathBuf,
     pub port: u16,
 }
 
 impl Server {
-    pub fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         let dir = PathBuf::from(format!("/var/tmp/aurora-export-{name}-{}", std::process::id()));
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let server = Self { dir, port };
@@ -35,24 +35,24 @@ impl Server {
     }
 
     /// Returns the URL of the database `postgres` for a user.
-    pub fn address(&self, user: &str) -> String {
+    pub(crate) fn address(&self, user: &str) -> String {
         format!("postgres://{user}@127.0.0.1:{}/postgres", self.port)
     }
 
     /// Exports into the directory `out` as a user who may only read.
-    pub fn export(&self, name: &str, more: &[&str]) -> Output {
+    pub(crate) fn export(&self, name: &str, more: &[&str]) -> Output {
         self.export_as("reader", name, more)
     }
 
     /// Exports as another user.
-    pub fn export_as(&self, user: &str, name: &str, more: &[&str]) -> Output {
+    pub(crate) fn export_as(&self, user: &str, name: &str, more: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aurora-export"));
         command.args(["local", "--source", &self.address(user), "--name", name, "--partition-mb", "1"]);
         command.arg("--out").arg(self.dir.join("out")).args(more).output().unwrap()
     }
 
     /// Executes a statement in a database and returns its output.
-    pub fn execute(&self, database: &str, sql: &str) -> String {
+    pub(crate) fn execute(&self, database: &str, sql: &str) -> String {
         let mut psql = Command::new(format!("{BIN}/psql"));
         psql.args(["-qtAX", "--set=ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "me"]);
         let output = psql.args(["-d", database, "-c", sql]).env("PGCLIENTENCODING", "UTF8").output().unwrap();

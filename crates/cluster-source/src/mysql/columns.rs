@@ -31,11 +31,11 @@ pub(super) struct ColumnDescription {
 
 impl ColumnDescription {
     /// The columns of `information_schema.COLUMNS` that [`Self::from_row`] reads.
-    pub const COLUMNS: &str = "COLUMN_NAME, IS_NULLABLE, PRIVILEGES, DATA_TYPE, COLUMN_TYPE, CHARACTER_MAXIMUM_LENGTH, \
+    pub(super) const COLUMNS: &str = "COLUMN_NAME, IS_NULLABLE, PRIVILEGES, DATA_TYPE, COLUMN_TYPE, CHARACTER_MAXIMUM_LENGTH, \
          NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, CHARACTER_SET_NAME, COLLATION_NAME";
 
     /// Parses a row in which [`Self::COLUMNS`] begin at position `from`.
-    pub fn from_row(row: &TextRow<'_>, from: usize) -> Result<Self, SourceError> {
+    pub(super) fn from_row(row: &TextRow<'_>, from: usize) -> Result<Self, SourceError> {
         Ok(Self {
             name: row.name(from)?.to_owned(),
             nullable: row.name(from + 1)? != "NO",
@@ -52,7 +52,7 @@ impl ColumnDescription {
         })
     }
 
-    pub fn column(&self, types: Types) -> Column {
+    pub(super) fn column(&self, types: Types) -> Column {
         let decode = self.decode();
         // A precision is at most 65.
         let aurora_type = decode.aurora_type(self.precision as u8, self.scale as u8);
@@ -119,7 +119,7 @@ impl ColumnDescription {
     /// partition bounds. The server does not order a FLOAT, an ENUM or a SET by what it prints. If
     /// a collation has no padding, MariaDB orders a CHAR with the blanks that fill it up, but
     /// compares it without them. A control character is then on the wrong side of a bound.
-    pub fn key_kind(&self) -> Option<KeyKind> {
+    pub(super) fn key_kind(&self) -> Option<KeyKind> {
         if self.nullable {
             return None;
         }

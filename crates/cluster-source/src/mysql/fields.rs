@@ -49,7 +49,7 @@ pub(super) fn fixed<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 pub(super) struct TextRow<'a>(Vec<Option<&'a [u8]>>);
 
 impl<'a> TextRow<'a> {
-    pub fn parse(mut payload: &'a [u8], columns: u64) -> Result<Self, SourceError> {
+    pub(super) fn parse(mut payload: &'a [u8], columns: u64) -> Result<Self, SourceError> {
         let mut values = Vec::new();
         for _ in 0..columns {
             if let Some((&NULL, after)) = payload.split_first() {
@@ -63,31 +63,31 @@ impl<'a> TextRow<'a> {
     }
 
     /// Returns the number of values.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Returns a text, or `None` for NULL.
-    pub fn text(&self, column: usize) -> Result<Option<&'a str>, SourceError> {
+    pub(super) fn text(&self, column: usize) -> Result<Option<&'a str>, SourceError> {
         let value = self.0.get(column).ok_or(SourceError::Protocol("too few values in result row"))?;
         let text = value.map(std::str::from_utf8).transpose();
         text.map_err(|_| SourceError::Protocol("invalid text in result row"))
     }
 
     /// Returns a value that is never NULL, with each invalid byte replaced by U+FFFD.
-    pub fn lossy(&self, column: usize) -> Result<String, SourceError> {
+    pub(super) fn lossy(&self, column: usize) -> Result<String, SourceError> {
         let value =
             self.0.get(column).copied().flatten().ok_or(SourceError::Protocol("unexpected NULL in result row"))?;
         Ok(String::from_utf8_lossy(value).into_owned())
     }
 
     /// Returns a text that is never NULL.
-    pub fn name(&self, column: usize) -> Result<&'a str, SourceError> {
+    pub(super) fn name(&self, column: usize) -> Result<&'a str, SourceError> {
         self.text(column)?.ok_or(SourceError::Protocol("unexpected NULL in result row"))
     }
 
     /// Returns a number, or `None` for NULL.
-    pub fn number(&self, column: usize) -> Result<Option<u64>, SourceError> {
+    pub(super) fn number(&self, column: usize) -> Result<Option<u64>, SourceError> {
         let number = self.text(column)?.map(str::parse).transpose();
         number.map_err(|_| SourceError::Protocol("invalid number in result row"))
     }

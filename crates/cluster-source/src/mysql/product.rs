@@ -18,7 +18,7 @@ pub(super) enum Product {
 impl Product {
     /// Returns the product whose version string is `version`, such as `8.0.39` or
     /// `5.5.5-10.11.6-MariaDB`. MariaDB writes `5.5.5-` in front for very old clients.
-    pub fn from_version(version: &str) -> Self {
+    pub(super) fn from_version(version: &str) -> Self {
         if version.contains("MariaDB") {
             let mut numbers = version.strip_prefix("5.5.5-").unwrap_or(version).split(['.', '-']);
             let mut number = || numbers.next().and_then(|number| number.parse::<u32>().ok()).unwrap_or_default();
@@ -32,7 +32,7 @@ impl Product {
     }
 
     /// Returns the statement that limits how long statements may take. Zero is no limit.
-    pub fn limit_execution(self, limit: Duration) -> String {
+    pub(super) fn limit_execution(self, limit: Duration) -> String {
         match self {
             Self::MariaDb { .. } => format!("SET SESSION max_statement_time = {:.3}", limit.as_secs_f64()),
             Self::MySql5 | Self::MySql8 => format!("SET SESSION max_execution_time = {}", limit.as_millis()),
@@ -41,18 +41,18 @@ impl Product {
 
     /// Returns whether a backup lock (`LOCK INSTANCE FOR BACKUP`) can keep others from altering
     /// tables.
-    pub fn has_backup_lock(self) -> bool {
+    pub(super) fn has_backup_lock(self) -> bool {
         self == Self::MySql8
     }
 
     /// Returns whether the server caches the sizes of tables in `information_schema`.
-    pub fn caches_table_sizes(self) -> bool {
+    pub(super) fn caches_table_sizes(self) -> bool {
         self == Self::MySql8
     }
 
     /// Returns a condition on `information_schema.STATISTICS` that excludes the indexes that no
     /// statement may name.
-    pub fn usable_indexes(self) -> &'static str {
+    pub(super) fn usable_indexes(self) -> &'static str {
         match self {
             Self::MySql8 => "AND IS_VISIBLE = 'YES'",
             Self::MariaDb { has_ignored_indexes: true } => "AND IGNORED = 'NO'",
@@ -62,7 +62,7 @@ impl Product {
 
     /// Returns the query for the files that hold tables. `name` is `database/table`, without the
     /// suffix that distinguishes the files of a table's partitions.
-    pub fn tablespaces(self) -> &'static str {
+    pub(super) fn tablespaces(self) -> &'static str {
         match self {
             Self::MySql8 => {
                 "SELECT SUBSTRING_INDEX(NAME, '#p#', 1) name, FILE_SIZE bytes FROM information_schema.INNODB_TABLESPACES"
@@ -77,12 +77,12 @@ impl Product {
     }
 
     /// Returns the keywords that ask for a statement's plan as a table.
-    pub fn explain(self) -> &'static str {
+    pub(super) fn explain(self) -> &'static str {
         if self.is_maria_db() { "EXPLAIN" } else { "EXPLAIN FORMAT=TRADITIONAL" }
     }
 
     /// Returns the position, from zero, of the column of a plan that holds the estimated rows.
-    pub fn explained_rows(self) -> usize {
+    pub(super) fn explained_rows(self) -> usize {
         if self.is_maria_db() { 8 } else { 9 }
     }
 }

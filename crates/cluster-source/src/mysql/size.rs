@@ -35,7 +35,7 @@ pub(super) struct Size {
 
 impl Statistics {
     /// Returns the size of a table. `files` is the size of its files in bytes, if it is known.
-    pub fn size(self, files: Option<u64>) -> Size {
+    pub(super) fn size(self, files: Option<u64>) -> Size {
         let known = self.data + self.indexes;
         let used = files.unwrap_or_default().saturating_sub(self.free);
         if used <= 2 * known + SLACK {

@@ -29,7 +29,7 @@ macro_rules! decodes {
 
         impl Decode {
             /// Returns the name in a plan.
-            pub fn name(self) -> &'static str {
+            pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
@@ -64,7 +64,7 @@ decodes! {
 }
 
 impl Decode {
-    pub fn from_column(column: &Column) -> Result<Self, SourceError> {
+    pub(super) fn from_column(column: &Column) -> Result<Self, SourceError> {
         Self::from_name(&column.decode).filter(|decode| decode.produces(column.parquet) && !column.list).ok_or_else(
             || SourceError::Plan(format!("column {} has unsupported decoder {}", column.name, column.decode)),
         )
@@ -86,7 +86,7 @@ impl Decode {
     }
 
     /// Returns the type of a column in AWS's exports.
-    pub fn aurora_type(self, precision: u8, scale: u8) -> ParquetType {
+    pub(super) fn aurora_type(self, precision: u8, scale: u8) -> ParquetType {
         self.aurora_parquet().unwrap_or(ParquetType::Decimal { precision, scale })
     }
 
@@ -112,7 +112,7 @@ impl Decode {
 
     /// Returns whether the decoder can read a column of a result. If not, the table was altered
     /// after the export was planned.
-    pub fn reads(self, definition: ColumnDefinition) -> bool {
+    pub(super) fn reads(self, definition: ColumnDefinition) -> bool {
         match self {
             Self::TinyInt | Self::TinyIntUnsigned => {
                 definition.column_type == ColumnType::MYSQL_TYPE_TINY
@@ -180,7 +180,7 @@ pub(super) struct ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    pub fn new(column: &Column, max_value_bytes: usize) -> Result<Self, SourceError> {
+    pub(super) fn new(column: &Column, max_value_bytes: usize) -> Result<Self, SourceError> {
         let decode = Decode::from_column(column)?;
         let scale = match column.parquet {
             ParquetType::Decimal { scale, .. } => scale,
@@ -197,17 +197,17 @@ impl ColumnBuilder {
         })
     }
 
-    pub fn decode(&self) -> Decode {
+    pub(super) fn decode(&self) -> Decode {
         self.decode
     }
 
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
     /// Takes a value off the front of a row and appends it. Returns its size in the array.
     #[inline]
-    pub fn append(&mut self, row: &mut &[u8]) -> Result<usize, SourceError> {
+    pub(super) fn append(&mut self, row: &mut &[u8]) -> Result<usize, SourceError> {
         // Takes a number of a fixed width, and widens it if the buffer has a wider type.
         macro_rules! number {
             ($to:ident, $sent:ty) => {
@@ -283,14 +283,14 @@ impl ColumnBuilder {
 
     /// Appends NULL. Returns its size in the array.
     #[inline]
-    pub fn append_null(&mut self) -> usize {
+    pub(super) fn append_null(&mut self) -> usize {
         self.valid.append_null();
         self.values.append_null()
     }
 
     /// Returns the array of the values appended since the last call. Allocates buffers of the same
     /// size for the next array, up to `keep` bytes.
-    pub fn finish(&mut self, keep: usize) -> Result<ArrayRef, SourceError> {
+    pub(super) fn finish(&mut self, keep: usize) -> Result<ArrayRef, SourceError> {
         let array = self.values.finish(self.parquet, self.valid.finish(), keep);
         array.map_err(|InvalidText| SourceError::InvalidText { column: Some(self.name.clone()) })
     }

@@ -42,7 +42,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub fn new(socket: Box<dyn Socket>) -> Self {
+    pub(super) fn new(socket: Box<dyn Socket>) -> Self {
         Self {
             socket,
             sequence: 0,
@@ -57,7 +57,7 @@ impl Wire {
 
     /// Returns the socket and the next sequence number, for the change to TLS. The server must not
     /// have sent more than was taken.
-    pub fn into_socket(self) -> Result<(Box<dyn Socket>, u8), SourceError> {
+    pub(super) fn into_socket(self) -> Result<(Box<dyn Socket>, u8), SourceError> {
         if self.start < self.end {
             return Err(SourceError::Protocol("unexpected data before the start of TLS"));
         }
@@ -65,18 +65,18 @@ impl Wire {
     }
 
     /// Sets the next sequence number.
-    pub fn with_sequence(mut self, sequence: u8) -> Self {
+    pub(super) fn with_sequence(mut self, sequence: u8) -> Self {
         self.sequence = sequence;
         self
     }
 
     /// Returns the bytes of the packets taken so far.
-    pub fn bytes_taken(&self) -> u64 {
+    pub(super) fn bytes_taken(&self) -> u64 {
         self.received - (self.end - self.start) as u64
     }
 
     /// Sends a payload that continues an exchange.
-    pub async fn send(&mut self, payload: &[u8]) -> Result<(), SourceError> {
+    pub(super) async fn send(&mut self, payload: &[u8]) -> Result<(), SourceError> {
         let mut rest = payload;
         loop {
             let (part, after) = rest.split_at(rest.len().min(MAX_PAYLOAD));
@@ -93,13 +93,13 @@ impl Wire {
     }
 
     /// Sends a command, which begins an exchange.
-    pub async fn command(&mut self, payload: &[u8]) -> Result<(), SourceError> {
+    pub(super) async fn command(&mut self, payload: &[u8]) -> Result<(), SourceError> {
         self.sequence = 0;
         self.send(payload).await
     }
 
     /// Waits for the next payload.
-    pub async fn receive(&mut self) -> Result<&[u8], SourceError> {
+    pub(super) async fn receive(&mut self) -> Result<&[u8], SourceError> {
         let payload = loop {
             if let Some(payload) = self.next()? {
                 break payload;
@@ -111,7 +111,7 @@ impl Wire {
 
     /// Returns the next payload, or `None` if it has not been received completely.
     #[inline]
-    pub fn take(&mut self) -> Result<Option<&[u8]>, SourceError> {
+    pub(super) fn take(&mut self) -> Result<Option<&[u8]>, SourceError> {
         Ok(match self.next()? {
             Some(payload) => Some(self.payload(payload)),
             None => None,
@@ -156,7 +156,7 @@ impl Wire {
     }
 
     /// Receives more bytes. Makes room for the whole of the packet that has begun.
-    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SourceError>> {
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SourceError>> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;

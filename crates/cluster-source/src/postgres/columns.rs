@@ -8,11 +8,11 @@ use super::types::Decode;
 
 /// `pg_type` object ids of built-in types. They are part of the wire protocol and never change.
 mod oid {
-    pub const BIT: u32 = 1560;
-    pub const VARBIT: u32 = 1562;
-    pub const BPCHAR: u32 = 1042;
-    pub const VARCHAR: u32 = 1043;
-    pub const JSON: u32 = 114;
+    pub(super) const BIT: u32 = 1560;
+    pub(super) const VARBIT: u32 = 1562;
+    pub(super) const BPCHAR: u32 = 1042;
+    pub(super) const VARCHAR: u32 = 1043;
+    pub(super) const JSON: u32 = 114;
 }
 
 /// What the catalog says about a column.
@@ -37,7 +37,7 @@ pub(super) struct DescribedColumn {
 }
 
 impl DescribedColumn {
-    pub fn column(self, types: Types) -> Column {
+    pub(super) fn column(self, types: Types) -> Column {
         let (decode, parquet) = match types {
             Types::Aurora => {
                 let decode = self.decode();

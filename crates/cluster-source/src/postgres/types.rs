@@ -40,7 +40,7 @@ macro_rules! decodes {
 
         impl Decode {
             /// Returns the name in a plan.
-            pub fn name(self) -> &'static str {
+            pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
@@ -50,12 +50,12 @@ macro_rules! decodes {
 
             /// Returns how values of a type are read. The `pg_type` object id is fixed for built-in
             /// types.
-            pub fn from_type(oid: u32) -> Self {
+            pub(super) fn from_type(oid: u32) -> Self {
                 match oid { $($($oid => Self::$variant,)*)* _ => Self::Cast }
             }
 
             /// Returns the Parquet type that AWS's exports use.
-            pub fn parquet(self) -> ParquetType {
+            pub(super) fn parquet(self) -> ParquetType {
                 match self { $(Self::$variant => ParquetType::$parquet),* }
             }
         }
@@ -104,7 +104,7 @@ impl Decode {
         )
     }
 
-    pub fn from_column(column: &Column) -> Result<Self, SourceError> {
+    pub(super) fn from_column(column: &Column) -> Result<Self, SourceError> {
         Self::from_name(&column.decode)
             .filter(|decode| decode.parquet() == column.parquet || decode.may_become(column.parquet))
             .ok_or_else(|| {
@@ -133,7 +133,7 @@ pub(super) struct ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    pub fn new(column: &Column, server_version: i32) -> Result<Self, SourceError> {
+    pub(super) fn new(column: &Column, server_version: i32) -> Result<Self, SourceError> {
         Ok(Self {
             scalars: ScalarBuilder::new(Decode::from_column(column)?, column.parquet, server_version),
             list: column.list.then(|| ListBuilder::new(column.parquet)),
@@ -141,19 +141,19 @@ impl ColumnBuilder {
         })
     }
 
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.column.name
     }
 
     /// Returns the size of a value that counts against the size limit: the sent size, or the
     /// printed size where that is much larger.
-    pub fn size(&self, raw: &[u8]) -> usize {
+    pub(super) fn size(&self, raw: &[u8]) -> usize {
         if self.list.is_some() { raw.len() } else { self.scalars.size(raw) }
     }
 
     /// Appends a value and returns the number of bytes it takes.
     #[inline]
-    pub fn append(&mut self, raw: &[u8]) -> Result<usize, SourceError> {
+    pub(super) fn append(&mut self, raw: &[u8]) -> Result<usize, SourceError> {
         let size = match &mut self.list {
             None => self.scalars.append(raw),
             Some(list) => list.append(raw, &mut self.scalars),
@@ -163,7 +163,7 @@ impl ColumnBuilder {
 
     /// Appends NULL and returns the number of bytes it takes.
     #[inline]
-    pub fn append_null(&mut self) -> usize {
+    pub(super) fn append_null(&mut self) -> usize {
         match &mut self.list {
             None => self.scalars.append_null(),
             Some(list) => list.append_null(),
@@ -172,7 +172,7 @@ impl ColumnBuilder {
 
     /// Returns the array of all values since the last call. Allocates buffers of the same size for
     /// the next array, up to `keep` bytes.
-    pub fn finish(&mut self, keep: usize) -> Result<ArrayRef, SourceError> {
+    pub(super) fn finish(&mut self, keep: usize) -> Result<ArrayRef, SourceError> {
         let invalid = |InvalidText| SourceError::InvalidText { column: Some(self.column.name.clone()) };
         let scalars = self.scalars.finish(keep).map_err(invalid)?;
         Ok(match &mut self.list {

@@ -23,7 +23,7 @@ const PASSWORD: &str = "it's secret";
 
 /// A running server. The shared server is in a static, which is never dropped. So the guard, a
 /// shell, waits for this process to end in any way, and then removes everything.
-pub struct Server {
+pub(crate) struct Server {
     port: u16,
     ca_pem: String,
     _process: Child,
@@ -32,22 +32,22 @@ pub struct Server {
 
 impl Server {
     /// Starts a server for a single test. `more` are options for its installation and its start.
-    pub fn start(name: &str, more: &[&str]) -> Self {
+    pub(crate) fn start(name: &str, more: &[&str]) -> Self {
         start(name, more)
     }
 
     /// Runs statements as a user with all privileges.
-    pub fn execute(&self, sql: &str) -> Vec<Vec<String>> {
+    pub(crate) fn execute(&self, sql: &str) -> Vec<Vec<String>> {
         client(self.port, "root", "", sql)
     }
 
     /// Runs statements as a user with all privileges. Returns the client's message if one fails.
-    pub fn try_execute(&self, sql: &str) -> Result<Vec<Vec<String>>, String> {
+    pub(crate) fn try_execute(&self, sql: &str) -> Result<Vec<Vec<String>>, String> {
         try_client(self.port, "root", "", sql)
     }
 
     /// Runs statements repeatedly, until the client is killed.
-    pub fn run_forever(&self, sql: &str) -> Child {
+    pub(crate) fn run_forever(&self, sql: &str) -> Child {
         let mut client = spawn_client(self.port, "root", "");
         let (mut input, sql) = (client.stdin.take().unwrap(), sql.to_owned());
         std::thread::spawn(move || while input.write_all(sql.as_bytes()).is_ok() {});
@@ -55,7 +55,7 @@ impl Server {
     }
 
     /// Returns the endpoint at which a user logs in.
-    pub fn endpoint(&self, user: &str, password: &str) -> Endpoint {
+    pub(crate) fn endpoint(&self, user: &str, password: &str) -> Endpoint {
         Endpoint { host: "localhost".to_owned(), port: self.port, user: user.to_owned(), password: password.to_owned() }
     }
 }
@@ -66,7 +66,7 @@ fn server() -> &'static Server {
 }
 
 /// Returns whether the server is MySQL or MariaDB. Each has its own test binary.
-pub fn is_mysql() -> bool {
+pub(crate) fn is_mysql() -> bool {
     env!("CARGO_CRATE_NAME") == "mysql"
 }
 
@@ -222,47 +222,47 @@ fn try_client(port: u16, user: &str, password: &str, sql: &str) -> Result<Vec<Ve
     Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
 }
 
-pub fn ca_pem() -> &'static str {
+pub(crate) fn ca_pem() -> &'static str {
     &server().ca_pem
 }
 
-pub fn endpoint() -> Endpoint {
+pub(crate) fn endpoint() -> Endpoint {
     server().endpoint("exporter", PASSWORD)
 }
 
 /// A source that logs in without TLS.
-pub fn source() -> Source {
+pub(crate) fn source() -> Source {
     Source::new(endpoint(), None)
 }
 
 /// A database for one test.
-pub struct Database {
+pub(crate) struct Database {
     pub name: String,
 }
 
 impl Database {
-    pub fn create() -> Self {
+    pub(crate) fn create() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         Self::create_as(&format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed)))
     }
 
-    pub fn create_as(name: &str) -> Self {
+    pub(crate) fn create_as(name: &str) -> Self {
         let create = format!("CREATE DATABASE {} CHARACTER SET utf8mb4", quote(name));
         client(server().port, "exporter", PASSWORD, &create);
         Self { name: name.to_owned() }
     }
 
     /// Runs statements in the database and returns the rows of their results.
-    pub fn execute(&self, sql: &str) -> Vec<Vec<String>> {
+    pub(crate) fn execute(&self, sql: &str) -> Vec<Vec<String>> {
         client(server().port, "exporter", PASSWORD, &format!("USE {};\n{sql}", quote(&self.name)))
     }
 
-    pub async fn connect(&self) -> Connection {
+    pub(crate) async fn connect(&self) -> Connection {
         connect(Some(&self.name)).await
     }
 
     /// Returns the catalog as the exporting user sees it.
-    pub async fn catalog(&self) -> Catalog {
+    pub(crate) async fn catalog(&self) -> Catalog {
         self.catalog_with(Types::Aurora).await
     }
 
@@ -271,24 +271,24 @@ impl Database {
     }
 
     /// Returns a table, which must not be skipped.
-    pub async fn table(&self, name: &str) -> FoundTable {
+    pub(crate) async fn table(&self, name: &str) -> FoundTable {
         self.table_with(name, Types::Aurora).await
     }
 
     /// Returns a table of an export with these types.
-    pub async fn table_with(&self, name: &str, types: Types) -> FoundTable {
+    pub(crate) async fn table_with(&self, name: &str, types: Types) -> FoundTable {
         let catalog = self.catalog_with(types).await;
         let found = catalog.tables.into_iter().find(|found| found.table.name == name);
         found.unwrap_or_else(|| panic!("no table {name}: {:?}", catalog.skipped))
     }
 
     /// Reads a table in one partition.
-    pub async fn read(&self, name: &str) -> Result<Vec<RecordBatch>, SourceError> {
+    pub(crate) async fn read(&self, name: &str) -> Result<Vec<RecordBatch>, SourceError> {
         self.read_all(&self.table(name).await).await
     }
 
     /// Reads a table that the catalog returned, in one partition.
-    pub async fn read_all(&self, found: &FoundTable) -> Result<Vec<RecordBatch>, SourceError> {
+    pub(crate) async fn read_all(&self, found: &FoundTable) -> Result<Vec<RecordBatch>, SourceError> {
         let mut connection = self.connect().await;
         let whole = mysql::partitions(&mut connection, found, u64::MAX).await.unwrap();
         read(&mut connection, found, &whole[0]).await
@@ -311,7 +311,7 @@ async fn connect(database: Option<&str>) -> Connection {
     }
 }
 
-pub async fn read(
+pub(crate) async fn read(
     connection: &mut Connection,
     found: &FoundTable,
     partition: &Partition,

@@ -129,11 +129,11 @@ fn write_certificates(data: &Path) -> String {
     authority_pem
 }
 
-pub fn ca_pem() -> &'static str {
+pub(crate) fn ca_pem() -> &'static str {
     &server().ca_pem
 }
 
-pub fn endpoint() -> Endpoint {
+pub(crate) fn endpoint() -> Endpoint {
     Endpoint {
         host: "localhost".to_owned(),
         port: server().port,
@@ -143,23 +143,23 @@ pub fn endpoint() -> Endpoint {
 }
 
 /// Returns a source that logs in as the superuser, without TLS.
-pub fn source() -> Source {
+pub(crate) fn source() -> Source {
     Source::new(endpoint(), None)
 }
 
 /// A database for one test, and an ordinary client that fills it.
-pub struct Database {
+pub(crate) struct Database {
     pub name: String,
     pub admin: tokio_postgres::Client,
 }
 
 impl Database {
-    pub async fn create() -> Self {
+    pub(crate) async fn create() -> Self {
         Self::create_with("").await
     }
 
     /// Creates a database with options of `CREATE DATABASE`.
-    pub async fn create_with(options: &str) -> Self {
+    pub(crate) async fn create_with(options: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let maintenance = admin("postgres").await;
@@ -168,33 +168,33 @@ impl Database {
         Self { name, admin }
     }
 
-    pub async fn execute(&self, sql: &str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         self.admin.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
-    pub async fn connect(&self) -> Connection {
+    pub(crate) async fn connect(&self) -> Connection {
         source().connect(&self.name).await.unwrap()
     }
 
     /// Returns the catalog as the exporting user sees it.
-    pub async fn catalog(&self) -> Catalog {
+    pub(crate) async fn catalog(&self) -> Catalog {
         self.catalog_of(Types::Aurora).await
     }
 
     /// Returns the catalog for exports with these types.
-    pub async fn catalog_of(&self, types: Types) -> Catalog {
+    pub(crate) async fn catalog_of(&self, types: Types) -> Catalog {
         postgres::catalog(&self.connect().await, &self.name, types, |_, _| true).await.unwrap()
     }
 
     /// Returns a table by name, which must not be skipped.
-    pub async fn table(&self, name: &str) -> FoundTable {
+    pub(crate) async fn table(&self, name: &str) -> FoundTable {
         let catalog = self.catalog().await;
         let found = catalog.tables.into_iter().find(|found| found.table.name == name);
         found.unwrap_or_else(|| panic!("no table {name}: {:?}", catalog.skipped))
     }
 
     /// Reads a table, one relation after the other.
-    pub async fn read(&self, name: &str) -> Result<Vec<RecordBatch>, SourceError> {
+    pub(crate) async fn read(&self, name: &str) -> Result<Vec<RecordBatch>, SourceError> {
         let found = self.table(name).await;
         let mut batches = Vec::new();
         for partition in whole(&found) {
@@ -204,7 +204,7 @@ impl Database {
     }
 }
 
-pub async fn admin(database: &str) -> tokio_postgres::Client {
+pub(crate) async fn admin(database: &str) -> tokio_postgres::Client {
     let Endpoint { host, port, user, password } = endpoint();
     let mut config = tokio_postgres::Config::new();
     config.host(host).port(port).user(user).password(password).dbname(database);
@@ -223,13 +223,13 @@ pub async fn admin(database: &str) -> tokio_postgres::Client {
 }
 
 /// Pins databases.
-pub async fn pin(databases: &[&Database]) -> Result<Live, SourceError> {
+pub(crate) async fn pin(databases: &[&Database]) -> Result<Live, SourceError> {
     let names: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
     Live::pin(cluster_source::Source::Postgres(source()), &ExportOnly::from(names), 1).await
 }
 
 /// Returns one partition per relation.
-pub fn whole(found: &FoundTable) -> Vec<Partition> {
+pub(crate) fn whole(found: &FoundTable) -> Vec<Partition> {
     let partition = |relation: &postgres::FoundRelation| Partition {
         table: 0,
         relation: relation.relation.clone(),
@@ -241,7 +241,7 @@ pub fn whole(found: &FoundTable) -> Vec<Partition> {
     found.relations.iter().map(partition).collect()
 }
 
-pub async fn read(
+pub(crate) async fn read(
     connection: &Connection,
     found: &FoundTable,
     partition: &Partition,
@@ -250,7 +250,7 @@ pub async fn read(
 }
 
 /// Returns the peak memory of this process in bytes.
-pub fn peak_memory() -> u64 {
+pub(crate) fn peak_memory() -> u64 {
     let mut status = String::new();
     std::fs::File::open("/proc/self/status").unwrap().read_to_string(&mut status).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();

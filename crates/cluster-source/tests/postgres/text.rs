@@ -14,7 +14,7 @@ async fn equal_to_server(type_name: &str, decode: &str, cast: &str, values: &str
 }
 
 /// Like [`equal_to_server`], in a database that has the type.
-pub async fn equal_in(database: &Database, type_name: &str, decode: &str, cast: &str, values: &str) -> usize {
+pub(crate) async fn equal_in(database: &Database, type_name: &str, decode: &str, cast: &str, values: &str) -> usize {
     // The session that fills the table has the settings of the exporting session.
     database
         .execute("SET TimeZone = 'UTC'; SET IntervalStyle = postgres; SET DateStyle = 'ISO, MDY'; SET search_path = ''")

@@ -13,7 +13,7 @@ use export_planner::packing::pack;
 use export_task::plan::Partition;
 
 /// The number of tables that a test creates and drops together.
-pub const TOGETHER: u64 = 20;
+pub(crate) const TOGETHER: u64 = 20;
 
 /// Characters that collations treat specially: pairs of case, accents, expansions, combining
 /// characters, characters that sort below a blank, and characters without weight.
@@ -24,10 +24,10 @@ const CHARACTERS: &[&str] = &[
 ];
 
 /// A pseudo-random sequence of numbers, the same for the same seed.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -40,27 +40,27 @@ impl Random {
     }
 
     /// Returns a number of `from..to`.
-    pub fn within(&mut self, from: u64, to: u64) -> u64 {
+    pub(crate) fn within(&mut self, from: u64, to: u64) -> u64 {
         from + self.next() % (to - from)
     }
 
-    pub fn chance(&mut self, percent: u64) -> bool {
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }
 
-    pub fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
         from[self.within(0, from.len() as u64) as usize]
     }
 
     /// Returns a number of up to `bits` bits. Each number of bits is equally likely, so small
     /// numbers are as likely as large ones.
-    pub fn number(&mut self, bits: u64) -> u64 {
+    pub(crate) fn number(&mut self, bits: u64) -> u64 {
         let bits = self.within(0, bits + 1);
         if bits == 0 { 0 } else { self.next() >> (64 - bits) }
     }
 
     /// Returns a text of at most `max` characters, often of exactly `max`.
-    pub fn text(&mut self, max: u64) -> String {
+    pub(crate) fn text(&mut self, max: u64) -> String {
         let length = if self.chance(40) { max } else { self.within(0, max + 1) };
         let mut text = String::new();
         // Few different characters give texts with common prefixes.
@@ -78,7 +78,7 @@ impl Random {
     }
 
     /// Packs the pieces of a table into units as the planner does, in half of the calls.
-    pub fn packed(&mut self, pieces: Vec<Partition>) -> Vec<Partition> {
+    pub(crate) fn packed(&mut self, pieces: Vec<Partition>) -> Vec<Partition> {
         const LARGER: u64 = 1 << 20;
         if !self.chance(50) {
             return pieces;
@@ -92,7 +92,7 @@ impl Random {
 }
 
 /// Returns the seeds of the tables to generate.
-pub fn seeds() -> Vec<u64> {
+pub(crate) fn seeds() -> Vec<u64> {
     let variable = |name: &str| env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let (seed, tables) = (variable("RANGES_SEED").unwrap_or(1), variable("RANGES_TABLES").unwrap_or(60));
     println!("RANGES_SEED={seed} RANGES_TABLES={tables}");
@@ -101,7 +101,7 @@ pub fn seeds() -> Vec<u64> {
 
 /// The results of all tables.
 #[derive(Default)]
-pub struct Report {
+pub(crate) struct Report {
     tables: u64,
     cuttable: u64,
     cut: u64,
@@ -111,7 +111,7 @@ pub struct Report {
 
 impl Report {
     /// Adds a table: the ids of the rows that were read, and of the rows that it has.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         seed: u64,
         create: &str,
@@ -151,7 +151,7 @@ impl Report {
 
     /// Checks that no row was lost or read twice. Also checks that at least `min_percent` percent
     /// of the tables could be cut and most of those were, because else the test proves little.
-    pub fn check(&self, min_percent: u64) {
+    pub(crate) fn check(&self, min_percent: u64) {
         let Self { tables, cuttable, cut, partitions, failures } = self;
         println!("{tables} tables, {cut} of {cuttable} with a key were cut, {partitions} partitions");
         assert!(failures.is_empty(), "{failures}");

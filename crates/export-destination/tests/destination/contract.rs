@@ -14,7 +14,7 @@ use export_task::table::Table;
 const SEVERAL_PARTS: usize = 9 << 20;
 
 /// Checks every promise, each below its own directory of `prefix`, which must be empty.
-pub async fn check(destination: &Destination, prefix: &str) {
+pub(super) async fn check(destination: &Destination, prefix: &str) {
     objects_appear_when_they_are_complete(destination, &format!("{prefix}/appear")).await;
     a_second_write_replaces_the_object(destination, &format!("{prefix}/replace")).await;
     an_aborted_object_does_not_appear(destination, &format!("{prefix}/abort")).await;
@@ -25,7 +25,7 @@ pub async fn check(destination: &Destination, prefix: &str) {
     only_the_named_unfinished_parts_are_aborted(destination, &format!("{prefix}/unfinished")).await;
 }
 
-pub async fn objects_appear_when_they_are_complete(destination: &Destination, prefix: &str) {
+pub(super) async fn objects_appear_when_they_are_complete(destination: &Destination, prefix: &str) {
     for bytes in [10, SEVERAL_PARTS] {
         let key = format!("{prefix}/{bytes}/object");
         let mut file = destination.open(&key).await.unwrap();
@@ -40,7 +40,7 @@ pub async fn objects_appear_when_they_are_complete(destination: &Destination, pr
     }
 }
 
-pub async fn a_second_write_replaces_the_object(destination: &Destination, prefix: &str) {
+pub(super) async fn a_second_write_replaces_the_object(destination: &Destination, prefix: &str) {
     let key = format!("{prefix}/object");
     for content in ["first", "the second"] {
         destination.put(&key, content.into()).await.unwrap();
@@ -54,7 +54,7 @@ pub async fn a_second_write_replaces_the_object(destination: &Destination, prefi
     assert_eq!(list(destination, &format!("{prefix}/")).await, [key]);
 }
 
-pub async fn an_aborted_object_does_not_appear(destination: &Destination, prefix: &str) {
+pub(super) async fn an_aborted_object_does_not_appear(destination: &Destination, prefix: &str) {
     let (path, table) = (TaskPath::new(prefix, "task"), table("t"));
     let parts = Parts::new(&path, [(&table, 1)].into_iter());
     for bytes in [10, SEVERAL_PARTS] {
@@ -66,7 +66,7 @@ pub async fn an_aborted_object_does_not_appear(destination: &Destination, prefix
     }
 }
 
-pub async fn one_of_two_claims_succeeds(destination: &Destination, prefix: &str) {
+pub(super) async fn one_of_two_claims_succeeds(destination: &Destination, prefix: &str) {
     let key = format!("{prefix}/export_info");
     let (a, b) = tokio::join!(destination.claim(&key, "a".into(), "a"), destination.claim(&key, "b".into(), "b"));
     let (owner, refused) = match (a.unwrap(), b.unwrap()) {
@@ -86,7 +86,7 @@ pub async fn one_of_two_claims_succeeds(destination: &Destination, prefix: &str)
     }
 }
 
-pub async fn lists_hold_every_object_below_the_prefix(destination: &Destination, prefix: &str) {
+pub(super) async fn lists_hold_every_object_below_the_prefix(destination: &Destination, prefix: &str) {
     let keys = ["a", "b/a", "b/c/a", "b/c/b", "d"].map(|name| format!("{prefix}/in/{name}"));
     for key in keys.iter().chain([&format!("{prefix}/inner/a"), &format!("{prefix}/z")]) {
         destination.put(key, Bytes::new()).await.unwrap();
@@ -96,14 +96,14 @@ pub async fn lists_hold_every_object_below_the_prefix(destination: &Destination,
     assert_eq!(list(destination, &format!("{prefix}/out/")).await, [""; 0]);
 }
 
-pub async fn a_prefix_exists_when_an_object_is_below_it(destination: &Destination, prefix: &str) {
+pub(super) async fn a_prefix_exists_when_an_object_is_below_it(destination: &Destination, prefix: &str) {
     assert!(!destination.exists(&format!("{prefix}/task/")).await.unwrap());
     destination.put(&format!("{prefix}/task/shop/object"), Bytes::new()).await.unwrap();
     assert!(destination.exists(&format!("{prefix}/task/")).await.unwrap());
     assert!(!destination.exists(&format!("{prefix}/tas/")).await.unwrap());
 }
 
-pub async fn removing_a_missing_object_succeeds(destination: &Destination, prefix: &str) {
+pub(super) async fn removing_a_missing_object_succeeds(destination: &Destination, prefix: &str) {
     let (removed, kept) = (format!("{prefix}/removed"), format!("{prefix}/kept"));
     for key in [&removed, &kept] {
         destination.put(key, Bytes::new()).await.unwrap();
@@ -115,7 +115,7 @@ pub async fn removing_a_missing_object_succeeds(destination: &Destination, prefi
     destination.remove(&format!("{prefix}/never/written")).await.unwrap();
 }
 
-pub async fn only_the_named_unfinished_parts_are_aborted(destination: &Destination, prefix: &str) {
+pub(super) async fn only_the_named_unfinished_parts_are_aborted(destination: &Destination, prefix: &str) {
     let path = TaskPath::new(prefix, "task");
     let (own, other) = (table("own"), table("other"));
     let part = |table: &Table, index| path.part(table, 1, index, 0, Compression::Gzip);

@@ -24,11 +24,11 @@ const OWNER: &str = "x-amz-meta-aurora-export-owner";
 /// pages.
 const PAGE: usize = 2;
 
-pub const KEY_ID: &str = "arn:aws:kms:us-east-1:111122223333:key/k";
+pub(crate) const KEY_ID: &str = "arn:aws:kms:us-east-1:111122223333:key/k";
 
 /// One request as it arrived.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub(crate) struct Call {
     pub operation: &'static str,
     pub key: String,
     pub part: Option<u32>,
@@ -37,7 +37,7 @@ pub struct Call {
 }
 
 impl Call {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value.map_or("", |v| v.to_str().unwrap())
     }
@@ -52,7 +52,7 @@ struct Upload {
 }
 
 #[derive(Default)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     pub calls: Vec<Call>,
     pub objects: BTreeMap<String, Bytes>,
     /// The value of the header that names an object's owner, by key.
@@ -65,14 +65,14 @@ pub struct Bucket {
 }
 
 #[derive(Clone)]
-pub struct FakeS3 {
+pub(crate) struct FakeS3 {
     bucket: Arc<Mutex<Bucket>>,
     address: String,
 }
 
 impl FakeS3 {
     /// Starts a server that runs until the runtime of the test ends.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let s3 = Self { bucket: Arc::default(), address: format!("http://{}", listener.local_addr().unwrap()) };
         let app = axum::Router::new().fallback(serve).with_state(s3.clone());
@@ -81,23 +81,23 @@ impl FakeS3 {
     }
 
     /// Makes requests fail for which `fault` returns a status and an error code.
-    pub fn fail(&self, fault: impl Fn(&Call) -> Option<(u16, &'static str)> + Send + Sync + 'static) {
+    pub(crate) fn fail(&self, fault: impl Fn(&Call) -> Option<(u16, &'static str)> + Send + Sync + 'static) {
         self.lock().fault = Some(Box::new(fault));
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Bucket> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Bucket> {
         self.bucket.lock().unwrap()
     }
 
-    pub fn operations(&self) -> Vec<&'static str> {
+    pub(crate) fn operations(&self) -> Vec<&'static str> {
         self.lock().calls.iter().map(|c| c.operation).collect()
     }
 
-    pub fn open_uploads(&self) -> usize {
+    pub(crate) fn open_uploads(&self) -> usize {
         self.lock().uploads.len()
     }
 
-    pub fn destination(&self) -> Destination {
+    pub(crate) fn destination(&self) -> Destination {
         Destination::S3(S3Destination {
             client: client(&self.address),
             bucket: "exports".into(),
@@ -106,7 +106,7 @@ impl FakeS3 {
     }
 }
 
-pub fn client(address: &str) -> Client {
+pub(crate) fn client(address: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("us-east-1"))

@@ -23,10 +23,10 @@ use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The secrets by name.
-pub type Secrets = Arc<Mutex<BTreeMap<String, String>>>;
+pub(crate) type Secrets = Arc<Mutex<BTreeMap<String, String>>>;
 
 /// A running control plane.
-pub struct Stack {
+pub(crate) struct Stack {
     /// A client of the control plane that does not retry.
     pub rds: aws_sdk_rds::Client,
     /// The secrets that the control plane stores in Secrets Manager.
@@ -38,7 +38,7 @@ pub struct Stack {
 
 impl Stack {
     /// Starts a control plane on a free port.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let data_dir = PathBuf::from(format!("/var/tmp/rds-test-{}", uuid::Uuid::new_v4().simple()));
         let secrets = Secrets::default();
         let store = secrets_manager(Arc::clone(&secrets)).await;
@@ -69,12 +69,12 @@ impl Stack {
     }
 
     /// Returns the certificate authority of the servers.
-    pub fn ca_file(&self) -> PathBuf {
+    pub(crate) fn ca_file(&self) -> PathBuf {
         self.server.ca_file().to_owned()
     }
 
     /// Posts JSON to a path outside the RDS protocol.
-    pub async fn post(&self, path: &str, body: &str) {
+    pub(crate) async fn post(&self, path: &str, body: &str) {
         let addr = self.server.addr();
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
@@ -92,7 +92,7 @@ impl Stack {
     }
 
     /// Shuts down and asserts that nothing is left.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.server.shutdown().await.unwrap();
         assert!(processes_in(&self.data_dir).is_empty());
         std::fs::remove_dir_all(self.data_dir.join("ca")).unwrap();
@@ -134,7 +134,7 @@ async fn secrets_manager(secrets: Secrets) -> String {
 }
 
 /// Connects with TLS and verifies the certificate of the server.
-pub async fn connect(
+pub(crate) async fn connect(
     stack: &Stack,
     port: u16,
     database: &str,
@@ -152,7 +152,7 @@ pub async fn connect(
 }
 
 /// Connects without TLS.
-pub async fn connect_without_tls(
+pub(crate) async fn connect_without_tls(
     port: u16,
     database: &str,
     user: &str,
@@ -170,7 +170,7 @@ fn login(port: u16, database: &str, user: &str, password: &str) -> tokio_postgre
 }
 
 /// Returns the servers that run in a data directory.
-pub fn processes_in(data_dir: &Path) -> Vec<String> {
+pub(crate) fn processes_in(data_dir: &Path) -> Vec<String> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let mut found = Vec::new();
     for process in processes {

@@ -10,7 +10,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 /// Returns the schema of a NOT NULL key, and of a smallint and a text that may be NULL.
-pub fn schema() -> SchemaRef {
+pub(crate) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("id", DataType::Int64, false),
         Field::new("small", DataType::Int16, true),
@@ -19,7 +19,7 @@ pub fn schema() -> SchemaRef {
 }
 
 /// Returns the rows `from..to` of [`schema`].
-pub fn batch(from: i64, to: i64) -> RecordBatch {
+pub(crate) fn batch(from: i64, to: i64) -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(from..to)),
         Arc::new(Int16Array::from_iter((from..to).map(|n| (n % 3 != 0).then_some((n % 1000) as i16 - 500)))),
@@ -29,12 +29,12 @@ pub fn batch(from: i64, to: i64) -> RecordBatch {
 }
 
 /// Returns the schema of one column of bytes that do not compress, so that sizes on disk are known.
-pub fn noise_schema() -> SchemaRef {
+pub(crate) fn noise_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("noise", DataType::Binary, true)]))
 }
 
 /// Returns `mib` MiB of noise in rows of one KiB. Every seed gives other bytes.
-pub fn noise(mib: usize, seed: u64) -> RecordBatch {
+pub(crate) fn noise(mib: usize, seed: u64) -> RecordBatch {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let values = (0..mib * 1024).map(|_| {
         let words = (0..128).flat_map(|_| {
@@ -51,7 +51,7 @@ pub fn noise(mib: usize, seed: u64) -> RecordBatch {
 
 /// Returns a list of numbers and a list of texts. Of every four rows, one is NULL, one is empty,
 /// one has a NULL element, and one is long.
-pub fn lists(from: i32, to: i32) -> RecordBatch {
+pub(crate) fn lists(from: i32, to: i32) -> RecordBatch {
     let numbers = Field::new("element", DataType::Int32, true);
     let texts = Field::new("element", DataType::Utf8, true);
     let mut number = ListBuilder::new(Int32Builder::new()).with_field(numbers.clone());
@@ -70,13 +70,13 @@ pub fn lists(from: i32, to: i32) -> RecordBatch {
 }
 
 /// Returns all rows of a file.
-pub fn read(file: Bytes) -> Vec<RecordBatch> {
+pub(crate) fn read(file: Bytes) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
     reader.build().unwrap().map(Result::unwrap).collect()
 }
 
 /// Returns whether both hold the same rows in the same order, however they are cut into batches.
-pub fn same_rows(left: &[RecordBatch], right: &[RecordBatch]) -> bool {
+pub(crate) fn same_rows(left: &[RecordBatch], right: &[RecordBatch]) -> bool {
     fn next(batches: &mut Vec<RecordBatch>) -> Option<RecordBatch> {
         batches.retain(|b| b.num_rows() > 0);
         (!batches.is_empty()).then(|| batches.remove(0))
@@ -99,7 +99,7 @@ pub fn same_rows(left: &[RecordBatch], right: &[RecordBatch]) -> bool {
 }
 
 /// Returns the file's footer.
-pub fn footer(file: Bytes) -> parquet::file::metadata::ParquetMetaData {
+pub(crate) fn footer(file: Bytes) -> parquet::file::metadata::ParquetMetaData {
     let reader = SerializedFileReader::new(file).unwrap();
     reader.metadata().clone()
 }

@@ -28,7 +28,7 @@ const DRIVERS: [(&str, &str); 2] = [
 ];
 
 /// The installed tools.
-pub struct Peers {
+pub(super) struct Peers {
     pub python: PathBuf,
     pub pg2parquet: PathBuf,
     /// The JDBC drivers, separated by commas.
@@ -39,7 +39,7 @@ pub struct Peers {
 
 impl Peers {
     /// Installs the tools that are missing.
-    pub fn install(checkout: &Path, scratch: &Path, requirements: &Path) -> Result<Self> {
+    pub(super) fn install(checkout: &Path, scratch: &Path, requirements: &Path) -> Result<Self> {
         let venv = scratch.join("venv");
         if !venv.join("bin/pip").exists() {
             run_to_end(Command::new(prerequisites::python(&crate::say)?).args(["-m", "venv"]).arg(&venv))?;
@@ -81,7 +81,7 @@ impl Peers {
     }
 
     /// Returns the versions of the installed tools, by their names in the report.
-    pub fn versions(&self) -> Result<BTreeMap<String, String>> {
+    pub(super) fn versions(&self) -> Result<BTreeMap<String, String>> {
         let names = "['duckdb', 'connectorx', 'adbc-driver-postgresql', 'pyspark', 'pyarrow']";
         let script = format!(
             "import importlib.metadata as m, json\n\

@@ -21,7 +21,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Engine {
+pub(super) enum Engine {
     /// The system's PostgreSQL.
     Postgres,
     /// MariaDB of the system's distribution.
@@ -32,7 +32,7 @@ pub enum Engine {
 
 /// A running server. It is stopped and removed when this is dropped, or when this process ends
 /// without a drop.
-pub struct Server {
+pub(super) struct Server {
     pub port: u16,
     /// The command line client, connected to the database `bench`; a statement comes after `-c`
     /// (PostgreSQL) or `-e`.
@@ -43,7 +43,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server with a database `bench` and a user `bench` without a password.
-    pub fn start(engine: Engine) -> Result<Self> {
+    pub(super) fn start(engine: Engine) -> Result<Self> {
         let dir = PathBuf::from(format!("/var/tmp/aurora-export-bench-{}-{}", engine.name(), std::process::id()));
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         fs::create_dir(&dir)?;
@@ -57,14 +57,14 @@ impl Server {
     }
 
     /// Runs statements.
-    pub fn execute(&self, sql: &str) -> Result<()> {
+    pub(super) fn execute(&self, sql: &str) -> Result<()> {
         let (program, arguments) = self.client.split_first().ok_or("no client")?;
         let option = if self.engine == Engine::Postgres { "-c" } else { "-e" };
         run_to_end(Command::new(program).args(arguments).args([option, sql]))
     }
 
     /// Fills a table from a file of tab-separated text.
-    pub fn load(&self, table: &str, file: &Path) -> Result<()> {
+    pub(super) fn load(&self, table: &str, file: &Path) -> Result<()> {
         let file = file.display();
         match self.engine {
             Engine::Postgres => self.execute(&format!("\\copy {table} FROM '{file}'")),
@@ -82,7 +82,7 @@ impl Drop for Server {
 
 impl Engine {
     /// Returns the name in files and options.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::Mariadb => "mariadb",

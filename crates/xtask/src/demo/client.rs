@@ -17,7 +17,7 @@ const END: &str = "end of the output";
 
 /// A connection to one database: a running client program. It reads statements and writes one line
 /// for each row.
-pub struct Client {
+pub(super) struct Client {
     client: Child,
     statements: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
@@ -25,7 +25,7 @@ pub struct Client {
 
 impl Client {
     /// Connects to a database of a cluster.
-    pub async fn connect(engine: Engine, port: u16, database: &str) -> Result<Self> {
+    pub(super) async fn connect(engine: Engine, port: u16, database: &str) -> Result<Self> {
         let mut command = match engine {
             Engine::Postgresql => {
                 let mut command = Command::new(prerequisites::postgres(&crate::say)?.join("psql"));
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// Runs statements. Returns the rows of the queries, which have a name and sometimes a number.
-    pub async fn run(&mut self, sql: &str) -> Result<Vec<(String, i64)>> {
+    pub(super) async fn run(&mut self, sql: &str) -> Result<Vec<(String, i64)>> {
         // If a statement fails, the client ends without reading the rest, and its standard error
         // has the reason.
         let sent = self.statements.write_all(format!("{sql}\nSELECT '{END}';\n").as_bytes()).await;

@@ -11,14 +11,14 @@ use tokio::time::timeout;
 
 /// Receives the signals from its creation on, so that none of them ends this process before the
 /// cleanup.
-pub struct Interrupt {
+pub(super) struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
 }
 
 impl Interrupt {
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -27,7 +27,7 @@ impl Interrupt {
     }
 
     /// Waits for a signal.
-    pub async fn received(&mut self) {
+    pub(super) async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => (),
             _ = self.terminate.recv() => (),
@@ -36,14 +36,14 @@ impl Interrupt {
     }
 
     /// Returns whether a signal arrives within 200 ms.
-    pub async fn received_soon(&mut self) -> bool {
+    pub(super) async fn received_soon(&mut self) -> bool {
         timeout(Duration::from_millis(200), self.received()).await.is_ok()
     }
 }
 
 /// Sends SIGTERM to the children of this process until `ended` completes. A Ctrl-C in the terminal
 /// reaches them directly, but a signal to this process alone does not.
-pub async fn end_children_until(ended: &mut (impl Future + Unpin)) {
+pub(super) async fn end_children_until(ended: &mut (impl Future + Unpin)) {
     loop {
         let children = children();
         if !children.is_empty() {

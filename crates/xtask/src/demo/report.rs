@@ -13,7 +13,7 @@ use super::screen::Screen;
 use super::tools::Tools;
 
 /// Runs a section of `report.py` on the files of a task. Fails if the files are not as expected.
-pub async fn show(
+pub(super) async fn show(
     tools: &Tools,
     screen: Screen,
     engine: Engine,
@@ -35,7 +35,7 @@ pub async fn show(
 }
 
 /// Shows the event that the queue received. It is the JSON of RDS in the envelope of SNS.
-pub fn event(screen: Screen, received: &Value) -> Result<()> {
+pub(super) fn event(screen: Screen, received: &Value) -> Result<()> {
     let body = received["Messages"][0]["Body"].as_str().ok_or("no event arrived in the queue")?;
     let envelope: Value = serde_json::from_str(body)?;
     let message: Value = serde_json::from_str(envelope["Message"].as_str().unwrap_or_default())?;
@@ -50,7 +50,7 @@ pub fn event(screen: Screen, received: &Value) -> Result<()> {
 }
 
 /// Shows the tables that the task left out, and the reasons.
-pub fn warnings(screen: Screen, task: &Value) -> Result<()> {
+pub(super) fn warnings(screen: Screen, task: &Value) -> Result<()> {
     let Some(document) = task["WarningMessage"].as_str() else { return Ok(()) };
     let document: Value = serde_json::from_str(document)?;
     let skipped = document["skippedTables"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -12,33 +12,33 @@ const WIDTH: usize = 96;
 
 /// The output of the demo.
 #[derive(Clone, Copy)]
-pub struct Screen {
+pub(super) struct Screen {
     /// Whether the output is a terminal, which can show progress bars.
     terminal: bool,
     colours: bool,
 }
 
 impl Screen {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
         Self { terminal, colours: terminal && std::env::var_os("NO_COLOR").is_none() }
     }
 
     /// Returns whether the output has colours. Python programs need to know that, too.
-    pub fn colours(self) -> bool {
+    pub(super) fn colours(self) -> bool {
         self.colours
     }
 
     /// Prints a line. The demo goes on even if nobody reads the output.
-    pub fn line(self, text: &str) {
+    pub(super) fn line(self, text: &str) {
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 
-    pub fn title(self) {
+    pub(super) fn title(self) {
         self.line(&self.bold("aurora-export: an export from start to end"));
     }
 
-    pub fn heading(self, text: &str) {
+    pub(super) fn heading(self, text: &str) {
         self.line(&format!(
             "\n{}",
             self.bold(&format!("── {text} {}", "─".repeat(WIDTH.saturating_sub(text.chars().count() + 4))))
@@ -46,7 +46,7 @@ impl Screen {
     }
 
     /// Prints a command as a user would type it.
-    pub fn command(self, words: &[&str]) {
+    pub(super) fn command(self, words: &[&str]) {
         let mut lines = vec![String::from("$")];
         for (at, word) in words.iter().enumerate() {
             let option_with_value =
@@ -66,7 +66,7 @@ impl Screen {
     }
 
     /// Shows that the demo waits for something.
-    pub fn wait(self, description: &str) -> Wait {
+    pub(super) fn wait(self, description: &str) -> Wait {
         let bar = self.terminal.then(|| {
             let bar = ProgressBar::new_spinner().with_message(description.to_owned());
             bar.set_style(style("  {spinner} {msg}  {elapsed}"));
@@ -77,7 +77,7 @@ impl Screen {
     }
 
     /// Returns a progress bar from 0 to 100, on a terminal.
-    pub fn percent(self) -> Option<ProgressBar> {
+    pub(super) fn percent(self) -> Option<ProgressBar> {
         self.terminal.then(|| {
             let bar = ProgressBar::new(100).with_message("STARTING");
             bar.set_style(style("  {msg:<12} {bar:50} {pos:>3} %  {elapsed}"));
@@ -86,7 +86,7 @@ impl Screen {
         })
     }
 
-    pub fn bold(self, text: &str) -> String {
+    pub(super) fn bold(self, text: &str) -> String {
         self.coloured("1", text)
     }
 
@@ -96,7 +96,7 @@ impl Screen {
 }
 
 /// A wait that is shown on the screen.
-pub struct Wait {
+pub(super) struct Wait {
     screen: Screen,
     bar: Option<ProgressBar>,
     began: Instant,
@@ -104,7 +104,7 @@ pub struct Wait {
 
 impl Wait {
     /// Ends the wait and prints a line with its duration.
-    pub fn done(self, result: &str) {
+    pub(super) fn done(self, result: &str) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -126,13 +126,13 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// Returns a path relative to the current directory, if it is below that.
-pub fn path(path: &Path) -> String {
+pub(super) fn path(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
 /// Formats a number with separators: 1234567 becomes 1,234,567.
-pub fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -12,12 +12,12 @@ use super::screen::{Screen, grouped};
 use super::tools::Tools;
 
 /// The identifier of the cluster.
-pub const CLUSTER: &str = "shop";
-pub const USER: &str = "shopkeeper";
-pub const PASSWORD: &str = "correct-horse-battery";
+pub(super) const CLUSTER: &str = "shop";
+pub(super) const USER: &str = "shopkeeper";
+pub(super) const PASSWORD: &str = "correct-horse-battery";
 
 /// The database that the cluster is created with.
-pub const DATABASE: &str = "shop";
+pub(super) const DATABASE: &str = "shop";
 
 /// The sample databases for one engine.
 struct Shop {
@@ -58,7 +58,7 @@ const MYSQL: Shop = Shop {
 
 /// Creates the cluster as a user would, and waits until it is available. Returns its ARN and its
 /// port.
-pub async fn create(engine: Engine, tools: &Tools, screen: Screen) -> Result<(String, u16)> {
+pub(super) async fn create(engine: Engine, tools: &Tools, screen: Screen) -> Result<(String, u16)> {
     let create = ["aws", "rds", "create-db-cluster", "--db-cluster-identifier", CLUSTER, "--engine", engine.name()];
     let create = [&create[..], &["--master-username", USER, "--master-user-password", PASSWORD]].concat();
     tools.show(&[&create[..], &["--database-name", DATABASE]].concat()).await?;
@@ -88,7 +88,7 @@ pub async fn create(engine: Engine, tools: &Tools, screen: Screen) -> Result<(St
 }
 
 /// Fills the databases. Returns the number of rows of every table that does not change from now on.
-pub async fn fill(engine: Engine, port: u16, screen: Screen) -> Result<BTreeMap<String, i64>> {
+pub(super) async fn fill(engine: Engine, port: u16, screen: Screen) -> Result<BTreeMap<String, i64>> {
     let shop = match engine {
         Engine::Postgresql => POSTGRESQL,
         Engine::Mysql => MYSQL,

@@ -24,7 +24,7 @@ fn files(layout: &Layout) -> PathBuf {
 }
 
 /// Runs the steps on a running stack.
-pub async fn run(layout: &Layout, stack: &Stack, engine: Engine, screen: Screen) -> Result<()> {
+pub(super) async fn run(layout: &Layout, stack: &Stack, engine: Engine, screen: Screen) -> Result<()> {
     let tools = Tools::new(layout, stack, screen);
 
     screen.heading("A cluster");
@@ -92,7 +92,7 @@ async fn wait_for_clone_deletion(tools: &Tools, screen: Screen) -> Result<()> {
 }
 
 /// Prints the location of the files, and commands to continue with.
-pub fn farewell(layout: &Layout, engine: Engine, screen: Screen, took: Duration) {
+pub(super) fn farewell(layout: &Layout, engine: Engine, screen: Screen, took: Duration) {
     let (files, python) = (files(layout).join(TASK), layout.venv().join("bin/python"));
     let orders = path(&files.join(database_of(engine, "sales")).join("sales.orders/*/*.parquet"));
     let line = |text: &str| screen.line(text);

@@ -13,26 +13,26 @@ use super::Result;
 use super::screen::Screen;
 
 /// The environment of the programs that the demo runs.
-pub struct Tools {
+pub(super) struct Tools {
     layout: Layout,
     env: BTreeMap<String, String>,
     screen: Screen,
 }
 
 impl Tools {
-    pub fn new(layout: &Layout, stack: &Stack, screen: Screen) -> Self {
+    pub(super) fn new(layout: &Layout, stack: &Stack, screen: Screen) -> Self {
         Self { layout: layout.clone(), env: stack.env(layout), screen }
     }
 
     /// Prints a command as a user would type it, with `"$NAME"` for variables, and runs it. Returns
     /// its output.
-    pub async fn show(&self, words: &[&str]) -> Result<Value> {
+    pub(super) async fn show(&self, words: &[&str]) -> Result<Value> {
         self.screen.command(words);
         self.run(words).await
     }
 
     /// Runs a command without printing it. Returns its output, or null if the output is not JSON.
-    pub async fn run(&self, words: &[&str]) -> Result<Value> {
+    pub(super) async fn run(&self, words: &[&str]) -> Result<Value> {
         let (program, arguments) = words.split_first().ok_or("no command")?;
         let mut command = self.command(&self.layout.venv().join("bin").join(program));
         let done = command.args(arguments.iter().map(|word| self.expand(word))).output().await?;
@@ -44,7 +44,7 @@ impl Tools {
     }
 
     /// Returns a command for one of the demo's Python programs.
-    pub fn python(&self, name: &str) -> Command {
+    pub(super) fn python(&self, name: &str) -> Command {
         let mut command = self.command(&self.layout.venv().join("bin/python"));
         command.arg(self.layout.checkout.join("crates/xtask/src/demo").join(name));
         command

@@ -11,7 +11,7 @@ use super::screen::Screen;
 use super::tools::Tools;
 
 /// Shows the progress of a task until it is complete. Returns the task.
-pub async fn until_complete(tools: &Tools, screen: Screen, task: &str) -> Result<Value> {
+pub(super) async fn until_complete(tools: &Tools, screen: Screen, task: &str) -> Result<Value> {
     let began = Instant::now();
     let mut python = tools.python("watch.py").arg(task).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (Some(output), Some(mut errors)) = (python.stdout.take(), python.stderr.take()) else {

@@ -17,7 +17,7 @@ use super::shop::DATABASE;
 const PAUSE: Duration = Duration::from_millis(4);
 
 /// A background task that changes the databases until this is stopped or dropped.
-pub struct Writer {
+pub(super) struct Writer {
     transfers: Arc<AtomicU64>,
     orders: Arc<AtomicU64>,
     task: JoinHandle<Result<()>>,
@@ -25,7 +25,7 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the changes.
-    pub async fn start(engine: Engine, port: u16) -> Result<Self> {
+    pub(super) async fn start(engine: Engine, port: u16) -> Result<Self> {
         let client = Client::connect(engine, port, DATABASE).await?;
         let (transfers, orders) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let task = tokio::spawn(write(engine, client, Arc::clone(&transfers), Arc::clone(&orders)));
@@ -33,17 +33,17 @@ impl Writer {
     }
 
     /// Returns the number of transfers committed so far.
-    pub fn transfers(&self) -> u64 {
+    pub(super) fn transfers(&self) -> u64 {
         self.transfers.load(Ordering::Relaxed)
     }
 
     /// Returns the number of orders committed so far.
-    pub fn orders(&self) -> u64 {
+    pub(super) fn orders(&self) -> u64 {
         self.orders.load(Ordering::Relaxed)
     }
 
     /// Stops the changes. Returns the error if an error has already stopped them.
-    pub async fn stop(mut self) -> Result<()> {
+    pub(super) async fn stop(mut self) -> Result<()> {
         if self.task.is_finished() {
             return (&mut self.task).await?;
         }

@@ -13,10 +13,10 @@ use super::Result;
 use crate::memory::workers_peak_kib;
 
 /// The master user. It is no superuser, as on Aurora.
-pub const MASTER: &str = "fidelity";
-pub const PASSWORD: &str = "fidelity-password";
+pub(super) const MASTER: &str = "fidelity";
+pub(super) const PASSWORD: &str = "fidelity-password";
 
-pub struct Cluster {
+pub(super) struct Cluster {
     pub layout: Layout,
     env: BTreeMap<String, String>,
     id: String,
@@ -28,7 +28,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Creates a cluster with a version of an engine.
-    pub fn create(layout: &Layout, stack: &Stack, id: &str, engine: &str, version: &str) -> Result<Self> {
+    pub(super) fn create(layout: &Layout, stack: &Stack, id: &str, engine: &str, version: &str) -> Result<Self> {
         let (arn, directory) = (String::new(), PathBuf::new());
         let mut cluster =
             Self { layout: layout.clone(), env: stack.env(layout), id: id.to_owned(), arn, port: 0, directory };
@@ -51,7 +51,7 @@ impl Cluster {
 
     /// Starts an export task and waits for its end. Prints the peak memory of the largest worker.
     /// Returns the task.
-    pub fn export(&self, task: &str) -> Result<Value> {
+    pub(super) fn export(&self, task: &str) -> Result<Value> {
         let start = ["rds", "start-export-task", "--export-task-identifier", task, "--source-arn", &self.arn];
         let to = ["--s3-bucket-name", &self.env["EXPORT_BUCKET"], "--iam-role-arn", &self.env["EXPORT_ROLE_ARN"]];
         self.aws(&[start.as_slice(), &to, &["--kms-key-id", &self.env["EXPORT_KMS_KEY_ID"]]].concat())?;
@@ -73,7 +73,7 @@ impl Cluster {
 
     /// Exports everything, compares every table with the server and looks rows up. Returns the
     /// report of the comparison. `scheme` is the scheme of the server's URL.
-    pub fn export_and_compare(&self, task: &str, scheme: &str) -> Result<Value> {
+    pub(super) fn export_and_compare(&self, task: &str, scheme: &str) -> Result<Value> {
         crate::say("exporting");
         let ended = self.export(task)?;
         if ended["Status"] != "COMPLETE" {
@@ -112,23 +112,23 @@ impl Cluster {
 }
 
 /// Returns the tables in the report of a comparison.
-pub fn tables(compared: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn tables(compared: &Value) -> impl Iterator<Item = &Value> {
     compared["tables"].as_array().into_iter().flatten()
 }
 
 /// Returns the number of rows of the tables whose name is wanted.
-pub fn rows(compared: &Value, wanted: impl Fn(&str) -> bool) -> u64 {
+pub(super) fn rows(compared: &Value, wanted: impl Fn(&str) -> bool) -> u64 {
     let tables = tables(compared).filter(|table| table["target"].as_str().is_some_and(&wanted));
     tables.filter_map(|table| table["rows"].as_u64()).sum()
 }
 
 /// Returns the directory for downloads, which are kept.
-pub fn cache(checkout: &Path) -> PathBuf {
+pub(crate) fn cache(checkout: &Path) -> PathBuf {
     checkout.join("target/local/cache")
 }
 
 /// Returns the standard output of a program. The error has its standard error.
-pub fn output(command: &mut Command) -> Result<String> {
+pub(super) fn output(command: &mut Command) -> Result<String> {
     let done = command.output()?;
     if !done.status.success() {
         let program = command.get_program().to_string_lossy().into_owned();

@@ -14,13 +14,13 @@ const LISTS: &str = "\
 ";
 
 /// The packages of one suite, such as `bookworm`.
-pub struct Suite {
+pub(crate) struct Suite {
     directory: PathBuf,
 }
 
 impl Suite {
     /// Opens a suite. Downloads its package lists unless that has been done.
-    pub fn open(cache: &Path, suite: &str) -> Result<Self> {
+    pub(crate) fn open(cache: &Path, suite: &str) -> Result<Self> {
         let suite = Self { directory: cache.join(suite) };
         let updated = suite.directory.join("updated");
         if !updated.exists() {
@@ -37,14 +37,14 @@ impl Suite {
     }
 
     /// Returns the name of the suite of this system.
-    pub fn system_name() -> Result<String> {
+    pub(crate) fn system_name() -> Result<String> {
         let release = fs::read_to_string("/etc/os-release")?;
         let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
         Ok(name.ok_or("this needs a Debian system: /etc/os-release has no VERSION_CODENAME")?.trim_matches('"').into())
     }
 
     /// Returns the original archive of a source package. Downloads it if necessary.
-    pub fn source(&self, package: &str) -> Result<PathBuf> {
+    pub(crate) fn source(&self, package: &str) -> Result<PathBuf> {
         let downloaded =
             || self.downloaded(|name| name.starts_with(&format!("{package}_")) && name.contains(".orig.tar."));
         if downloaded()?.is_none() {
@@ -55,7 +55,7 @@ impl Suite {
     }
 
     /// Returns the directory of an unpacked binary package. Downloads the package if necessary.
-    pub fn unpacked(&self, package: &str) -> Result<PathBuf> {
+    pub(crate) fn unpacked(&self, package: &str) -> Result<PathBuf> {
         let directory = self.directory.join("fetched").join(package);
         if !directory.exists() {
             crate::say(&format!("downloading {package}"));

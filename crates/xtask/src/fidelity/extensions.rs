@@ -25,7 +25,7 @@ const VECTORS: &str = "
 /// The minimum number of tables of `extensions.sql` together with the one above.
 const MIN_TABLES: usize = 5;
 
-pub fn run(cluster: &Postgres) -> Result<()> {
+pub(super) fn run(cluster: &Postgres) -> Result<()> {
     let major = cluster.major()?;
     install(&major)?;
     output(cluster.psql("postgres").args(["--set=ON_ERROR_STOP=1", "--output=/dev/null", "--command", TABLES]))?;

@@ -10,19 +10,19 @@ use serde_json::Value;
 use super::Result;
 use super::cluster::{Cluster, MASTER, PASSWORD};
 
-pub struct Mysql {
+pub(super) struct Mysql {
     pub cluster: Cluster,
 }
 
 impl Mysql {
     /// Creates a cluster on `mariadb` or `mysql`.
-    pub fn create(layout: &Layout, stack: &Stack, id: &str, server: &str) -> Result<Self> {
+    pub(super) fn create(layout: &Layout, stack: &Stack, id: &str, server: &str) -> Result<Self> {
         Ok(Self { cluster: Cluster::create(layout, stack, id, "aurora-mysql", server)? })
     }
 
     /// Runs a script as the master user in a new database. Statements that this server or this user
     /// does not support are skipped.
-    pub fn load(&self, database: &str, sql: &[u8]) -> Result<()> {
+    pub(super) fn load(&self, database: &str, sql: &[u8]) -> Result<()> {
         let mut client = self.client()?;
         client.args(["--force", "--default-character-set=utf8mb4"]);
         client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -38,7 +38,7 @@ impl Mysql {
 
     /// Exports everything and compares every table. Returns the report, with the tables that the
     /// export left out.
-    pub fn export_and_compare(&self, task: &str) -> Result<Value> {
+    pub(super) fn export_and_compare(&self, task: &str) -> Result<Value> {
         self.cluster.export_and_compare(task, "mysql")
     }
 

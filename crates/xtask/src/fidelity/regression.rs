@@ -31,7 +31,7 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ("PG_DLSUFFIX", ".so"),
 ];
 
-pub fn run(cluster: &Postgres) -> Result<()> {
+pub(super) fn run(cluster: &Postgres) -> Result<()> {
     // The tests are outside the checkout, because the server must be able to read them.
     let directory = cluster.cluster.layout.data_dir.join("regression-tests");
     unpack(cluster, &directory)?;

@@ -43,7 +43,7 @@ const KNOWN: [(&str, &[&str]); 3] = [
     ("dbt3", &["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"]),
 ];
 
-pub fn run(layout: &Layout, stack: &Stack) -> Result<()> {
+pub(super) fn run(layout: &Layout, stack: &Stack) -> Result<()> {
     let samples = Samples::unpack(layout)?;
     for server in ["mariadb", "mysql"] {
         let id = format!("samples-{server}");

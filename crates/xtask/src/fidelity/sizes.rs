@@ -25,7 +25,7 @@ const KEYED: &str = "
     INSERT INTO keyed SELECT g, repeat(md5(g::text), 1250000) FROM generate_series(200, 205) g";
 const VALUE: &str = "CREATE TABLE value_above AS SELECT 1 AS id, repeat('x', 500000000) AS the_large_one";
 
-pub fn run(cluster: &Postgres) -> Result<()> {
+pub(super) fn run(cluster: &Postgres) -> Result<()> {
     for (description, statements) in
         [("values of 500 MB", FITS), ("large values beside keys", KEYED), ("a row above 2 GB", ROW)]
     {

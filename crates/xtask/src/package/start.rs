@@ -36,7 +36,7 @@ const ENVIRONMENT: [(&str, &str); 14] = [
 ];
 
 /// Returns the median start time.
-pub fn milliseconds(binary: &Path, certificates: &Path) -> Result<f64> {
+pub(super) fn milliseconds(binary: &Path, certificates: &Path) -> Result<f64> {
     let mut times = Vec::with_capacity(STARTS);
     for _ in 0..STARTS {
         times.push(once(binary, certificates)?.as_secs_f64() * 1000.0);

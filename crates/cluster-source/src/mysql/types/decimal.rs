@@ -8,7 +8,7 @@ const MAX_NARROW_DIGITS: usize = 18;
 /// Takes a number with `scale` digits after the point off the front of a row. Returns it in units
 /// of its last digit.
 #[inline]
-pub fn read(row: &mut &[u8], scale: u8) -> Option<i128> {
+pub(super) fn read(row: &mut &[u8], scale: u8) -> Option<i128> {
     let text = string(row)?;
     let (negative, digits) = match text.split_first()? {
         (b'-', digits) => (true, digits),

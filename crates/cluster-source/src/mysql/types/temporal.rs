@@ -58,7 +58,7 @@ impl Parts {
 /// `Some(None)` for a date that is not in the calendar, or `None` for malformed bytes.
 #[inline]
 #[allow(clippy::option_option, reason = "malformed, not in the calendar, valid")]
-pub fn instant(row: &mut &[u8]) -> Option<Option<i64>> {
+pub(super) fn instant(row: &mut &[u8]) -> Option<Option<i64>> {
     let parts = Parts::take(row)?;
     let in_range = parts.hour < 24 && parts.minute < 60 && parts.second < 60 && parts.micros < 1_000_000;
     in_range.then(|| parts.instant())
@@ -68,14 +68,14 @@ pub fn instant(row: &mut &[u8]) -> Option<Option<i64>> {
 /// is not in the calendar, or `None` for malformed bytes.
 #[inline]
 #[allow(clippy::option_option, reason = "malformed, not in the calendar, valid")]
-pub fn day(row: &mut &[u8]) -> Option<Option<i32>> {
+pub(super) fn day(row: &mut &[u8]) -> Option<Option<i32>> {
     Some(Parts::take(row)?.day())
 }
 
 /// Takes a date off the front of a row and writes it as the server prints it. Zero and partial
 /// dates are valid.
 #[inline]
-pub fn write_date(row: &mut &[u8], out: &mut Vec<u8>) -> Option<()> {
+pub(super) fn write_date(row: &mut &[u8], out: &mut Vec<u8>) -> Option<()> {
     let Parts { year, month, day, .. } = Parts::take(row)?;
     if year > 9999 || month > 12 || day > 31 {
         return None;
@@ -94,7 +94,7 @@ const MAX_HOURS: u32 = 838;
 /// Takes a time off the front of a row and writes it as the server prints it, with `scale` digits
 /// after the point of the seconds.
 #[inline]
-pub fn write_time(row: &mut &[u8], scale: u8, out: &mut Vec<u8>) -> Option<()> {
+pub(super) fn write_time(row: &mut &[u8], scale: u8, out: &mut Vec<u8>) -> Option<()> {
     let [length] = fixed(row)?;
     if !matches!(length, 0 | 8 | 12) {
         return None;

@@ -2,7 +2,7 @@
 
 /// Returns the bytes of 32 hexadecimal digits in five groups.
 #[inline]
-pub fn read(text: &[u8]) -> Option<[u8; 16]> {
+pub(super) fn read(text: &[u8]) -> Option<[u8; 16]> {
     let text: &[u8; 36] = text.try_into().ok()?;
     let mut uuid = [0; 16];
     let mut at = 0;

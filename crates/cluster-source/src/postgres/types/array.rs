@@ -26,13 +26,13 @@ pub(super) struct ListBuilder {
 }
 
 impl ListBuilder {
-    pub fn new(parquet: ParquetType) -> Self {
+    pub(super) fn new(parquet: ParquetType) -> Self {
         Self { element: batch::element(parquet), ends: vec![0], valid: NullBufferBuilder::new(0) }
     }
 
     /// Appends a list and adds its elements to `elements`. Returns the number of bytes that both
     /// take.
-    pub fn append(&mut self, raw: &[u8], elements: &mut ScalarBuilder) -> Result<usize, DecodeError> {
+    pub(super) fn append(&mut self, raw: &[u8], elements: &mut ScalarBuilder) -> Result<usize, DecodeError> {
         let mut size = size_of::<i32>();
         each(raw, |element| {
             size += match element {
@@ -47,14 +47,14 @@ impl ListBuilder {
     }
 
     /// Appends NULL and returns the number of bytes it takes.
-    pub fn append_null(&mut self) -> usize {
+    pub(super) fn append_null(&mut self) -> usize {
         self.ends.extend(self.ends.last().copied());
         self.valid.append_null();
         size_of::<i32>()
     }
 
     /// Returns the array of all lists since the last call. `elements` are their elements.
-    pub fn finish(&mut self, elements: ArrayRef) -> ArrayRef {
+    pub(super) fn finish(&mut self, elements: ArrayRef) -> ArrayRef {
         let mut next = Vec::with_capacity(self.ends.len());
         next.push(0);
         let ends = OffsetBuffer::new(std::mem::replace(&mut self.ends, next).into());

@@ -33,28 +33,28 @@ fn write_jsonb(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 impl ScalarBuilder {
-    pub fn new(decode: Decode, parquet: ParquetType, server_version: i32) -> Self {
+    pub(super) fn new(decode: Decode, parquet: ParquetType, server_version: i32) -> Self {
         Self { decode, parquet, server_version, valid: NullBufferBuilder::new(0), values: Values::new(parquet) }
     }
 
-    pub fn decode(&self) -> Decode {
+    pub(super) fn decode(&self) -> Decode {
         self.decode
     }
 
     /// Returns the number of values, including NULL.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.valid.len()
     }
 
     /// Returns the size of a value that counts against the size limit: the sent size, or the
     /// printed size where that is much larger.
-    pub fn size(&self, raw: &[u8]) -> usize {
+    pub(super) fn size(&self, raw: &[u8]) -> usize {
         if self.decode == Decode::Bit { bits::printed_bit_size(raw).unwrap_or(0) } else { raw.len() }
     }
 
     /// Appends a value and returns the number of bytes it takes.
     #[inline]
-    pub fn append(&mut self, raw: &[u8]) -> Result<usize, DecodeError> {
+    pub(super) fn append(&mut self, raw: &[u8]) -> Result<usize, DecodeError> {
         let size = match &mut self.values {
             Values::Bool(values) => number::bool(raw).ok_or(Malformed).map(|value| {
                 values.append(value);
@@ -112,14 +112,14 @@ impl ScalarBuilder {
 
     /// Appends NULL and returns the number of bytes it takes.
     #[inline]
-    pub fn append_null(&mut self) -> usize {
+    pub(super) fn append_null(&mut self) -> usize {
         self.valid.append_null();
         self.values.append_null()
     }
 
     /// Returns the array of all values since the last call. Allocates buffers of the same size for
     /// the next array, up to `keep` bytes.
-    pub fn finish(&mut self, keep: usize) -> Result<ArrayRef, InvalidText> {
+    pub(super) fn finish(&mut self, keep: usize) -> Result<ArrayRef, InvalidText> {
         self.values.finish(self.parquet, self.valid.finish(), keep)
     }
 }
