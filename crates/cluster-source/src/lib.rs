@@ -19,14 +19,16 @@
 //!     user: "exporter".to_owned(),
 //!     password: "secret".to_owned(),
 //! };
-//! // Without a TLS client the connection is not encrypted: use that only for servers on the same machine.
+//! // Without a TLS client the connection is not encrypted: use that only for servers on the same
+//! // machine.
 //! let source = Source::new(Engine::Postgresql, endpoint, None);
 //! let mut connection = source.connect(Some("shop")).await?;
 //! let catalog = connection.catalog("shop", Types::Aurora, |_schema, _table| true).await?;
 //! for found in &catalog.tables {
 //!     // Partitions can be read in any order, also by several connections at once.
 //!     for partition in connection.partitions(found, 64 << 20).await? {
-//!         let mut batches = connection.read(found.table(), &partition, BatchOptions::default()).await?;
+//!         let options = BatchOptions::default();
+//!         let mut batches = connection.read(found.table(), &partition, options).await?;
 //!         while let Some(batch) = batches.try_next().await? {
 //!             println!("{}: {} rows", found.table().name, batch.num_rows());
 //!         }

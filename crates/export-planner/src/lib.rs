@@ -12,7 +12,8 @@
 //!
 //! # async fn plan(source: Source) -> Result<(), SourceError> {
 //! let workers = workers::for_instance(Some("db.r6g.xlarge"));
-//! let survey = Survey::take(&source, &ExportOnly::default(), &Options::default(), 64 << 20, workers).await?;
+//! let (only, options, smallest_unit) = (ExportOnly::default(), Options::default(), 64 << 20);
+//! let survey = Survey::take(&source, &only, &options, smallest_unit, workers).await?;
 //! for unit in survey.work_units() {
 //!     println!("unit {}: {} partitions", unit.unit, unit.partitions.len());
 //! }

@@ -1,5 +1,6 @@
 //! Keys in the user's bucket (guide, File naming convention):
-//! `[prefix/]<task>/<database>/<schema>.<table>/<batch_index>/part-<partition_index>-<uuid>-cNNN.gz.parquet`.
+//! `[prefix/]<task>/<database>/<schema>.<table>/<batch_index>/<file>`, where `<file>` is
+//! `part-<partition_index>-<uuid>-cNNN.gz.parquet`.
 //! All of them are built in this module.
 
 use std::collections::HashMap;

@@ -6,9 +6,11 @@
 //!
 //! ```sql
 //! DO $$ BEGIN FOR i IN 1..50000 LOOP
-//!     EXECUTE format('CREATE TABLE customer_%s (id bigint PRIMARY KEY, tenant int NOT NULL, name varchar(200), email text,
-//!         balance numeric(12,2), created timestamptz, updated timestamptz, active boolean, tags text[], data jsonb)', i);
-//!     EXECUTE format('INSERT INTO customer_%s SELECT g, 1, ''name'', ''mail'' FROM generate_series(1, 10) g', i);
+//!     EXECUTE format('CREATE TABLE customer_%s (id bigint PRIMARY KEY, tenant int NOT NULL,
+//!         name varchar(200), email text, balance numeric(12,2), created timestamptz,
+//!         updated timestamptz, active boolean, tags text[], data jsonb)', i);
+//!     EXECUTE format('INSERT INTO customer_%s
+//!         SELECT g, 1, ''name'', ''mail'' FROM generate_series(1, 10) g', i);
 //!     IF i % 500 = 0 THEN COMMIT; END IF;  -- each new table holds a lock
 //! END LOOP; END $$
 //! ```
