@@ -5,7 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const BIN: &str = "/usr/lib/postgresql/15/bin";
+/// Returns the directory of the newest installed server programs.
+fn programs() -> PathBuf {
+    local_stack::prerequisites::postgres(&|_| ()).unwrap()
+}
 
 /// A server with its own directory. It is stopped and removed when the value is dropped.
 pub(crate) struct Server {
@@ -53,7 +56,7 @@ impl Server {
 
     /// Executes a statement in a database and returns its output.
     pub(crate) fn execute(&self, database: &str, sql: &str) -> String {
-        let mut psql = Command::new(format!("{BIN}/psql"));
+        let mut psql = Command::new(programs().join("psql"));
         psql.args(["-qtAX", "--set=ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "me"]);
         let output = psql.args(["-d", database, "-c", sql]).env("PGCLIENTENCODING", "UTF8").output().unwrap();
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
@@ -70,7 +73,7 @@ impl Drop for Server {
 
 /// Returns a command that runs as `postgres`, because the server refuses root.
 fn as_postgres(program: &str) -> Command {
-    let path = format!("{BIN}/{program}");
+    let path = programs().join(program);
     let mut command = if fs::metadata("/proc/self").unwrap().uid() == 0 {
         let mut command = Command::new("runuser");
         command.args(["-u", "postgres", "--", &path]);

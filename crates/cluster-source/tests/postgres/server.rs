@@ -21,12 +21,11 @@ use export_task::options::Types;
 use export_task::plan::Partition;
 use export_task::range::Range;
 use futures_util::TryStreamExt;
+use local_stack::prerequisites::postgres as installed_programs;
 use tokio_postgres::NoTls;
 
-/// The programs of the tested version.
-const BIN: &str = "/usr/lib/postgresql/15/bin";
-/// The environment variable with the directory of another version's programs, which is tested
-/// instead.
+/// The environment variable with the directory of the programs of the tested version. Without it the
+/// newest installed version is tested.
 const BIN_VARIABLE: &str = "POSTGRES_BIN";
 const PASSWORD: &str = "it's secret";
 
@@ -45,7 +44,9 @@ fn server() -> &'static Server {
 
 /// Returns a command that runs as an ordinary user, because the server refuses to run as root.
 fn command(program: &str) -> Command {
-    let path = std::env::var_os(BIN_VARIABLE).map_or_else(|| PathBuf::from(BIN), PathBuf::from).join(program);
+    let path = std::env::var_os(BIN_VARIABLE)
+        .map_or_else(|| installed_programs(&|_| ()).unwrap(), PathBuf::from)
+        .join(program);
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         let mut command = Command::new("runuser");
         command.args(["-u", "postgres", "--"]).arg(path);
