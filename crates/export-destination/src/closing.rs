@@ -49,6 +49,10 @@ pub async fn close(
         Err(error @ (DestinationError::Denied(_) | DestinationError::Rejected(_))) => {
             tracing::warn!(%error, "unfinished part files could not be removed");
         }
+        // Some stores with S3's API have no list of uploads.
+        Err(error) if error.code() == Some("NotImplemented") => {
+            tracing::warn!(%error, "unfinished part files could not be removed");
+        }
         Err(error) => return Err(error.into()),
     }
     remove_stale(destination, path, summary, tally).await?;
@@ -93,8 +97,12 @@ async fn remove_stale(
 ) -> Result<(), CloseError> {
     let present = destination.list(&path.listing_prefix()).await?;
     let keys: HashSet<&str> = present.iter().map(String::as_str).collect();
-    if let Some(missing) = tally.files.difference(&keys).next() {
-        return Err(CloseError::MissingPart((*missing).to_owned()));
+    for unlisted in tally.files.difference(&keys) {
+        // A listing may spell a key differently: file systems fold case, and XML has no spelling for
+        // some characters.
+        if !destination.contains(unlisted).await? {
+            return Err(CloseError::MissingPart((*unlisted).to_owned()));
+        }
     }
     // Other exports may write below the same prefix, so only keys that this export makes are
     // removed.

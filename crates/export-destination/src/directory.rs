@@ -101,9 +101,9 @@ pub(crate) async fn remove(root: &Path, key: &str) -> Result<(), DestinationErro
     }
 }
 
-/// Returns whether the directory `prefix` exists.
-pub(crate) async fn exists(root: &Path, prefix: &str) -> Result<bool, DestinationError> {
-    let path = path_of(root, prefix)?;
+/// Returns whether a file or a directory exists.
+pub(crate) async fn exists(root: &Path, key: &str) -> Result<bool, DestinationError> {
+    let path = path_of(root, key)?;
     fs::try_exists(&path).await.map_err(|e| failed(&path, e))
 }
 

@@ -115,6 +115,17 @@ impl Destination {
         }
     }
 
+    /// Returns whether a complete object has this key.
+    ///
+    /// # Errors
+    /// [`DestinationError`].
+    pub async fn contains(&self, key: &str) -> Result<bool, DestinationError> {
+        match self {
+            Self::S3(s3) => s3.contains(key).await,
+            Self::Directory(root) => directory::exists(root, key).await,
+        }
+    }
+
     /// Removes an object, if it is there.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Objects written in one request, listing and removal in a bucket.
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption};
@@ -59,6 +60,14 @@ impl S3Destination {
             keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
         }
         Ok(keys)
+    }
+
+    pub(crate) async fn contains(&self, key: &str) -> Result<bool, DestinationError> {
+        match self.client.head_object().bucket(&self.bucket).key(key).send().await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(false),
+            Err(e) => Err(self.failed("HeadObject", key, e)),
+        }
     }
 
     pub(crate) async fn remove(&self, key: &str) -> Result<(), DestinationError> {

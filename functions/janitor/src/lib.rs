@@ -101,6 +101,11 @@ pub async fn handle(deps: &Deps, _event: IgnoredAny) -> Result<(), StepError> {
     loop {
         let mut left = Vec::new();
         for task in abandoned {
+            // Many tasks can take longer than the sweep may. The next sweep continues.
+            if began.elapsed() > MAX_SWEEP_TIME {
+                left.push(task);
+                continue;
+            }
             match delete_clone(deps, &task).await {
                 Ok(Deletion::Deleted) => {}
                 Ok(Deletion::Deleting) => left.push(task),

@@ -76,7 +76,7 @@ fn as_postgres(program: &str) -> Command {
     let path = programs().join(program);
     let mut command = if fs::metadata("/proc/self").unwrap().uid() == 0 {
         let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--", &path]);
+        command.args(["-u", "postgres", "--"]).arg(path);
         command
     } else {
         Command::new(path)

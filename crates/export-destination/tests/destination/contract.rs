@@ -110,6 +110,8 @@ pub(super) async fn removing_a_missing_object_succeeds(destination: &Destination
     }
     for _ in 0..2 {
         destination.remove(&removed).await.unwrap();
+        assert!(!destination.contains(&removed).await.unwrap());
+        assert!(destination.contains(&kept).await.unwrap());
         assert_eq!(list(destination, &format!("{prefix}/")).await, [kept.as_str()]);
     }
     destination.remove(&format!("{prefix}/never/written")).await.unwrap();

@@ -18,7 +18,7 @@ const STARTS: usize = 21;
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The variables that Lambda and the template set, with values of the right form.
-const ENVIRONMENT: [(&str, &str); 14] = [
+const ENVIRONMENT: [(&str, &str); 15] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "test"),
     ("AWS_SECRET_ACCESS_KEY", "test"),
@@ -32,6 +32,7 @@ const ENVIRONMENT: [(&str, &str); 14] = [
     ("STATE_MACHINE_ARN", "arn:aws:states:us-east-1:111122223333:stateMachine:aurora-export"),
     ("TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:aurora-export-events"),
     ("FINISH_EXPORT_FUNCTION", "aurora-export-finish-export"),
+    ("DELETE_CLONE_FUNCTION", "aurora-export-delete-clone"),
     ("CHECK_PRECONDITIONS_FUNCTION", "aurora-export-check-preconditions"),
 ];
 
