@@ -106,8 +106,8 @@ fn the_janitor_ends_and_cleans_up_the_task_of_a_stopped_execution() {
     wait_for("the janitor to publish the end", Duration::from_secs(40), || {
         task.record().unwrap().get("PublishedAt").map(drop)
     });
-    // The template's schedule invokes the janitor every 15 minutes. Each invocation does one step
-    // of the cleanup.
+    // The template's schedule invokes the janitor every 15 minutes. One invocation cleans up for
+    // at most about 60 seconds, so several may be needed.
     wait_for("the janitor to clean up", Duration::from_secs(40), || {
         let name = function("janitor");
         let swept = env.aws("lambda", "invoke", json!({"FunctionName": name, "Payload": "{}"}));

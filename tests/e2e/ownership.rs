@@ -143,7 +143,7 @@ fn a_table_is_left_out_if_its_row_count_differs_from_the_database() {
     let left_out = &warning["skippedTables"][0];
     assert_eq!((&left_out["target"], &left_out["reason"]), (&json!("shop.public.t"), &json!("ROW_COUNT_DIFFERS")));
     let message = text(left_out, "message");
-    assert!(message.contains("80001 rows, the files held 80000"), "{message}");
+    assert!(message.contains("80001 rows and the files contained 80000"), "{message}");
     assert_eq!(task.objects().iter().filter(|key| key.ends_with(".parquet")).count(), 0);
     assert_eq!(task.leaves_nothing(), "SUCCEEDED");
     drop(task);

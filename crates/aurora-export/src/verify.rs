@@ -49,8 +49,8 @@ pub struct Arguments {
     /// postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=FILE
     ///
     /// The URL has the same form as for `aurora-export local`, and the password can be set in
-    /// AURORA_EXPORT_PASSWORD too. The server is read as it is now: what has changed since the
-    /// export differs.
+    /// AURORA_EXPORT_PASSWORD too. The server is read as it is now. Changes since the export are
+    /// reported as differences.
     // Parsed later, because the argument parser prints the text with its error, and the text may
     // hold a password.
     #[arg(long, value_name = "URL")]
@@ -176,7 +176,7 @@ struct Shared {
     processors: usize,
 }
 
-/// A column of the files that a column of the database is compared with.
+/// A column of the files and the database column that it is compared with.
 struct Compared<'a> {
     /// The index of the column in the files.
     index: usize,

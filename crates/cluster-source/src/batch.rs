@@ -10,8 +10,8 @@ use export_task::table::{Column, ParquetType, Table};
 
 use crate::error::SourceError;
 
-/// With more bytes than this in one batch, one more value of [`MAX_VALUE_BYTES`] could exceed
-/// 32-bit offsets.
+/// If a batch had more bytes than this, one more value of [`MAX_VALUE_BYTES`] could exceed 32-bit
+/// offsets.
 const MAX_BATCH_BYTES: usize = 512 * 1024 * 1024;
 
 /// More than any server can send as one value.

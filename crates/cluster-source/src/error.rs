@@ -174,7 +174,7 @@ pub enum SourceError {
 pub enum ErrorKind {
     /// Retry on a new connection.
     Unavailable,
-    /// Retry later, with fewer connections.
+    /// Retry later: the server has no free connection.
     Throttled,
     /// Stop: a person must grant a privilege.
     AccessDenied,
@@ -213,8 +213,8 @@ impl SourceError {
 
     /// Returns `table` as a skipped one if the error means that it must be left out.
     ///
-    /// A refused access counts as well: after a successful login it means that a privilege on the
-    /// table is missing.
+    /// A refusal of access leaves the table out too: after a successful login it means that a
+    /// privilege on the table is missing.
     pub fn skips(&self, table: &Table) -> Option<SkippedTable> {
         let reason = match self.kind() {
             ErrorKind::Skip(reason) => reason,

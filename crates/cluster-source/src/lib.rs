@@ -1,6 +1,6 @@
 //! Reads a cluster: connections, catalog, partitions, and rows as Arrow record batches. The crate
 //! depends on database servers and Arrow, but not on AWS. Every value arrives unchanged, or an
-//! error says why it can't. [`BatchOptions`] bound the memory, not the size of the table.
+//! error says why it can't. Memory use depends on [`BatchOptions`], not on the size of the table.
 //!
 //! # Example
 //!

@@ -2,7 +2,8 @@
 //!
 //! `infra/template.yaml` sets the variables of the stack. The Lambda runtime sets its own
 //! (AWS Lambda Developer Guide, Defined runtime environment variables). The AWS SDK reads further
-//! variables by itself, among them the Region and the credentials.
+//! variables by itself, among them the Region and the credentials. The template also sets
+//! `MALLOC_MMAP_THRESHOLD_`, which glibc reads.
 
 use crate::error::StepError;
 
@@ -30,8 +31,8 @@ pub const CLONE_INSTANCE_CLASS: &str = "CLONE_INSTANCE_CLASS";
 pub const CLONE_SECURITY_GROUP_ID: &str = "CLONE_SECURITY_GROUP_ID";
 /// Minimum size of a work unit, in MB of table data (default 64).
 pub const TARGET_PARTITION_MB: &str = "TARGET_PARTITION_MB";
-/// Maximum number of workers of one task that run at once, whatever its clone can bear (default
-/// 200).
+/// Maximum number of workers of one task that run at once, even if the clone could serve more
+/// (default 200).
 pub const MAX_WORKERS: &str = "MAX_WORKERS";
 /// A value of this many bytes or more fails the export (default: AWS's limit of 500 MB).
 pub const MAX_VALUE_BYTES: &str = "MAX_VALUE_BYTES";

@@ -19,7 +19,7 @@ use crate::error::StepError;
 /// That is longer than any invocation.
 ///
 /// # Errors
-/// The error of STS, because callers report it differently.
+/// The error of STS, unchanged, because each caller reports it differently.
 pub async fn assume(
     config: &SdkConfig,
     task: &TaskRef,

@@ -78,7 +78,7 @@ impl Publisher {
     /// nothing if the end was published before. Returns false if another caller is publishing it
     /// right now.
     ///
-    /// Events are delivered at least once: if a call dies before it is finished, the next one
+    /// Events are delivered at least once: if a call stops before it is finished, the next one
     /// publishes again.
     ///
     /// # Errors

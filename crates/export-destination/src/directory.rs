@@ -1,6 +1,6 @@
 //! Files in a local directory. A file appears under its name only when it is complete, so a process
-//! that dies leaves no partial file that looks like a complete one. Files are not synced to the
-//! disk: a power failure may lose finished ones.
+//! that stops early leaves no partial file that looks like a complete one. Files are not synced to
+//! the disk: a power failure may lose finished ones.
 
 use std::ffi::OsString;
 use std::io;
@@ -30,7 +30,7 @@ pub(crate) struct DirectoryFile {
 impl DirectoryFile {
     pub(crate) async fn create(root: &Path, key: &str) -> Result<Self, DestinationError> {
         let path = path_of(root, key)?;
-        // The name is a function of the file's, so a retry overwrites what a dead attempt left.
+        // The name is a function of the file's, so a retry overwrites the file of a failed attempt.
         let mut name = OsString::from(PARTIAL_PREFIX);
         name.push(path.file_name().unwrap_or_default());
         name.push(PARTIAL_SUFFIX);

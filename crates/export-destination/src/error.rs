@@ -71,7 +71,8 @@ impl S3Destination {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let status = error.raw_response().map(|r| r.status().as_u16());
-        // S3 refuses some requests without an error document. Their status says so.
+        // S3 refuses some requests without an error document. Only the HTTP status shows the
+        // refusal.
         let forbidden = || (status == Some(403)).then(|| "403 Forbidden".to_owned());
         let code = error.code().map(str::to_owned).or_else(forbidden);
         let message = match error.message() {

@@ -16,8 +16,8 @@ use crate::s3::S3Destination;
 /// file takes 40 MiB of memory.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// Parts double in size after this many, so that the 10,000 parts S3 allows reach past the largest
-/// object it stores.
+/// Parts double in size after this many, so that 10,000 parts, S3's maximum, hold more than S3's
+/// largest object.
 const PARTS_PER_SIZE: i32 = 1_000;
 
 /// How many parts are uploaded at once. The writer waits when it is further ahead.

@@ -15,8 +15,8 @@ use export_task::plan::{Count, Partition};
 /// an eighth.
 pub const PIECES: u64 = 8;
 
-/// Pieces larger than this share of a unit are placed first. They are so large because nothing can
-/// cut them.
+/// Pieces larger than this share (one fifth) of a unit are placed first. They belong to tables that
+/// cannot be cut.
 const LARGE: u64 = 5;
 
 /// The cost of a table beyond its bytes (a query, at least one file, a result), expressed in bytes.
@@ -31,6 +31,7 @@ const UNITS_WANTED: u64 = 4000;
 const UNITS_PER_WORKER: u64 = 8;
 
 /// The largest unit in bytes. A worker reads it well within one invocation of Lambda (15 minutes).
+/// Units exceed it if the smallest unit is larger, and on MySQL in clusters of more than 16 TiB.
 const MAX_UNIT_BYTES: u64 = 1 << 30;
 
 /// The largest number of units on MySQL. Each cut takes two statements there, and one invocation of
@@ -192,15 +193,15 @@ fn join(pieces: Vec<Partition>) -> Vec<Partition> {
     joined
 }
 
-/// Numbers the partitions of each batch from 0, in the order of their rows.
+/// Numbers the partitions of each `batch_index` of a table from 0, in the order of their rows.
 fn number(units: &mut [Vec<Partition>]) {
     let mut partitions: Vec<&mut Partition> = units.iter_mut().flatten().collect();
     partitions.sort_by_key(|partition| (partition.table, partition.batch_index, partition.partition_index));
-    let (mut batch, mut next) = (None, 0);
+    let (mut previous, mut next) = (None, 0);
     for partition in partitions {
-        let of = Some((partition.table, partition.batch_index));
-        if batch != of {
-            (batch, next) = (of, 0);
+        let directory = Some((partition.table, partition.batch_index));
+        if previous != directory {
+            (previous, next) = (directory, 0);
         }
         partition.partition_index = next;
         next += 1;

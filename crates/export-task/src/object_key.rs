@@ -67,7 +67,7 @@ impl TaskPath {
         format!("{}/{}/{batch_index}/", self.base, self.table(table))
     }
 
-    /// Returns the key of the marker that says that a batch is complete.
+    /// Returns the key of the marker that says that the directory of a `batch_index` is complete.
     pub fn success(&self, table: &Table, batch_index: u32) -> String {
         format!("{}_SUCCESS", self.batch_directory(table, batch_index))
     }
@@ -112,7 +112,8 @@ fn cut(mut name: String, max_bytes: usize, whole: &str) -> String {
 /// exports, because it may be the prefix of other tasks.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// Each batch's directory, which ends with a slash, and the UUID in the names of its files.
+    /// The directory of each `batch_index`, which ends with a slash, and the UUID in the names of
+    /// its files.
     directories: HashMap<String, Uuid>,
 }
 

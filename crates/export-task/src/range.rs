@@ -9,15 +9,15 @@ pub enum Range {
     All,
     /// Every row. PostgreSQL sends them without planning a query, so it computes no expression.
     Unplanned,
-    /// Heap blocks `from..to`. `None` is no end: the last range includes blocks that are added
-    /// after planning.
+    /// Heap blocks `from..to`. `None` means that the range has no end: the last range includes
+    /// blocks that are added after planning.
     Blocks {
         /// First block.
         from: u32,
-        /// First block after the range, or `None` for no end.
+        /// First block after the range. `None` means that the range has no end.
         to: Option<u32>,
     },
-    /// Rows with `from <= value < to` in a column that is never NULL. `None` is no bound.
+    /// Rows with `from <= value < to` in a column that is never NULL. `None` means no bound.
     Key {
         /// The column, unquoted.
         column: String,

@@ -131,7 +131,7 @@ fn compare(table: &Table, results: &[&PartitionResult], counts: &[&CountResult])
         let written: u64 = files.map(|file| file.rows).sum();
         (written != rows).then(|| {
             let message = format!(
-                "The database counts {rows} rows, the files held {written}, so they were removed. \
+                "The database counts {rows} rows and the files contained {written}, so the files were removed. \
                  An index of the table may be damaged: rebuild its indexes and export it again."
             );
             SkippedTable::new(table, SkipReason::RowCountDiffers, message)
@@ -230,7 +230,7 @@ mod tests {
         let differs = tally(&summary, &results).unwrap();
         assert_eq!((differs.exported.len(), differs.files.len()), (1, 2));
         assert_eq!(differs.skipped[0].reason, SkipReason::RowCountDiffers);
-        assert!(differs.skipped[0].message.starts_with("The database counts 3 rows, the files held 2,"));
+        assert!(differs.skipped[0].message.starts_with("The database counts 3 rows and the files contained 2,"));
 
         results.counts[0].counted = Counted::TooLong;
         let uncounted = tally(&summary, &results).unwrap();

@@ -30,8 +30,8 @@ pub const FUNCTIONS: [&str; 10] = [
     "janitor",
 ];
 
-/// The partition size of the local stack. It is smaller than on AWS, so that small databases have
-/// several partitions.
+/// The minimum unit size of the local stack. It is smaller than on AWS, so that small databases
+/// have several partitions.
 const TARGET_PARTITION_MB: u32 = 8;
 
 /// The outputs of the two CloudFormation stacks.

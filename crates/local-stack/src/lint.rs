@@ -1,4 +1,5 @@
-//! Checks the template and the workflow definition, the CI workflows and the dependencies.
+//! Checks the template and the workflow definition, the CI workflows, the words and width of
+//! comments, and the dependencies.
 
 use std::fs;
 use std::path::Path;

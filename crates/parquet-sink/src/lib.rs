@@ -40,8 +40,8 @@
 //! one batch, and five upload parts of 8 MiB. This was the same for 0.4 and for 2 GiB of rows.
 //! glibc keeps freed blocks of this size and moves them between threads, which adds half as much
 //! again. A process that writes many parts should set `MALLOC_MMAP_THRESHOLD_=1048576` in its
-//! environment, which returns freed blocks at once. A single value that is larger than a row group
-//! is held three times: in its batch, in its page, and compressed. The next batch is not read
+//! environment, which returns freed blocks immediately. A single value that is larger than a row
+//! group is held three times: in its batch, in its page, and compressed. The next batch is not read
 //! meanwhile.
 
 mod codec;

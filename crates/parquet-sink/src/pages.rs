@@ -1,4 +1,4 @@
-//! Takes the pages of a column chunk from the column's encoder and compresses each at once.
+//! Takes the pages of a column chunk from the column's encoder and compresses each immediately.
 //!
 //! The encoder's set of codecs is fixed, so it is set to compress nothing. It hands over a page
 //! header, then the bytes of the page. The header holds the compressed size of the page, so it is
@@ -26,7 +26,8 @@ const NEXT_FIELD_I32: u8 = 0x15;
 /// Compressed pages of one column chunk.
 #[derive(Default)]
 pub(crate) struct Pages {
-    /// Header and bytes of the dictionary. The encoder makes it last, and the file has it first.
+    /// Header and bytes of the dictionary. The encoder returns the dictionary last. In the file it
+    /// comes first.
     pub dictionary: Vec<Bytes>,
     /// Headers and bytes of the other pages.
     pub data: Vec<Bytes>,

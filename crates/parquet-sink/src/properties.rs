@@ -6,7 +6,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::ColumnPath;
 
 /// Compressed size in bytes at which a row group ends. The writer holds one row group in memory,
-/// and a reader reads one at once.
+/// and a reader loads a whole row group.
 pub const ROW_GROUP_BYTES: usize = 16 << 20;
 
 /// Memory in bytes at which a row group ends: its compressed pages, unfinished pages and
@@ -21,12 +21,12 @@ pub const ROW_GROUP_ROWS: usize = 1_000_000;
 /// the codec, and it costs more time than it saves.
 pub const DICTIONARY_BYTES: usize = 128 << 10;
 
-/// Size of a batch in bytes above which it holds a value that is itself larger than any other
-/// batch. Such a batch becomes a row group of its own.
+/// A batch of more bytes than this contains a value larger than a whole usual batch. Such a batch
+/// becomes a separate row group.
 pub const LARGE_BATCH: usize = 32 << 20;
 
 /// Size in bytes above which a column of such a batch gets no dictionary and gets its statistics
-/// from `large`. The parquet writer's own would take three more copies of its values.
+/// from `large`. The statistics of the parquet writer would take three more copies of its values.
 pub const LARGE_COLUMN: usize = 1 << 20;
 
 /// Number of columns above which a table gets no dictionaries. Each dictionary takes about 0.25 MiB

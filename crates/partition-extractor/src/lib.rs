@@ -66,7 +66,7 @@ pub trait Watch: Send + Sync {
 /// A partition could not be extracted, or a relation could not be counted.
 #[derive(Debug, thiserror::Error)]
 pub enum ExtractError<R: Error + Send + Sync + 'static> {
-    /// The database can't be connected to.
+    /// The extractor cannot connect to the database.
     #[error(transparent)]
     Connect(SourceError),
     /// The table can't be read.

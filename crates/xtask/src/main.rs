@@ -7,7 +7,7 @@
 //! * `fidelity`: exports databases from other projects and compares every value.
 //! * `package`: builds the packages for AWS.
 //! * `memory`: measures memory and speed of a stack's workers on a large table.
-//! * `test`: runs the whole test suite, as CI does.
+//! * `test`: runs the whole test suite.
 
 mod bench;
 mod demo;
@@ -37,8 +37,8 @@ enum Command {
     /// Export a sample database and read the rows back, on a separate local stack. The stack is
     /// stopped afterwards.
     Demo {
-        /// The engine: aurora-postgresql, or aurora-mysql, which downloads MariaDB from the
-        /// system's distribution
+        /// The engine: aurora-postgresql or aurora-mysql. aurora-mysql runs MariaDB, which is
+        /// downloaded from the distribution
         #[arg(long, default_value = "aurora-postgresql", value_parser = engine)]
         engine: Engine,
     },
@@ -50,8 +50,7 @@ enum Command {
     /// Download other servers for local clusters: MariaDB, MySQL, the newest PostgreSQL. This
     /// installs nothing.
     Servers,
-    /// Run every check and test: format, lint of workflow and template, clippy, unit, property and
-    /// end-to-end tests.
+    /// Run every check and test: format, lint, clippy, unit, property and end-to-end tests.
     Test,
     /// Compare this project with other tools on separate servers. Writes the results to
     /// docs/benchmarks.md.
@@ -79,7 +78,8 @@ enum Command {
         #[command(flatten)]
         ranges: fidelity::Ranges,
     },
-    /// Check the state machine and the template without deploying them.
+    /// Check the state machine and the template without deploying them, the CI workflows, the
+    /// dependencies, and the words and width of comments.
     Lint,
     /// Host a stack. Only `up` starts this.
     #[command(hide = true)]

@@ -1,4 +1,4 @@
-//! Runs the whole test suite. CI runs only this.
+//! Runs the whole test suite. `.ci/run` runs only this.
 
 use std::error::Error;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use local_stack::{Layout, lint};
 pub(crate) fn run(layout: &Layout) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     cargo(layout, "formatting", &["fmt", "--all", "--check"])?;
-    heading("state machine and template");
+    heading("lint");
     lint::run(layout, &crate::say)?;
     cargo(layout, "clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
     // The tests of the stack run these binaries, so they are built first.

@@ -108,7 +108,7 @@ async fn region(s3: &Client, task: &TaskRef) -> Result<(), StepError> {
         Err(e) if error::is_transient(&e) => Err(StepError::aws("the bucket can't be looked up", e)),
         Err(e) => Err(StepError::precondition(&match e.code() {
             Some("NoSuchBucket") => Failure::BucketInvalid(bucket),
-            // S3 answers so to a request in another Region than the bucket's.
+            // S3 gives these answers to a request that is sent to another Region than the bucket's.
             Some("PermanentRedirect" | "AuthorizationHeaderMalformed") => Failure::BucketRegion(bucket),
             Some("AccessDenied") => Failure::NotAuthorized {
                 role: task.iam_role_arn.clone(),

@@ -170,8 +170,8 @@ async fn poll(deps: &Deps, task: &TaskRef, record: &ExportTask) -> Result<CloneE
 }
 
 /// Publishes once that the cluster is being cloned, or that it is being copied, which takes longer.
-/// A copy has another clone group than its source. If the event can't be published, cloning goes on
-/// and the next poll tries again.
+/// The clone group of a copy differs from that of its source. If the event can't be published,
+/// cloning goes on and the next poll tries again.
 async fn announce(deps: &Deps, task: &TaskRef, record: &ExportTask, clone: &DbCluster) -> Result<(), StepError> {
     if record.announced_at.is_some() {
         return Ok(());

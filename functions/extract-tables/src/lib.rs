@@ -65,8 +65,8 @@ impl Deps {
             work_bucket: StackWorkBucket::from_env(&aws)?,
             aws,
             options: BatchOptions {
-                // AWS's limits are the first size that is too large. The reader's are the last
-                // allowed size.
+                // AWS's limits are the smallest size that is refused. The reader's limits are the
+                // largest size that is allowed.
                 max_value_bytes: Some(config::number(config::MAX_VALUE_BYTES, limits::VALUE_BYTES)?.saturating_sub(1)),
                 max_row_bytes: Some(config::number(config::MAX_ROW_BYTES, limits::ROW_BYTES)?.saturating_sub(1)),
                 ..BatchOptions::default()

@@ -1,6 +1,6 @@
 //! Ends a task. For a complete export it checks that every planned partition has a result, removes
-//! part files that no result names, writes the `_SUCCESS` object of every batch and writes the
-//! metadata documents. Then it sets the final status, which frees the cluster and the account's
+//! part files that no result names, writes the `_SUCCESS` object of every `batch_index` and writes
+//! the metadata documents. Then it sets the final status, which frees the cluster and the account's
 //! slot.
 //!
 //! # Layout

@@ -1,9 +1,10 @@
-//! The janitor. It ends, publishes and cleans up tasks whose execution was aborted, timed out or
-//! died, and it deletes clones that outlived their task.
+//! The janitor. It ends, publishes and cleans up tasks whose execution failed, was aborted or timed
+//! out, and it deletes clones that outlived their task.
 //!
-//! A rule invokes it when an execution dies, and a schedule every 15 minutes. It decides what must
-//! be done and has the functions of the workflow do it: `finish-export` ends a task, `delete-clone`
-//! deletes a clone. So its own role can delete neither clones nor objects.
+//! A rule invokes it when an execution fails, is aborted or times out, and a schedule invokes it
+//! every 15 minutes. It decides what must be done and has the functions of the workflow do it:
+//! `finish-export` ends a task, `delete-clone` deletes a clone. So its own role can delete neither
+//! clones nor objects.
 
 use std::time::{Duration, Instant};
 
@@ -135,8 +136,8 @@ async fn end(deps: &Deps, task: &mut ExportTask) -> Result<(), StepError> {
         called.map_err(|e| StepError::internal(format!("finish-export failed: {e}")))?;
         *task = deps.store.get(&task.request.export_task_identifier).await?;
     }
-    // False means that another caller is publishing the end. If that caller dies, the task stays
-    // open and the next sweep publishes.
+    // False means that another caller is publishing the end. If that caller stops early, the
+    // task stays open and the next sweep publishes.
     deps.publisher.publish_end(&deps.store, task).await.map(drop)
 }
 
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_whose_execution_died_is_ended_published_and_cleaned_up() {
+    async fn a_task_whose_execution_failed_is_ended_published_and_cleaned_up() {
         let reference = serde_json::to_value(TaskRef::from(&task())).unwrap();
         let (result, replay) = sweep(task(), |_| None).await;
         result.unwrap();

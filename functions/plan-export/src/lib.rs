@@ -30,7 +30,7 @@ pub struct Deps {
     pub work_bucket: StackWorkBucket,
     /// Minimum size of a work unit, in bytes of table data.
     pub target_bytes: u64,
-    /// Maximum number of workers that run at once, whatever the clone can bear.
+    /// Maximum number of workers that run at once, even if the clone could serve more.
     pub max_workers: u32,
 }
 

@@ -43,7 +43,7 @@ impl Deps {
     }
 }
 
-/// The input of the step. An event without a task is one of the schedule.
+/// The input of the step. The schedule's event has no task.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Input {

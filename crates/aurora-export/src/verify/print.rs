@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-/// Maximum number of digits before the point when some of them are zeros that only fill up the
-/// number. The server prints longer numbers with an exponent.
+/// Maximum number of digits before the point if the number must be padded with zeros. The server
+/// prints longer numbers with an exponent.
 const MAX_PADDED_DIGITS: usize = 15;
 
 /// Appends a number.
@@ -18,8 +18,8 @@ pub(super) fn print(number: f64, out: &mut String) {
     };
     out.push(class);
     // The server prints the fewest digits that identify the number. When two numbers with that many
-    // digits are equally close, the server takes the even one. Rust takes the upper one, but the
-    // even one when the number of digits is given.
+    // digits are equally close, the server takes the even one. Rust's shortest form takes the upper
+    // one. Rust's form with a given number of digits takes the even one, so it is used here.
     let shortest = format!("{scaled:e}");
     let digits = shortest.split_once('e').map_or(0, |(digits, _)| digits.replace('.', "").len());
     let even = format!("{scaled:.*e}", digits.saturating_sub(1));

@@ -138,7 +138,7 @@ impl Tally {
         Ok(())
     }
 
-    /// Widens the bounds to a value, whose canonical form is in `self.canonical`.
+    /// Extends the bounds to include a value. Its canonical form is in `self.canonical`.
     fn bound(&mut self, value: &Value<'_>) {
         let bytes = self.canonical.as_slice();
         let bound = match (self.comparison.form, value) {

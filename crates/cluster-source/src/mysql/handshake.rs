@@ -17,8 +17,8 @@ use super::wire::{ERR_HEADER, OK_HEADER, Wire, socket_error};
 use crate::endpoint::Endpoint;
 use crate::error::SourceError;
 
-/// What the reader of rows relies on: a result ends with one packet. All supported servers have
-/// these.
+/// The capabilities that the row reader needs: with them, a result ends with one packet. All
+/// supported servers have them.
 const REQUIRED: CapabilityFlags = CapabilityFlags::CLIENT_PROTOCOL_41
     .union(CapabilityFlags::CLIENT_SECURE_CONNECTION)
     .union(CapabilityFlags::CLIENT_PLUGIN_AUTH)
@@ -32,7 +32,8 @@ const OPTIONAL: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
     .union(CapabilityFlags::CLIENT_CONNECT_ATTRS)
     .union(CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA);
 
-/// The largest packet that other clients say they accept. The server ignores it.
+/// The maximum packet size that the client announces. Other clients announce the same. The server
+/// ignores it.
 const MAX_PACKET: u32 = 1 << 30;
 
 /// `utf8mb4_general_ci`, which every server knows.
@@ -143,8 +144,8 @@ fn serialized(packet: &impl MySerialize) -> Vec<u8> {
     bytes
 }
 
-/// Returns the proof of the password for one of the two plugins that RDS has. Others would reveal
-/// the password to the server, or are not Aurora's.
+/// Returns the proof of the password for one of the two plugins that RDS has. Other plugins would
+/// reveal the password to the server, or Aurora does not have them.
 fn password_proof(plugin: &AuthPlugin<'_>) -> Result<AuthProc, SourceError> {
     match plugin {
         AuthPlugin::CachingSha2Password | AuthPlugin::MysqlNativePassword => plugin.init().map_err(access_denied),

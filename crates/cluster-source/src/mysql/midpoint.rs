@@ -1,13 +1,13 @@
-//! Values between two keys, near which to look for a cut. No row needs to have such a value, and it
-//! may be a bad guess: the cut is the key that the server finds there.
+//! Computes values between two keys. The planner looks for a cut near such a value. A row need not
+//! have it, and a bad value is harmless, because the cut is the key that the server finds there.
 
 use export_task::range::KeyKind;
 
 use super::calendar::days_in_month;
 
-/// Returns a value about half way between two values of a column. It is above `low` and not above
-/// `high` if the server orders values as they are written. Returns `None` if there is no such
-/// value.
+/// Returns a value about half way between two values of a column. If the server's order is that of
+/// the written values, the result is above `low` and at most `high`. Returns `None` if there is no
+/// such value.
 pub(super) fn midpoint(kind: &KeyKind, low: &str, high: &str) -> Option<String> {
     match kind {
         KeyKind::Integer => Some(integer(low.parse().ok()?, high.parse().ok()?)?.to_string()),
@@ -90,7 +90,7 @@ fn date(low: &str, high: &str) -> Option<String> {
     Some(text)
 }
 
-/// Eight bytes, in hexadecimal digits. They fit an `i128`, with room for the sum of two.
+/// Hexadecimal digits of eight bytes. The sum of two such numbers fits into an `i128`.
 const BYTES_DIGITS: usize = 16;
 
 /// Compares the bytes after the common prefix as fractions, so missing bytes count as zero.
@@ -104,8 +104,8 @@ fn bytes(low: &str, high: &str) -> Option<String> {
     Some(format!("{}{middle:0BYTES_DIGITS$X}", low.get(..common)?))
 }
 
-/// Takes the three characters after the common prefix as the digits of a number. No character of
-/// the result is above those of the two keys, because it may not be in the column's character set.
+/// Takes the three characters after the common prefix as the digits of a number. A character above
+/// all those of the two keys may not be in the column's character set, so the result contains none.
 /// Most collations ignore case. Those that order by code point (`_bin`) don't.
 fn text(collation: &str, low: &str, high: &str) -> Option<String> {
     let folded = |text: &str| if collation.ends_with("_bin") { text.to_owned() } else { text.to_lowercase() };

@@ -9,8 +9,8 @@
 //! for the keys on both sides, and one for the estimates.
 //!
 //! A bound is always the key of a row. To look up a constant that is longer than the column, the
-//! server shortens it. For a value that no row has it may therefore find not all rows above it, nor
-//! all rows below it.
+//! server shortens it. So for a value that no row has, the server may miss rows above it or below
+//! it.
 
 use export_task::plan::Partition;
 use export_task::range::{KeyColumn, KeyKind, Range};
@@ -22,9 +22,9 @@ use super::midpoint::{is_valid_constant, midpoint};
 use super::sql::{IndexHint, bound_expression, constants, index_range, probe, qualified, quote};
 use crate::error::SourceError;
 
-/// The most cuts that are tried for each wanted partition, and [`MAX_EXTRA_CUTS`] more for a table
-/// of few partitions. Cutting into parts of equal size takes one cut less than there are parts.
-/// More than these limits is only needed where keys are so distributed that no cut is good.
+/// Maximum number of cuts tried for each wanted partition. A table gets [`MAX_EXTRA_CUTS`] more,
+/// which matters if it has few partitions. Cutting into parts of equal size takes one cut less than
+/// there are parts. Only keys for which no cut is good need more than these limits.
 const MAX_CUTS_PER_PART: u64 = 16;
 const MAX_EXTRA_CUTS: u64 = 100;
 
@@ -176,8 +176,8 @@ impl<'a> Cutter<'a> {
             return Ok(None);
         }
         let (left_rows, right_rows) = if self.has_stale_statistics {
-            // The server never estimates more than half of the rows it knows of, which are too few.
-            // Assume instead that the keys are spread evenly.
+            // The server never estimates more than half of its known number of rows, and that
+            // number is too low here. Assume instead that the keys are spread evenly.
             (whole.rows / 2, whole.rows / 2)
         } else {
             let cut = constants(&self.key.columns, &cut)?;

@@ -11,8 +11,8 @@ use super::catalog::SNAPSHOT_ENGINES;
 use super::connect::{Connection, Source, databases};
 use crate::error::{ErrorKind, SourceError};
 
-/// Writers wait while the lock waits for a statement that already runs. Five seconds bound that
-/// wait.
+/// The lock waits for running statements, and writers wait for the lock. This limits the wait to
+/// five seconds.
 const LIMIT_LOCK_WAIT: &str = "SET SESSION lock_wait_timeout = 5";
 
 const LOCK: &str = "FLUSH TABLES WITH READ LOCK";
@@ -31,7 +31,7 @@ pub(crate) struct Pinned {
     pub source: Source,
     /// Keeps other sessions from altering tables, if the server supports that.
     pub lock: Connection,
-    /// Sentences that say which data the readers don't see as it was at that moment.
+    /// Sentences about data that the readers do not see as of that moment.
     pub notes: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! How large tables are. The server's statistics say it, unless the table's files show that the
-//! statistics are stale.
+//! Sizes of tables. They come from the server's statistics, unless the files show that these are
+//! stale.
 
 use std::collections::HashMap;
 
@@ -7,20 +7,20 @@ use super::connect::Connection;
 use super::sql::literal;
 use crate::error::SourceError;
 
-/// Statistics are stale if the files hold more than twice the bytes they know of, and this many
-/// bytes more. Files grow before they fill.
+/// Statistics are stale if the files hold more than twice the bytes in the statistics plus this
+/// many. Files grow before rows fill them.
 const SLACK: u64 = 16 << 20;
 
 /// The server's statistics of a table.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Statistics {
     pub rows: u64,
-    /// The bytes of the rows, which are the bytes of the primary key.
+    /// Bytes of the primary key's index, which contains the rows.
     pub data: u64,
     /// The bytes of the other indexes.
     pub indexes: u64,
-    /// The unused bytes of the files. Unlike the others, the server looks this number up for each
-    /// query.
+    /// The unused bytes of the files. The server computes this number for each query, unlike the
+    /// others.
     pub free: u64,
 }
 
@@ -41,8 +41,8 @@ impl Statistics {
         if used <= 2 * known + SLACK {
             return Size { rows: self.rows, bytes: self.data, has_stale_statistics: false };
         }
-        // Assume that everything has grown alike. Some servers count new rows at once, so the
-        // result may be too high. That does no harm.
+        // Assume that everything has grown alike. Some servers count new rows immediately,
+        // so the result may be too high. That does no harm.
         let growth = used as f64 / known.max(1) as f64;
         let times = |number: u64| (number.max(1) as f64 * growth) as u64;
         Size { rows: times(self.rows), bytes: times(self.data), has_stale_statistics: true }

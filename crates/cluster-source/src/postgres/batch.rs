@@ -132,30 +132,11 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
+    use crate::postgres::types::Decode;
 
-    const ALL: &[(&str, ParquetType)] = &[
-        ("bool", ParquetType::Boolean),
-        ("int2", ParquetType::Int16),
-        ("int4", ParquetType::Int32),
-        ("int8", ParquetType::Int64),
-        ("float4", ParquetType::Float),
-        ("float8", ParquetType::Double),
-        ("bytea", ParquetType::Binary),
-        ("text", ParquetType::String),
-        ("numeric", ParquetType::String),
-        ("date", ParquetType::String),
-        ("time", ParquetType::String),
-        ("timetz", ParquetType::String),
-        ("timestamp", ParquetType::String),
-        ("timestamptz", ParquetType::String),
-        ("interval", ParquetType::String),
-        ("uuid", ParquetType::String),
-        ("jsonb", ParquetType::String),
-        ("inet", ParquetType::String),
-        ("macaddr", ParquetType::String),
-        ("bit", ParquetType::String),
-        ("cast", ParquetType::String),
-    ];
+    fn all() -> Vec<(&'static str, ParquetType)> {
+        Decode::ALL.iter().map(|decode| (decode.name(), decode.parquet())).collect()
+    }
 
     fn table(decodes: &[(&str, ParquetType)]) -> Table {
         let column = |(decode, parquet): &(&str, ParquetType)| Column {
@@ -292,12 +273,12 @@ mod tests {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), in_tuple: bool) {
             let head = if in_tuple { HEADER } else { &[] };
-            let _ = decode(&ALL[..3], &[head, &bytes].concat(), &[7, 40], BatchOptions::default());
+            let _ = decode(&all()[..3], &[head, &bytes].concat(), &[7, 40], BatchOptions::default());
         }
 
         #[test]
         fn arbitrary_values_never_panic(
-            column in prop::sample::select(ALL),
+            column in prop::sample::select(all()),
             values in prop::collection::vec(
                 prop_oneof![
                     prop::collection::vec(any::<u8>(), 0..40),

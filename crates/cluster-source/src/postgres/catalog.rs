@@ -222,8 +222,8 @@ fn skip(table: &Table, members: &[Member]) -> Option<(SkipReason, String)> {
     let called = |m: &Member| (!m.plain).then(|| m.untrusted.clone()).flatten();
     if let Some(Call { function, owner }) = members.iter().find_map(called) {
         let message = format!(
-            "To read the table the exporting user would call {function}, which {owner} owns. Drop the index, statistics \
-             or generated column that calls it, or use ALTER FUNCTION ... OWNER TO the exporting user."
+            "To read the table, the exporting user would have to call {function}, which belongs to {owner}. Drop the \
+             index, statistics or generated column that calls it, or use ALTER FUNCTION ... OWNER TO the exporting user."
         );
         return Some((SkipReason::UntrustedCode, message));
     }

@@ -30,7 +30,8 @@ pub(super) struct DescribedColumn {
     is_enum: bool,
     /// `information_schema.columns.data_type`.
     original_type: String,
-    /// The type, one level below a domain, that determines length and precision.
+    /// The column's type or, for a domain, the type it is declared over. It determines length and
+    /// precision.
     type_oid: u32,
     /// The modifier of `type_oid`, -1 for none.
     typmod: i32,

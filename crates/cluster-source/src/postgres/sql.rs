@@ -60,7 +60,8 @@ fn printed(value: &str) -> String {
 }
 
 /// Returns an expression for an array of the texts of the elements. An array that a list can't
-/// express becomes another such array, which the reader reports.
+/// express is replaced by a constant array that a list can't express either, so that the reader
+/// reports it.
 fn printed_elements(array: &str) -> String {
     let element = printed("u.e");
     format!(

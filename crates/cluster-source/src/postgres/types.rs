@@ -6,13 +6,13 @@
 //! server's `::text` would give. Malformed bytes give `None` or [`DecodeError::Malformed`], never a
 //! panic. `array` builds lists; `scalar` builds everything else; `print` has the digits.
 //!
-//! To add a type: add a line to `decodes!` below, its function to the module of its family, and the
-//! call to [`ScalarBuilder::append`].
+//! To add a type: Add a line to `decodes!`, the function to its family's module, and a match arm to
+//! [`ScalarBuilder::append`].
 //!
-//! Types that are not listed are converted to text by the server. `char(n)` is not: `::text` would
-//! strip the trailing blanks that the server sends, prints and gives to every client. `oid` and
-//! `xml` are not decoded natively: few columns have these types, and their binary form differs from
-//! their text.
+//! Types that are not listed are converted to text by the server. `char(n)` is read as sent,
+//! because `::text` would strip its trailing blanks. The server sends and prints these blanks to
+//! every client. `oid` and `xml` are not decoded natively: few columns have these types, and their
+//! binary form differs from their text.
 
 mod array;
 mod bits;
@@ -39,6 +39,9 @@ macro_rules! decodes {
         pub(super) enum Decode { $($variant),* }
 
         impl Decode {
+            #[cfg(test)]
+            pub(super) const ALL: &[Self] = &[$(Self::$variant),*];
+
             /// Returns the name in a plan.
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
@@ -145,8 +148,8 @@ impl ColumnBuilder {
         &self.column.name
     }
 
-    /// Returns the size of a value that counts against the size limit: the sent size, or the
-    /// printed size where that is much larger.
+    /// Returns the size that is compared with the limit of values: the sent size, or the printed
+    /// size where that is much larger.
     pub(super) fn size(&self, raw: &[u8]) -> usize {
         if self.list.is_some() { raw.len() } else { self.scalars.size(raw) }
     }

@@ -46,8 +46,8 @@ impl ScalarBuilder {
         self.valid.len()
     }
 
-    /// Returns the size of a value that counts against the size limit: the sent size, or the
-    /// printed size where that is much larger.
+    /// Returns the size that is compared with the limit of values: the sent size, or the printed
+    /// size where that is much larger.
     pub(super) fn size(&self, raw: &[u8]) -> usize {
         if self.decode == Decode::Bit { bits::printed_bit_size(raw).unwrap_or(0) } else { raw.len() }
     }
@@ -93,10 +93,12 @@ impl ScalarBuilder {
                     Decode::Inet => network::write_inet(raw, bytes),
                     Decode::Macaddr => network::write_macaddr(raw, bytes),
                     Decode::Bit => bits::write_bit(raw, bytes),
-                    _ => {
+                    Decode::Text | Decode::Bytea | Decode::Cast => {
                         bytes.extend_from_slice(raw);
                         Some(())
                     }
+                    // The values of these types are never bytes.
+                    Decode::Bool | Decode::Int2 | Decode::Int4 | Decode::Int8 | Decode::Float4 | Decode::Float8 => None,
                 }
                 .ok_or(Malformed)
                 .and_then(|()| end(ends, bytes, start).ok_or(TooLarge))
