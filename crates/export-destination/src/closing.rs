@@ -98,8 +98,8 @@ async fn remove_stale(
     let present = destination.list(&path.listing_prefix()).await?;
     let keys: HashSet<&str> = present.iter().map(String::as_str).collect();
     for unlisted in tally.files.difference(&keys) {
-        // A listing may spell a key differently: file systems fold case, and XML has no spelling for
-        // some characters.
+        // A listing may spell a key differently: file systems fold case, and XML has no spelling
+        // for some characters.
         if !destination.contains(unlisted).await? {
             return Err(CloseError::MissingPart((*unlisted).to_owned()));
         }

@@ -24,8 +24,8 @@ use futures_util::TryStreamExt;
 use local_stack::prerequisites::postgres as installed_programs;
 use tokio_postgres::NoTls;
 
-/// The environment variable with the directory of the programs of the tested version. Without it the
-/// newest installed version is tested.
+/// The environment variable with the directory of the programs of the tested version. Without it
+/// the newest installed version is tested.
 const BIN_VARIABLE: &str = "POSTGRES_BIN";
 const PASSWORD: &str = "it's secret";
 
