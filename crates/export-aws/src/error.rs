@@ -223,3 +223,48 @@ impl From<StepError> for Diagnostic {
         Self { error_type: error.kind.name().to_owned(), error_message: error.to_string() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::Value;
+
+    use super::*;
+
+    const WORKFLOW: &str = include_str!("../../../statemachine/export-cluster.asl.json");
+    const RETRYABLE: [ErrorKind; 4] = [
+        ErrorKind::SourceUnavailable,
+        ErrorKind::SourceThrottled,
+        ErrorKind::DestinationThrottled,
+        ErrorKind::ServiceUnavailable,
+    ];
+
+    /// Adds the task states of a workflow, also those inside maps.
+    fn add_tasks<'a>(states: &'a Value, tasks: &mut Vec<(&'a String, &'a Value)>) {
+        for (name, state) in states.as_object().unwrap() {
+            if let Some(children) = state.pointer("/ItemProcessor/States") {
+                add_tasks(children, tasks);
+            } else if state["Type"] == "Task" {
+                tasks.push((name, state));
+            }
+        }
+    }
+
+    #[test]
+    fn every_task_state_retries_the_retryable_errors() {
+        let workflow: Value = serde_json::from_str(WORKFLOW).unwrap();
+        let mut tasks = Vec::new();
+        add_tasks(&workflow["States"], &mut tasks);
+        assert!(tasks.len() > 8);
+        for kind in RETRYABLE {
+            assert!(kind.is_retryable(), "{kind:?}");
+            for (name, state) in &tasks {
+                let retriers = state["Retry"].as_array().unwrap().iter();
+                let mut matching =
+                    retriers.filter(|retrier| retrier["ErrorEquals"].as_array().unwrap().contains(&kind.name().into()));
+                assert!(matching.next().is_some_and(|retrier| retrier["MaxAttempts"] != 0), "{name}: {kind:?}");
+            }
+        }
+    }
+}
