@@ -67,6 +67,7 @@ def main():
         problems += cfn_lint(INFRA.parent / more)
 
     problems += actions(target)
+    problems += dependencies()
 
     unclear = words()
     if WORDS_FAIL:
@@ -82,6 +83,7 @@ def main():
     print(f"template: {len(template['Resources'])} resources, {lambdas} functions each with log group, tracing and a role of its own; "
           f"{len(names)} substitutions; `Resource: '*'` only in {len(UNNAMEABLE)} statements that cannot name one; cfn-lint: nothing")
     print("CI workflows: actionlint and zizmor: nothing")
+    print("crates: lint and validate-request need no Arrow, Parquet or database driver; no crate depends on a function")
     print(f"words: {len(unclear)} findings in comments and strings of Rust sources" + ("" if WORDS_FAIL else ", not failing yet"))
 
 
@@ -199,6 +201,22 @@ def actions(target):
     )
     done = [subprocess.run(command, cwd=root, capture_output=True, text=True) for command in commands]
     return [line for run in done if run.returncode for line in (run.stdout + run.stderr).splitlines()]
+
+
+def dependencies():
+    """Checks which crates the crates depend on (docs/adr/0009-crates-by-what-they-link.md)."""
+    tree = lambda package, *more: subprocess.run(
+        [os.environ.get("CARGO", "cargo"), "tree", "--prefix", "none", "--package", package, *more],
+        cwd=INFRA.parent, capture_output=True, text=True, check=True).stdout.splitlines()
+    readers = re.compile(r"(arrow|parquet|postgres|tokio-postgres|mysql)")
+    problems = [f"{package} must not depend on {line.split()[0]}" for package in ("validate-request", "xtask")
+                for line in tree(package, "--edges", "normal,build") if readers.match(line)]
+    problems += [f"{package} is pure and must not depend on {line.split()[0]}" for package in ("export-task", "rds-query")
+                 for line in tree(package, "--edges", "normal,build") if re.match(r"aws-(sdk|smithy|config)", line)]
+    for crate in sorted((INFRA.parent / "crates").iterdir()):
+        problems += [f"{crate.name} must not depend on the function {line.split()[0]}"
+                     for line in tree(crate.name, "--depth", "1") if f"{INFRA.parent}/functions/" in line]
+    return problems
 
 
 def words():
