@@ -255,8 +255,8 @@ async fn an_array_is_no_key() {
 /// Sorting a sample of the keys needs temporary space. Reading the rows does not.
 #[tokio::test]
 async fn a_table_whose_sample_cannot_be_sorted_is_read_in_one() {
-    // PostgreSQL 18 sorts 120,000 texts in the 4 MB that the reader's session has. The sample must have
-    // more.
+    // PostgreSQL 18 sorts 120,000 texts in the 4 MB that the reader's session has. The sample must
+    // have more.
     let database = Database::create().await;
     let name = &database.name;
     database
