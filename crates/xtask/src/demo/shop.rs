@@ -40,7 +40,7 @@ const POSTGRESQL: Shop = Shop {
            (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I.%I', nspname, relname), false, true, '')))[1]::text
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE relkind IN ('r', 'p') AND NOT relispartition AND has_table_privilege(pg_class.oid, 'SELECT')
-      AND nspname NOT IN ('pg_catalog', 'information_schema')",
+      AND nspname NOT IN ('pg_catalog', 'information_schema');",
 };
 
 const MYSQL: Shop = Shop {
