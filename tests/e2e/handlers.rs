@@ -235,10 +235,7 @@ fn export_api_answers_http_with_documents_and_invocations_with_errors() {
         state_machine_arn: format!("arn:aws:states:{}:111122223333:stateMachine:none", bench.env.var("AWS_REGION")),
         limit: 5,
         rds: bench.rds(),
-        check_preconditions: Function::new(
-            aws_sdk_lambda::Client::new(&bench.aws),
-            crate::harness::function("check-preconditions"),
-        ),
+        check_preconditions: Function::new(&bench.aws, crate::harness::function("check-preconditions")),
     };
     run(async {
         let body = "Action=DescribeExportTasks&ExportTaskIdentifier=nobody";

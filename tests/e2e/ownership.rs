@@ -3,7 +3,6 @@
 use export_aws::ErrorKind;
 use export_aws::export_role;
 use export_aws::work_bucket::WorkBucket;
-use export_task::object_key::TaskPath;
 use export_task::task::TaskRef;
 use serde_json::{Value, json};
 
@@ -163,6 +162,6 @@ fn task_ref(task: &Task) -> TaskRef {
     let mut record = export_task::task::ExportTask::new(request, execution.as_str().unwrap().to_owned(), 0);
     record.request.kms_key_id = text(&task.describe(), "KmsKeyId").to_owned();
     let reference = TaskRef::from(&record);
-    assert_eq!(TaskPath::new(&reference.s3_prefix, &reference.export_task_identifier).listing_prefix(), task.path);
+    assert_eq!(reference.path().listing_prefix(), task.path);
     reference
 }

@@ -7,16 +7,15 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use export_destination::{Destination, S3Destination};
-use export_task::object_key::TaskPath;
 use export_task::task::TaskRef;
 use serde_json::json;
 
 use crate::clients;
 use crate::error::StepError;
 
-/// Assumes the task's export role, with a session policy that allows only the task's directory of
-/// the task's bucket. The session lasts an hour, the maximum for a role that assumes another role.
-/// That is longer than any invocation.
+/// Assumes the task's export role, with a session policy that allows the objects of the task's
+/// directory only, and listing the bucket. The session lasts an hour, the maximum for a role that
+/// assumes another role. That is longer than any invocation.
 ///
 /// # Errors
 /// The error of STS, unchanged, because each caller reports it differently.
@@ -68,7 +67,7 @@ fn session_policy(task: &TaskRef) -> String {
     let partition = &task.source_arn.partition;
     let bucket = format!("arn:{partition}:s3:::{}", task.s3_bucket);
     // Prefixes may hold characters with a meaning in policies. Bucket names can't.
-    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
+    let path = task.path();
     json!({
         "Version": "2012-10-17",
         "Statement": [

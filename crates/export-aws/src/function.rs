@@ -28,8 +28,8 @@ pub struct FunctionError {
 
 impl Function {
     /// Returns the function of this name or ARN.
-    pub fn new(lambda: Client, name: String) -> Self {
-        Self { lambda, name }
+    pub fn new(aws: &SdkConfig, name: String) -> Self {
+        Self { lambda: Client::new(aws), name }
     }
 
     /// Returns the function whose name is in the environment variable `variable`.
@@ -37,7 +37,7 @@ impl Function {
     /// # Errors
     /// `InternalFailure` naming the variable if it is not set.
     pub fn from_env(aws: &SdkConfig, variable: &'static str) -> Result<Self, StepError> {
-        Ok(Self::new(Client::new(aws), config::required(variable)?))
+        Ok(Self::new(aws, config::required(variable)?))
     }
 
     /// Calls the function and waits for its answer. The inner error is the function's own.
@@ -77,7 +77,7 @@ mod tests {
 
     async fn invoke(answer: Answer) -> (Result<Result<Value, FunctionError>, StepError>, Replay) {
         let replay = Replay::new(move |_| answer.clone());
-        let function = Function::new(Client::new(&replay.config()), "callee".into());
+        let function = Function::new(&replay.config(), "callee".into());
         (function.invoke(&json!({"Task": "t"})).await, replay)
     }
 

@@ -132,7 +132,7 @@ mod tests {
             _ => task_table(call, &stored),
         });
         let aws = replay.config();
-        let store = TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into());
+        let store = TaskStore::new(&aws, "tasks".into());
         (Publisher::new(&aws, "arn:topic".into()).publish_end(&store, &task).await, replay)
     }
 

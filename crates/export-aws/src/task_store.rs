@@ -2,7 +2,7 @@
 //!
 //! | Kind | Id | content |
 //! |---|---|---|
-//! | `TASK` | task identifier | the task record; never deleted, so an identifier is never reusable |
+//! | `TASK` | task identifier | the task record; deleted only if its execution could not be started |
 //! | `LOCK` | cluster ARN | the identifier of the one task that the cluster may run |
 //! | `SLOTS` | `ACCOUNT` | the set of running tasks, no larger than the account's limit |
 //! | `OPEN` | task identifier | a task that must still be ended, published or cleaned up; the janitor reads these |
@@ -53,12 +53,12 @@ impl TaskStore {
     /// # Errors
     /// `InternalFailure` naming the variable.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, StepError> {
-        Ok(Self::new(Client::new(aws), config::required(config::TASK_TABLE)?))
+        Ok(Self::new(aws, config::required(config::TASK_TABLE)?))
     }
 
     /// Returns the store in `table`.
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(aws: &SdkConfig, table: String) -> Self {
+        Self { client: Client::new(aws), table }
     }
 
     /// Returns the current record of a task.

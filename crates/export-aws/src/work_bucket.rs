@@ -50,12 +50,12 @@ impl StackWorkBucket {
     /// # Errors
     /// `InternalFailure` naming the variable.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, StepError> {
-        Ok(Self::new(clients::s3(aws), config::required(config::WORK_BUCKET)?))
+        Ok(Self::new(aws, config::required(config::WORK_BUCKET)?))
     }
 
     /// Returns the bucket of this name.
-    pub fn new(s3: Client, bucket: String) -> Self {
-        Self { s3, bucket }
+    pub fn new(aws: &SdkConfig, bucket: String) -> Self {
+        Self { s3: clients::s3(aws), bucket }
     }
 
     /// Returns the part that belongs to `task`.

@@ -81,7 +81,7 @@ const COUNTING: u64 = 8;
 
 /// Returns the relations that the units read in several partitions, to be counted as wholes. They
 /// are packed into units of about the same cost, in the order of tables.
-pub fn pack_counts(units: &[Vec<Partition>], unit_bytes: u64) -> Vec<Vec<Count>> {
+pub(crate) fn pack_counts(units: &[Vec<Partition>], unit_bytes: u64) -> Vec<Vec<Count>> {
     let mut relations: BTreeMap<(u32, u32), (u32, Count)> = BTreeMap::new();
     for Partition { table, relation, batch_index, bytes, .. } in units.iter().flatten() {
         let count = || (0, Count { table: *table, batch_index: *batch_index, relation: relation.clone(), bytes: 0 });

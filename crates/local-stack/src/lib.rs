@@ -12,7 +12,8 @@
 //! * `ministack` – the local cloud. `deploy` – deploys the template there.
 //! * `rds` – the RDS control plane.
 //! * `layout` – directories and files. `prerequisites`, `servers` and `venv` – programs that are
-//!   installed or downloaded. `cargo` – builds. `lint` – checks of template and workflow.
+//!   installed or downloaded. `cargo` – builds. `lint` – checks of template, workflows,
+//!   dependencies and comments. `error` – the errors.
 
 pub mod cargo;
 pub mod deploy;

@@ -1,5 +1,5 @@
 //! The programs that the machine must have: Python, the server programs of PostgreSQL, and Node.js
-//! for one linter.
+//! for two linters.
 //!
 //! Root on Debian and similar systems installs missing programs. For other users the error says
 //! what to install.
@@ -13,7 +13,7 @@ use std::process::Command;
 use crate::error::{Error, Result};
 use crate::process::run;
 
-/// The oldest version of PostgreSQL for local clusters. The planner needs `ctid` ranges.
+/// The oldest version of PostgreSQL for local clusters: the first that scans `ctid` ranges.
 const MIN_POSTGRES: u32 = 14;
 
 /// Returns the Python interpreter.

@@ -13,7 +13,6 @@ use export_aws::{ErrorKind, StepError, error, now_millis};
 use export_destination::{Claim, Destination, DestinationError};
 use export_task::failure::Failure;
 use export_task::metadata;
-use export_task::object_key::TaskPath;
 use export_task::task::{ExportTask, TaskRef};
 
 /// Attempts to write while a new grant may not have reached every KMS host, and the time between
@@ -46,7 +45,7 @@ pub async fn assume(aws: &SdkConfig, task: &TaskRef) -> Result<Client, StepError
 pub async fn check(store: &TaskStore, s3: Client, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
     region(&s3, task).await?;
     let destination = export_role::destination(s3, task);
-    let listed = destination.list(&path(task).listing_prefix()).await;
+    let listed = destination.list(&task.path().listing_prefix()).await;
     if let Ok(keys) = &listed {
         nothing_else(keys, task)?;
     }
@@ -66,15 +65,11 @@ pub async fn check(store: &TaskStore, s3: Client, task: &TaskRef, record: &Expor
     })
 }
 
-fn path(task: &TaskRef) -> TaskPath {
-    TaskPath::new(&task.s3_prefix, &task.export_task_identifier)
-}
-
 /// Checks that the task's directory is empty except for the first object, whose owner [`claim`]
 /// checks. The end of a task removes part files that its results do not name, so it must never own
 /// a directory that another export wrote.
 fn nothing_else(keys: &[String], task: &TaskRef) -> Result<(), StepError> {
-    let own = path(task).export_info();
+    let own = task.path().export_info();
     if keys.iter().all(|key| *key == own) {
         return Ok(());
     }
@@ -85,7 +80,7 @@ fn taken(task: &TaskRef, content: &str) -> StepError {
     let message = format!(
         "The S3 bucket {} already holds {content} below {}. Use another task identifier or another prefix.",
         task.s3_bucket,
-        path(task).listing_prefix()
+        task.path().listing_prefix()
     );
     StepError::new(ErrorKind::PreconditionFailed, message)
 }
@@ -123,7 +118,7 @@ async fn region(s3: &Client, task: &TaskRef) -> Result<(), StepError> {
 /// Writes the first metadata object, unless another export has written it: two stacks may use the
 /// same bucket, prefix and identifier.
 async fn claim(destination: &Destination, task: &TaskRef, record: &ExportTask) -> Result<(), StepError> {
-    let key = path(task).export_info();
+    let key = task.path().export_info();
     let body = Bytes::from(metadata::export_info(record)?);
     let mut attempt = 1;
     loop {

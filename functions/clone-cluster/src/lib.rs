@@ -135,8 +135,8 @@ async fn poll(deps: &Deps, task: &TaskRef, record: &ExportTask) -> Result<CloneE
         Some(status) if is_lost(status) => return Err(failed(task)),
         _ => return Ok(creating(&clone)),
     }
-    // A clone may still name the secret of its source. That secret is not the clone's and must not
-    // be read.
+    // RDS does not document whether a new clone names the secret of its source. That secret must
+    // not be read.
     let source = find(&deps.rds, &task.source_arn.cluster).await?;
     let sources_secret = source.as_ref().and_then(|s| s.master_user_secret()).and_then(|s| s.secret_arn());
     let secret = clone.master_user_secret().filter(|s| s.secret_arn() != sources_secret || sources_secret.is_none());
@@ -358,7 +358,7 @@ mod tests {
         let replay = Replay::new(move |call| script(call).unwrap_or_else(|| services(call, &clone)));
         let aws = replay.config();
         let deps = Deps {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            store: TaskStore::new(&aws, "tasks".into()),
             rds: aws_sdk_rds::Client::new(&aws),
             instance_class: "db.r6g.large".into(),
             security_group: Some("sg-workers".into()),

@@ -184,7 +184,7 @@ mod tests {
         let replay = Replay::new(move |call| script(call).unwrap_or_else(|| task_table(call, &task)));
         let aws = replay.config();
         let deps = Deps {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            store: TaskStore::new(&aws, "tasks".into()),
             rds: aws_sdk_rds::Client::new(&aws),
             kms: aws_sdk_kms::Client::new(&aws),
         };

@@ -206,12 +206,12 @@ mod tests {
         });
         let aws = replay.config();
         let deps = Deps {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            store: TaskStore::new(&aws, "tasks".into()),
             step_functions: aws_sdk_sfn::Client::new(&aws),
             state_machine_arn: "arn:aws:states:us-east-1:111122223333:stateMachine:export".into(),
             limit: 5,
             rds: aws_sdk_rds::Client::new(&aws),
-            check_preconditions: Function::new(aws_sdk_lambda::Client::new(&aws), "check-preconditions".into()),
+            check_preconditions: Function::new(&aws, "check-preconditions".into()),
         };
         let operation = Operation::from_json(request()).unwrap();
         (perform(&deps, operation).await, replay)

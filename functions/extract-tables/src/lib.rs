@@ -310,11 +310,10 @@ mod tests {
             _ => task_table(call, &stored),
         });
         let aws = replay.config();
-        let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(true).build();
         let deps = Deps {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            store: TaskStore::new(&aws, "tasks".into()),
             secrets: aws_sdk_secretsmanager::Client::new(&aws),
-            work_bucket: StackWorkBucket::new(aws_sdk_s3::Client::from_conf(s3), "work".into()),
+            work_bucket: StackWorkBucket::new(&aws, "work".into()),
             aws,
             options: BatchOptions::default(),
             threads: 1,

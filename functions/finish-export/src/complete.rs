@@ -4,7 +4,6 @@ use export_aws::work_bucket::WorkBucket;
 use export_aws::{ErrorKind, StepError};
 use export_destination::Destination;
 use export_destination::closing::{self, CloseError};
-use export_task::object_key::TaskPath;
 use export_task::tally::tally;
 use export_task::task::TaskRef;
 use export_task::warning::Warnings;
@@ -27,7 +26,7 @@ pub async fn close(work: &WorkBucket, destination: &Destination, task: &TaskRef)
     let summary = work.summary().await?;
     let results = work.results().await?;
     let tally = tally(&summary, &results).map_err(|reason| StepError::new(ErrorKind::PlanIncomplete, reason))?;
-    let path = TaskPath::new(&task.s3_prefix, &task.export_task_identifier);
+    let path = task.path();
     closing::close(destination, &path, &summary, &tally).await.map_err(|error| match error {
         CloseError::MissingPart(_) => StepError::new(ErrorKind::PlanIncomplete, error.to_string()),
         CloseError::Destination(error) => error.into(),

@@ -312,8 +312,8 @@ mod tests {
         });
         let aws = replay.config();
         let deps = Deps {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
-            work_bucket: StackWorkBucket::new(aws_sdk_s3::Client::new(&aws), "work".into()),
+            store: TaskStore::new(&aws, "tasks".into()),
+            work_bucket: StackWorkBucket::new(&aws, "work".into()),
             aws,
         };
         (handle(&deps, input).await.unwrap(), replay)

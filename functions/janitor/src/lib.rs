@@ -199,9 +199,9 @@ mod tests {
 
     fn deps(replay: &Replay) -> Deps {
         let aws = replay.config();
-        let function = |name: &str| Function::new(aws_sdk_lambda::Client::new(&aws), name.into());
+        let function = |name: &str| Function::new(&aws, name.into());
         Deps {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            store: TaskStore::new(&aws, "tasks".into()),
             rds: aws_sdk_rds::Client::new(&aws),
             step_functions: aws_sdk_sfn::Client::new(&aws),
             publisher: Publisher::new(&aws, "arn:topic".into()),

@@ -124,9 +124,9 @@ mod tests {
         });
         let aws = replay.config();
         let deps = Deps {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), "tasks".into()),
+            store: TaskStore::new(&aws, "tasks".into()),
             publisher: Publisher::new(&aws, "arn:topic".into()),
-            work_bucket: StackWorkBucket::new(aws_sdk_s3::Client::new(&aws), "work".into()),
+            work_bucket: StackWorkBucket::new(&aws, "work".into()),
         };
         (handle(&deps, serde_json::from_value(input).unwrap()).await, replay)
     }
@@ -181,11 +181,10 @@ mod tests {
             "GET /work/t/plan.json" => Answer::Error(404, "NoSuchKey"),
             _ => task_table(call, &task),
         });
-        let config = aws_sdk_s3::config::Builder::from(&replay.config()).force_path_style(true).build();
         let deps = Deps {
-            store: TaskStore::new(aws_sdk_dynamodb::Client::new(&replay.config()), "tasks".into()),
+            store: TaskStore::new(&replay.config(), "tasks".into()),
             publisher: Publisher::new(&replay.config(), "arn:topic".into()),
-            work_bucket: StackWorkBucket::new(aws_sdk_s3::Client::from_conf(config), "work".into()),
+            work_bucket: StackWorkBucket::new(&replay.config(), "work".into()),
         };
         // A missing plan is an error of this task, which the invocation reports.
         let error = progress::publish(&deps, now_millis()).await.unwrap_err();

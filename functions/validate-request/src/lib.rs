@@ -80,7 +80,7 @@ mod tests {
             "GetItem" if !is_admitted => json!({}).into(),
             _ => task_table(call, &task()),
         });
-        let store = TaskStore::new(aws_sdk_dynamodb::Client::new(&replay.config()), "tasks".into());
+        let store = TaskStore::new(&replay.config(), "tasks".into());
         let deps = Deps { store, limit: 5 };
         (handle(&deps, Input { request, execution_arn: execution.into() }).await, replay)
     }

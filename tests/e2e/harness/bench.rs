@@ -30,7 +30,7 @@ impl Bench {
             "AttributeDefinitions": [attribute("Kind"), attribute("Id")]});
         env.aws("dynamodb", "create_table", definition);
         let aws = local_stack::ministack::sdk_config(env.var("AWS_ENDPOINT_URL"));
-        let store = TaskStore::new(aws_sdk_dynamodb::Client::new(&aws), table.to_owned());
+        let store = TaskStore::new(&aws, table.to_owned());
         Self { env, aws, store }
     }
 
@@ -88,7 +88,7 @@ impl Bench {
     }
 
     pub(crate) fn work_bucket(&self) -> StackWorkBucket {
-        StackWorkBucket::new(self.s3_client(), self.env.output("WorkBucketName").to_owned())
+        StackWorkBucket::new(&self.aws, self.env.output("WorkBucketName").to_owned())
     }
 
     /// Returns an S3 client with the test's own credentials.

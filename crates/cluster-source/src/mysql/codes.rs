@@ -123,7 +123,9 @@ pub(super) const ER_STATEMENT_TIMEOUT: u16 = 1969;
 pub(super) const ER_QUERY_TIMEOUT: u16 = 3024;
 /// The server is in offline mode.
 pub(super) const ER_SERVER_OFFLINE_MODE: u16 = 3032;
-/// The account is locked.
+/// The account is locked (MariaDB).
+pub(super) const ER_ACCOUNT_HAS_BEEN_LOCKED_MARIADB: u16 = 4151;
+/// The account is locked (MySQL).
 pub(super) const ER_ACCOUNT_HAS_BEEN_LOCKED: u16 = 3118;
 /// A text is not JSON (MySQL).
 pub(super) const ER_INVALID_JSON_TEXT: u16 = 3140;
@@ -131,7 +133,7 @@ pub(super) const ER_INVALID_JSON_TEXT: u16 = 3140;
 pub(super) const ER_INVALID_JSON_TEXT_IN_PARAM: u16 = 3141;
 /// A JSON value can't be cast (MySQL).
 pub(super) const ER_INVALID_JSON_VALUE_FOR_CAST: u16 = 3156;
-/// The server requires TLS.
+/// The server requires TLS (MySQL).
 pub(super) const ER_SECURE_TRANSPORT_REQUIRED: u16 = 3159;
 /// The server closed an inactive connection (MySQL).
 pub(super) const ER_CLIENT_INTERACTION_TIMEOUT: u16 = 4031;

@@ -55,6 +55,7 @@ const KNOWN: &[(u16, Class, Message)] = &[
     (ER_MUST_CHANGE_PASSWORD, Class::AccessDenied, Message::Shown),
     (ER_MUST_CHANGE_PASSWORD_LOGIN, Class::AccessDenied, Message::Shown),
     (ER_ACCOUNT_HAS_BEEN_LOCKED, Class::AccessDenied, Message::Shown),
+    (ER_ACCOUNT_HAS_BEEN_LOCKED_MARIADB, Class::AccessDenied, Message::Shown),
     (ER_SECURE_TRANSPORT_REQUIRED, Class::Untrusted, Message::Shown),
     (ER_SERVER_SHUTDOWN, Class::Unavailable, Message::Shown),
     (ER_NET_READ_ERROR, Class::Unavailable, Message::Shown),

@@ -172,7 +172,7 @@ mod tests {
             ),
             _ => task_table(call, &task()),
         });
-        let store = TaskStore::new(aws_sdk_dynamodb::Client::new(&replay.config()), "tasks".into());
+        let store = TaskStore::new(&replay.config(), "tasks".into());
         let mut task = task();
         task.execution_arn = execution.into();
         (store.admit(&task, 5).await, replay)

@@ -78,7 +78,7 @@ impl TaskStore {
     ///
     /// # Errors
     /// `ServiceUnavailable`.
-    pub async fn claim_publication(&self, id: &str, now: i64) -> Result<bool, StepError> {
+    pub(crate) async fn claim_publication(&self, id: &str, now: i64) -> Result<bool, StepError> {
         let claimed = self
             .update(id)
             .update_expression("SET PublishingUntil = :until")
@@ -100,7 +100,7 @@ impl TaskStore {
     ///
     /// # Errors
     /// `ServiceUnavailable`.
-    pub async fn release_publication(&self, id: &str) -> Result<(), StepError> {
+    pub(crate) async fn release_publication(&self, id: &str) -> Result<(), StepError> {
         self.set(id, "PublishingUntil", number(0)).await
     }
 
@@ -108,7 +108,7 @@ impl TaskStore {
     ///
     /// # Errors
     /// `ServiceUnavailable`.
-    pub async fn set_published(&self, id: &str, at: i64) -> Result<(), StepError> {
+    pub(crate) async fn set_published(&self, id: &str, at: i64) -> Result<(), StepError> {
         self.set(id, "PublishedAt", number(at)).await?;
         self.close(id).await
     }

@@ -1,5 +1,6 @@
-//! The updates of a task between its admission and its end. Each write is conditional on the
-//! status, so that a late step can't change the status of an ended task.
+//! The updates of a task between its admission and its end. A write that changes the status is
+//! conditional on the status, so that a late step can't change that of an ended task. The other
+//! writes need only an existing record.
 
 use std::pin::pin;
 use std::time::Duration;

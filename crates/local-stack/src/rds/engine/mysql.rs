@@ -149,7 +149,7 @@ impl Installation {
         let mut session = self.user.command(&self.client(), &arguments(source, ADMIN)).spawn().map_err(client_error)?;
         // The session keeps the read lock until its standard input is closed.
         let (Some(mut input), Some(output)) = (session.stdin.take(), session.stdout.take()) else {
-            return Err(EngineError::NotInstalled("pipes"));
+            return Err(client_error(std::io::Error::other("it has no pipes")));
         };
         input.write_all(clone.as_bytes()).await.map_err(client_error)?;
         let done = BufReader::new(output).lines().next_line().await.map_err(client_error)?;
